@@ -1,0 +1,1 @@
+"""Records and constraints become a choice."""

@@ -1,0 +1,137 @@
+"""A board: clock ladder, memories, flash interface, placement. One TOML file each in ``boards/``."""
+
+from __future__ import annotations
+
+import itertools
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from engine.catalog.figure import Figure, Frozen
+
+
+class MemoryKind(StrEnum):
+    """What a memory is made of, as far as timing cares."""
+
+    FLASH = "flash"
+    SRAM = "sram"
+    ITCM = "itcm"
+    DTCM = "dtcm"
+
+
+class Memory(Frozen):
+    """One memory of the board. ``origin`` is the address the core uses, ``bytes`` its size."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    kind: MemoryKind
+    origin: int = Field(ge=0, lt=2**32)
+    bytes: int = Field(gt=0, le=2**30)
+    source: str
+
+    @property
+    def end(self) -> int:
+        """First address behind the memory."""
+        return self.origin + self.bytes
+
+
+class Placement(Frozen):
+    """Names of the memories that hold each part by default."""
+
+    code: str
+    weights: str
+    activations: str
+    stack: str
+
+
+class ClockStep(Frozen):
+    """Flash wait states that hold up to (and including) a core clock."""
+
+    up_to_mhz: float | int = Field(gt=0)
+    wait_states: int = Field(ge=0, le=64)
+
+
+class Cache(Frozen):
+    """A cache: ``bytes`` in all, ``line_bytes`` per line, ``ways`` (1: direct mapped; equal to the line count: fully associative)."""
+
+    bytes: int = Field(gt=0)
+    line_bytes: int = Field(gt=0)
+    ways: int = Field(gt=0)
+    source: str | None = None
+    inferred: str | None = None
+
+    @model_validator(mode="after")
+    def _geometry(self) -> Self:
+        if self.line_bytes & (self.line_bytes - 1):
+            raise ValueError("'line_bytes' must be a power of two")
+        if self.bytes % (self.line_bytes * self.ways):
+            raise ValueError("'bytes' must be a multiple of line_bytes * ways")
+        if (self.source is None) == (self.inferred is None):
+            raise ValueError("a cache needs exactly one of 'source' and 'inferred'")
+        return self
+
+
+class FlashInterface(Frozen):
+    """How the core reaches its flash: wait states over the clock, width of one read, prefetch, instruction and data caches.
+
+    ``unified`` means that ``icache`` also serves constants. A board without a cache leaves it out.
+    """
+
+    width_bytes: Figure
+    ladder: tuple[ClockStep, ...] = Field(min_length=1)
+    ladder_source: str
+    prefetch: bool
+    prefetch_source: str
+    icache: Cache | None = None
+    dcache: Cache | None = None
+    unified: bool = False
+
+    def wait_states(self, clock_mhz: float) -> int:
+        """Wait states at a clock; raises ValueError above the ladder."""
+        for step in self.ladder:
+            if clock_mhz <= step.up_to_mhz:
+                return step.wait_states
+        raise ValueError(f"{clock_mhz:g} MHz is above the flash ladder ({self.ladder[-1].up_to_mhz:g} MHz)")
+
+
+class Board(Frozen):
+    """A board as the engine needs it."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    vendor: str
+    mcu: str
+    core: str
+    default_clock_mhz: float | int = Field(gt=0)
+    max_clock_mhz: Figure
+    memories: tuple[Memory, ...] = Field(min_length=1)
+    placement: Placement
+    flash: FlashInterface
+    silicon: Literal["untested", "tested"] = "untested"
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [m.name for m in self.memories]
+        if len(set(names)) != len(names):
+            raise ValueError("two memories have the same name")
+        for part in ("code", "weights", "activations", "stack"):
+            if getattr(self.placement, part) not in names:
+                raise ValueError(f"placement.{part} names no memory of this board")
+        ordered = sorted(self.memories, key=lambda m: m.origin)
+        for a, b in itertools.pairwise(ordered):
+            if a.end > b.origin:
+                raise ValueError(f"memories '{a.name}' and '{b.name}' overlap")
+        steps = [s.up_to_mhz for s in self.flash.ladder]
+        if steps != sorted(steps):
+            raise ValueError("flash.ladder must rise")
+        if self.default_clock_mhz > steps[-1]:
+            raise ValueError("default_clock_mhz is above the flash ladder")
+        return self
+
+    def memory(self, name: str) -> Memory:
+        """The memory of that name; raises KeyError."""
+        for m in self.memories:
+            if m.name == name:
+                return m
+        raise KeyError(name)

@@ -1,0 +1,1 @@
+"""An execution becomes exact counts per layer; flash and cache simulators."""

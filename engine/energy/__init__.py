@@ -1,0 +1,1 @@
+"""Cycles and power become joules."""

@@ -1,0 +1,1 @@
+"""Cycle stacks become bottlenecks, verdicts and advice."""

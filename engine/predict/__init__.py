@@ -1,0 +1,1 @@
+"""Records become predictions for what was not run."""

@@ -1,0 +1,156 @@
+"""The record of one run, as kept in ``measurements/`` and printed by ``whycycles run --json``.
+
+Version history of ``schema``: 1 (2026-11) first version.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from engine.records.cause import Cause, Evidence
+from engine.records.counters import Counters
+
+
+class Record(BaseModel):
+    """Base of everything in a record: frozen, strict, closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stack(Record):
+    """A cycle stack: cycles by cause. Its sum is the region's cycles; all causes are always present."""
+
+    mac: int = Field(ge=0)
+    other_alu: int = Field(ge=0)
+    load_store_issue: int = Field(ge=0)
+    multiply_divide_latency: int = Field(ge=0)
+    load_use: int = Field(ge=0)
+    branch_refill: int = Field(ge=0)
+    instruction_fetch: int = Field(ge=0)
+    data_read: int = Field(ge=0)
+    data_write: int = Field(ge=0)
+
+    def of(self, cause: Cause) -> int:
+        """Cycles charged to a cause."""
+        return int(getattr(self, cause.value))
+
+    @property
+    def cycles(self) -> int:
+        """Sum over causes."""
+        return sum(self.of(c) for c in Cause)
+
+
+class Cycles(Record):
+    """Cycles of the first inference after reset (cold) and in steady state (warm)."""
+
+    cold: int = Field(ge=0)
+    warm: int = Field(ge=0)
+
+
+class Region(Record):
+    """Cycles and counts of a region, warm."""
+
+    cycles: int = Field(ge=0)
+    cold_cycles: int = Field(ge=0)
+    stack: Stack
+    counters: Counters
+
+    @model_validator(mode="after")
+    def _stack_sums(self) -> Self:
+        if self.stack.cycles != self.cycles:
+            raise ValueError(f"the stack sums to {self.stack.cycles} cycles, not to {self.cycles}")
+        return self
+
+
+class Layer(Region):
+    """One operator of the model in a run."""
+
+    index: int = Field(ge=0)
+    name: str
+    op: str
+    kernel: str
+    library: str
+    macs: int = Field(ge=0)
+    weight_bytes: int = Field(ge=0)
+    arithmetic_intensity: float = Field(ge=0)
+    output_shape: tuple[int, ...]
+
+
+class MemoryUse(Record):
+    """Footprint of the firmware. ``arena_bytes`` is part of ``ram_bytes``."""
+
+    flash_bytes: int = Field(ge=0)
+    ram_bytes: int = Field(ge=0)
+    arena_bytes: int = Field(ge=0)
+    stack_bytes: int = Field(ge=0, description="reserved")
+    stack_high_water_bytes: int = Field(ge=0, description="used by one inference")
+    parts: tuple[MemoryPart, ...]
+
+
+class MemoryPart(Record):
+    """One part of the image in one memory of the board."""
+
+    name: str
+    kind: str
+    memory: str
+    address: int
+    bytes: int
+
+
+class Provenance(Record):
+    """What a run was made from. Nothing here names a host, a path or a time."""
+
+    engine_version: str
+    model_sha256: str
+    elf_sha256: str
+    input_sha256: str
+    board_sha256: str
+    core_sha256: str
+    compiler_version: str
+    compiler_flags: tuple[str, ...]
+    kernels_version: str
+    target_version: str
+
+
+class RunRecord(Record):
+    """One model x kernels x compiler x board x clock, with every layer's cycles and causes."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    model: str
+    board: str
+    core: str
+    clock_mhz: float = Field(gt=0)
+    kernels: str
+    compiler: str
+    opt: str
+    target: str
+    evidence: Evidence
+    output_matches_oracle: bool | None
+    oracle_note: str = Field(description="what the output was compared with, or why it was not")
+    cycles: Cycles
+    cycles_interval: tuple[int, int]
+    latency_ms: float = Field(ge=0)
+    instructions: int = Field(ge=0)
+    macs: int = Field(ge=0)
+    memory: MemoryUse
+    layers: tuple[Layer, ...]
+    glue: Region
+    notes: tuple[str, ...] = ()
+    provenance: Provenance
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _sums(self) -> Self:
+        warm = sum(x.cycles for x in self.layers) + self.glue.cycles
+        cold = sum(x.cold_cycles for x in self.layers) + self.glue.cold_cycles
+        issued = sum(x.counters.instructions for x in self.layers) + self.glue.counters.instructions
+        if (warm, cold, issued) != (self.cycles.warm, self.cycles.cold, self.instructions):
+            raise ValueError("layers and glue do not sum to the inference")
+        low, high = self.cycles_interval
+        if not low <= self.cycles.warm <= high:
+            raise ValueError("cycles_interval does not hold the warm cycles")
+        return self

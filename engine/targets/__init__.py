@@ -1,0 +1,1 @@
+"""An ELF is executed; every target returns the same normal form."""

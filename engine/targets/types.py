@@ -1,0 +1,98 @@
+"""The normal form of an execution, the same from every target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.firmware.types import Firmware
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Exact control flow of one inference, as counted edges between basic blocks.
+
+    Arrays of one length: in region ``region[i]`` (layer index; ``len(layers)`` is the glue) control went from the block that
+    starts at ``src[i]`` to the block that starts at ``dst[i]``, ``count[i]`` times. ``src`` is 0 for the entry. A block's
+    count is the sum over edges into it. Addresses have no Thumb bit. Sorted by (region, src, dst), so equal profiles are
+    equal arrays. Block ends come from the ELF, not from the emulator.
+    """
+
+    region: NDArray[np.int32]
+    src: NDArray[np.uint32]
+    dst: NDArray[np.uint32]
+    count: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Data accesses of one region to one board memory, in accesses and bytes."""
+
+    region: int
+    memory: str
+    reads: int
+    read_bytes: int
+    writes: int
+    write_bytes: int
+
+
+@dataclass(frozen=True)
+class FlashEvents:
+    """What one region asked of the flash interface, line by line (LRU simulation of the board's accelerator).
+
+    ``fetch_*`` concern instructions, ``read_*`` constants. A miss is ``sequential`` when the line before it was the last one
+    asked for (what a prefetcher can hide), else a ``jump``.
+    """
+
+    region: int
+    fetch_lines: int
+    fetch_misses_sequential: int
+    fetch_misses_jump: int
+    read_lines: int
+    read_misses_sequential: int
+    read_misses_jump: int
+
+
+@dataclass(frozen=True)
+class MemoryProfile:
+    """Data traffic and flash events of one inference, per region."""
+
+    traffic: tuple[Traffic, ...]
+    flash: tuple[FlashEvents, ...]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One firmware executed on one target.
+
+    ``profile`` is of the warm inference (control flow is the same in the cold one: checked); ``outputs`` the raw output
+    bytes for each input given; ``stack_high_water_bytes`` per region and in all.
+    """
+
+    target: str
+    target_version: str
+    profile: Profile
+    cold: MemoryProfile
+    warm: MemoryProfile
+    outputs: tuple[bytes, ...]
+    stack_high_water_bytes: int
+    stack_by_region_bytes: tuple[int, ...]
+
+
+class Target(Protocol):
+    """Anything that can execute a firmware."""
+
+    name: str
+    version: str
+
+    def run(self, firmware: Firmware, inputs: Sequence[bytes]) -> Execution:
+        """Execute one inference per entry of ``inputs``; the first entry is also the one profiled, cold then warm.
+
+        An entry holds the bytes of all model inputs, concatenated in the order of ``firmware.inputs``; outputs likewise.
+
+        Raises ExecutionError on a fault, an unmapped access or a run-away.
+        """

@@ -1,0 +1,1 @@
+"""Counts become cycles, each charged to one cause."""
