@@ -1,0 +1,59 @@
+"""A campaign: a matrix of runs, one TOML file each in ``campaigns/``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from engine.catalog.figure import Frozen
+from engine.errors import CatalogError, UsageError
+
+_FOLDER = Path(__file__).parent / "campaigns"
+
+
+class Campaign(Frozen):
+    """Every combination of models, boards, kernel libraries, compilers and optimisation levels is one run."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    models: tuple[str, ...] = Field(min_length=1)
+    boards: tuple[str, ...] = Field(min_length=1)
+    kernels: tuple[Literal["reference", "cmsis-nn"], ...] = Field(min_length=1)
+    compilers: tuple[Literal["clang", "gcc"], ...] = Field(min_length=1)
+    opts: tuple[Literal["O0", "O1", "O2", "O3", "Os"], ...] = Field(min_length=1)
+
+
+def campaign_names() -> tuple[str, ...]:
+    """Names of the campaigns that come with the project."""
+    return tuple(sorted(p.stem for p in _FOLDER.glob("*.toml")))
+
+
+def load_campaign(name_or_path: str) -> Campaign:
+    """A campaign by name, or from a path to a TOML file. Raises UsageError or CatalogError."""
+    path = Path(name_or_path)
+    if not name_or_path.endswith(".toml"):
+        path = _FOLDER / f"{name_or_path}.toml"
+        if not path.is_file():
+            known = ", ".join(campaign_names())
+            raise UsageError(
+                f"no campaign is called '{name_or_path}'", hint=f"known: {known}; or give a path to a .toml"
+            )
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+        # strict validation of JSON-like input: lists become tuples
+        return Campaign.model_validate(data, strict=False)
+    except OSError as error:
+        raise CatalogError(f"{path} cannot be read: {error.strerror}", hint="check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogError(
+            f"{path} is not valid TOML: {error}", hint="see engine/catalog/campaigns/default.toml"
+        ) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(p) for p in first["loc"]) or "campaign"
+        raise CatalogError(
+            f"{path}: {where}: {first['msg']}", hint="see engine/catalog/campaigns/default.toml for an example"
+        ) from None

@@ -1,0 +1,83 @@
+"""Reading and writing run records: one JSON file each, written atomically, formatted for diffs."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from engine.errors import RecordError
+from engine.records.run import RunRecord
+
+MAX_BYTES = 100_000
+"""A record larger than this does not belong in a repository; bulky data is content-addressed elsewhere."""
+
+_HINT = "run `whycycles record check FILE` for the whole list, or measure it again with `whycycles run`"
+
+
+def dump_record(record: RunRecord) -> str:
+    """The record as JSON text: fixed key order, one value per line, newline at the end."""
+    return json.dumps(record.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False) + "\n"
+
+
+def record_problems(text: str) -> tuple[str, ...]:
+    """Everything that is wrong with a record's JSON text; empty if it is valid."""
+    try:
+        RunRecord.model_validate_json(text)
+    except ValidationError as error:
+        return tuple(
+            f"{'.'.join(str(p) for p in e['loc']) or 'record'}: {e['msg']}"
+            for e in error.errors(include_url=False, include_context=False)
+        )
+    return ()
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read and validate one record. Raises RecordError."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise RecordError(
+            f"no record at {path}", hint="name a record file, or a run id shown by `whycycles run`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path} cannot be read: {error}", hint="name a record file (JSON)") from None
+    problems = record_problems(text)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise RecordError(f"{path} is not a valid run record: {problems[0]}{more}", hint=_HINT)
+    return RunRecord.model_validate_json(text)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        # mkstemp makes files private; a record is as public as its folder
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_record(record: RunRecord, path: Path) -> None:
+    """Write one record. Raises RecordError if it is too large to be kept."""
+    data = dump_record(record).encode()
+    if len(data) > MAX_BYTES:
+        raise RecordError(
+            f"record {record.id} has {len(data)} bytes, the limit is {MAX_BYTES}",
+            hint="a model of hundreds of layers is too large to be recorded",
+        )
+    write_atomically(path, data)
+
+
+def read_records(folder: Path) -> tuple[RunRecord, ...]:
+    """All records of a folder, sorted by file name; an absent folder has none. Raises RecordError."""
+    return tuple(read_record(p) for p in sorted(folder.glob("*.json")))
