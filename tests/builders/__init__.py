@@ -1,0 +1,1 @@
+"""Builders that tests share: small valid models, and mutations of them."""
