@@ -24,3 +24,9 @@ SITE_SRC_DIR = _data("site_src")
 def cache_dir() -> Path:
     """Folder for objects, ELFs and profiles: ``$WHYCYCLES_CACHE``, else ``.whycycles`` in the working directory."""
     return Path(os.environ.get("WHYCYCLES_CACHE", ".whycycles")).resolve()
+
+
+def measurements_dir() -> Path:
+    """Folder of the versioned records: the checkout's, else ``measurements`` in the working directory."""
+    inside = _ROOT / "measurements"
+    return inside if inside.is_dir() else Path("measurements").resolve()
