@@ -22,6 +22,7 @@ class DType(StrEnum):
     INT64 = "int64"
     UINT64 = "uint64"
     FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
     FLOAT32 = "float32"
     FLOAT64 = "float64"
     BOOL = "bool"
@@ -39,7 +40,7 @@ class DType(StrEnum):
 
 _BITS = {
     DType.INT4: 4, DType.INT8: 8, DType.UINT8: 8, DType.INT16: 16, DType.UINT16: 16, DType.INT32: 32,
-    DType.UINT32: 32, DType.INT64: 64, DType.UINT64: 64, DType.FLOAT16: 16, DType.FLOAT32: 32,
+    DType.UINT32: 32, DType.INT64: 64, DType.UINT64: 64, DType.FLOAT16: 16, DType.BFLOAT16: 16, DType.FLOAT32: 32,
     DType.FLOAT64: 64, DType.BOOL: 8, DType.STRING: 0, DType.RESOURCE: 0, DType.VARIANT: 0,
     DType.COMPLEX64: 64, DType.COMPLEX128: 128,
 }  # fmt: skip
@@ -84,7 +85,8 @@ class Quantisation:
 class Tensor:
     """One tensor. ``shape`` is concrete (a dynamic batch is read as 1); ``signature`` keeps -1 for dynamic axes.
 
-    ``data`` is the constant content with ``shape``, or None for an activation.
+    ``data`` is the constant content with ``shape`` (int4 unpacked to int8; bfloat16 as its uint16 bits; types without a
+    fixed width as raw uint8 bytes), or None for an activation.
     """
 
     index: int
