@@ -39,7 +39,8 @@ extern uint8_t wc_arena[];
 /* 0, or 1 + the index of the first layer whose kernel reported an error. Set back to 0 by wc_infer. */
 extern volatile int32_t wc_status;
 
-/* One inference, inputs already in place. Outputs stay valid until the next inference or the next write to an input. */
+/* One inference, inputs already in place. It uses up its inputs (their storage is reused): write them before every inference.
+ * Outputs stay valid until the next inference or the next write to an input. */
 void wc_infer(void);
 
 /* ---- defined by the harness ---- */

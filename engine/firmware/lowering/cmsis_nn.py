@@ -1,0 +1,198 @@
+"""CMSIS-NN 4.0.0: which of its kernels does an operator, what that kernel needs, and how it is called.
+
+The generated code calls the kernel that CMSIS-NN's own wrapper (``arm_convolve_wrapper_s8``,
+``arm_depthwise_conv_wrapper_s8``) would choose, directly: the wrapper's dispatch is decided here, when the model is lowered, so
+a layer's kernel is known and unused kernels are not linked. Two forwarders are skipped as well: without Helium,
+``arm_convolve_1_x_n_s8`` only calls ``arm_convolve_s8``, and without the DSP extension ``arm_depthwise_conv_s8_opt`` only calls
+``arm_depthwise_conv_s8``. Padding is passed as the rows and columns before the input; what SAME adds behind follows from the
+output's size, so asymmetric padding needs nothing special.
+"""
+
+from __future__ import annotations
+
+from engine.firmware.lowering.types import Call, Constant, Struct
+from engine.firmware.lowering.view import OperatorView
+from engine.firmware.lowering.window import Window
+from engine.firmware.quantise import ActivationRange
+from engine.firmware.types import KernelLibrary
+
+VERSION = "4.0.0"
+MAX_COLUMN = 2**16 - 1
+_REFERENCE_HINT = "Use --kernels reference for this model."
+
+_CONV, _SUPPORT = "ConvolutionFunctions", "NNSupportFunctions"
+_WIDEN = f"{_SUPPORT}/arm_q7_to_q15_with_offset.c"
+_SOURCES: dict[str, tuple[str, ...]] = {
+    "arm_convolve_1x1_s8_fast": (f"{_CONV}/arm_convolve_1x1_s8_fast.c", f"{_SUPPORT}/arm_nn_mat_mult_nt_t_s8.c"),
+    "arm_convolve_1x1_s8": (f"{_CONV}/arm_convolve_1x1_s8.c", f"{_SUPPORT}/arm_nn_mat_mult_nt_t_s8.c"),
+    "arm_convolve_s8": (f"{_CONV}/arm_convolve_s8.c", f"{_CONV}/arm_nn_mat_mult_kernel_s8_s16.c", _WIDEN),
+    "arm_depthwise_conv_3x3_s8": (f"{_CONV}/arm_depthwise_conv_3x3_s8.c",),
+    "arm_depthwise_conv_s8": (f"{_CONV}/arm_depthwise_conv_s8.c",),
+    "arm_depthwise_conv_s8_opt": (
+        f"{_CONV}/arm_depthwise_conv_s8_opt.c",
+        f"{_CONV}/arm_depthwise_conv_s8.c",
+        _WIDEN,
+    ),
+    "arm_fully_connected_s8": (
+        "FullyConnectedFunctions/arm_fully_connected_s8.c",
+        f"{_SUPPORT}/arm_nn_vec_mat_mult_t_s8.c",
+    ),
+    "arm_avgpool_s8": ("PoolingFunctions/arm_avgpool_s8.c",),
+    "arm_max_pool_s8": ("PoolingFunctions/arm_max_pool_s8.c",),
+}
+
+
+def convolve_kernel(view: OperatorView, w: Window) -> tuple[str, int]:
+    """Kernel and scratch bytes of a CONV_2D, as ``arm_convolve_wrapper_s8`` and its ``_get_buffer_size`` decide."""
+    if (w.kernel_h, w.kernel_w, w.pad_top, w.pad_left) == (1, 1, 0, 0):
+        return ("arm_convolve_1x1_s8_fast" if (w.stride_h, w.stride_w) == (1, 1) else "arm_convolve_1x1_s8"), 0
+    column = w.in_c * w.kernel_h * w.kernel_w
+    if column > MAX_COLUMN:  # arm_nn_mat_mult_kernel_s8_s16 counts columns in 16 bits
+        raise view.refuse(f"CMSIS-NN cannot sum {column} products per output, at most {MAX_COLUMN}", _REFERENCE_HINT)
+    return "arm_convolve_s8", 2 * column * 2
+
+
+def depthwise_kernel(view: OperatorView, w: Window) -> tuple[str, int]:
+    """Kernel and scratch bytes of a DEPTHWISE_CONV_2D, as ``arm_depthwise_conv_wrapper_s8`` decides."""
+    if w.out_c != w.in_c or (w.dilation_h, w.dilation_w) != (1, 1):
+        return "arm_depthwise_conv_s8", 0
+    if (w.kernel_h, w.kernel_w) == (3, 3) and w.pad_top <= 1 and w.pad_left <= 1:
+        return "arm_depthwise_conv_3x3_s8", 0
+    if not view.dsp:
+        return "arm_depthwise_conv_s8", 0
+    area = w.kernel_h * w.kernel_w
+    if area > MAX_COLUMN:
+        raise view.refuse(f"CMSIS-NN cannot sum {area} products per output, at most {MAX_COLUMN}", _REFERENCE_HINT)
+    return "arm_depthwise_conv_s8_opt", w.in_c * area * 2
+
+
+def convolution(
+    view: OperatorView,
+    kernel: str,
+    w: Window,
+    offsets: tuple[int, int],
+    limits: ActivationRange,
+    scales: tuple[Constant, Constant],
+    weights: tuple[Constant, Constant | None],
+    scratch_bytes: int,
+    macs: int,
+) -> Call:
+    """Call of a convolution or depthwise kernel; ``offsets`` are minus the input's and plus the output's zero point."""
+    depthwise = kernel.startswith("arm_depthwise")
+    multiplier, shift = scales
+    filter_, bias = weights
+    head = [*offsets, w.out_c // w.in_c] if depthwise else [*offsets]
+    filter_n, filter_c = (1, w.out_c) if depthwise else (w.out_c, w.in_c)
+    structs = (
+        _context(view, scratch_bytes),
+        Struct(
+            view.local("params"),
+            "cmsis_nn_dw_conv_params" if depthwise else "cmsis_nn_conv_params",
+            f"{', '.join(map(str, head))}, {{{w.stride_w}, {w.stride_h}}}, {{{w.pad_left}, {w.pad_top}}}, "
+            f"{{{w.dilation_w}, {w.dilation_h}}}, {{{limits.low}, {limits.high}}}",
+        ),
+        # CMSIS-NN declares these pointers without const but only reads through them.
+        Struct(
+            view.local("quant"),
+            "cmsis_nn_per_channel_quant_params",
+            f"(int32_t *){multiplier.name}, (int32_t *){shift.name}",
+        ),
+        _dims(view, "in", 1, w.in_h, w.in_w, w.in_c),
+        _dims(view, "filter", filter_n, w.kernel_h, w.kernel_w, filter_c),
+        _dims(view, "bias", 1, 1, 1, w.out_c),
+        _dims(view, "out", 1, w.out_h, w.out_w, w.out_c),
+    )
+    context, params, quant, in_dims, filter_dims, bias_dims, out_dims = (f"&{s.name}" for s in structs)
+    return Call(
+        kernel=kernel,
+        library=KernelLibrary.CMSIS_NN,
+        arguments=(
+            context, params, quant, in_dims, f"T{view.operator.inputs[0]}", filter_dims, filter_.name,
+            bias_dims, bias.name if bias else "0", out_dims, f"T{view.operator.outputs[0]}",
+        ),
+        constants=(multiplier, shift, filter_, *((bias,) if bias else ())),
+        structs=structs,
+        sources=_SOURCES[kernel],
+        scratch_bytes=scratch_bytes,
+        macs=macs,
+        checked=True,
+    )  # fmt: skip
+
+
+def fully_connected(
+    view: OperatorView,
+    shape: tuple[int, int, int],
+    offsets: tuple[int, int],
+    limits: ActivationRange,
+    scale: tuple[int, int],
+    weights: tuple[Constant, Constant | None],
+    macs: int,
+) -> Call:
+    """Call of ``arm_fully_connected_s8``; ``shape`` is (rows, depth, units), ``scale`` (multiplier, shift)."""
+    rows, depth, units = shape
+    filter_, bias = weights
+    structs = (
+        _context(view, 0),
+        Struct(
+            view.local("params"),
+            "cmsis_nn_fc_params",
+            f"{offsets[0]}, 0, {offsets[1]}, {{{limits.low}, {limits.high}}}",
+        ),
+        Struct(view.local("quant"), "cmsis_nn_per_tensor_quant_params", f"{scale[0]}, {scale[1]}"),
+        _dims(view, "in", rows, 1, 1, depth),
+        _dims(view, "filter", depth, 1, 1, units),
+        _dims(view, "bias", 1, 1, 1, units),
+        _dims(view, "out", rows, 1, 1, units),
+    )
+    context, params, quant, in_dims, filter_dims, bias_dims, out_dims = (f"&{s.name}" for s in structs)
+    return Call(
+        kernel="arm_fully_connected_s8",
+        library=KernelLibrary.CMSIS_NN,
+        arguments=(
+            context, params, quant, in_dims, f"T{view.operator.inputs[0]}", filter_dims, filter_.name,
+            bias_dims, bias.name if bias else "0", out_dims, f"T{view.operator.outputs[0]}",
+        ),
+        constants=(filter_, *((bias,) if bias else ())),
+        structs=structs,
+        sources=_SOURCES["arm_fully_connected_s8"],
+        macs=macs,
+        checked=True,
+    )  # fmt: skip
+
+
+def pool(view: OperatorView, kernel: str, w: Window, limits: ActivationRange) -> Call:
+    """Call of ``arm_avgpool_s8`` or ``arm_max_pool_s8``; only the DSP path of the former needs scratch."""
+    scratch_bytes = 4 * w.in_c if kernel == "arm_avgpool_s8" and view.dsp else 0
+    structs = (
+        _context(view, scratch_bytes),
+        Struct(
+            view.local("params"),
+            "cmsis_nn_pool_params",
+            f"{{{w.stride_w}, {w.stride_h}}}, {{{w.pad_left}, {w.pad_top}}}, {{{limits.low}, {limits.high}}}",
+        ),
+        _dims(view, "in", 1, w.in_h, w.in_w, w.in_c),
+        _dims(view, "filter", 1, w.kernel_h, w.kernel_w, 1),
+        _dims(view, "out", 1, w.out_h, w.out_w, w.out_c),
+    )
+    context, params, in_dims, filter_dims, out_dims = (f"&{s.name}" for s in structs)
+    return Call(
+        kernel=kernel,
+        library=KernelLibrary.CMSIS_NN,
+        arguments=(
+            context, params, in_dims, f"T{view.operator.inputs[0]}", filter_dims, out_dims,
+            f"T{view.operator.outputs[0]}",
+        ),
+        structs=structs,
+        sources=_SOURCES[kernel],
+        scratch_bytes=scratch_bytes,
+        checked=True,
+    )  # fmt: skip
+
+
+def _context(view: OperatorView, scratch_bytes: int) -> Struct:
+    buffer = f"S{view.index}" if scratch_bytes else "0"
+    return Struct(view.local("context"), "cmsis_nn_context", f"{buffer}, {scratch_bytes}")
+
+
+def _dims(view: OperatorView, name: str, n: int, h: int, w: int, c: int) -> Struct:
+    return Struct(view.local(name), "cmsis_nn_dims", f"{n}, {h}, {w}, {c}")
