@@ -45,10 +45,14 @@ class Placement(Frozen):
 
 
 class ClockStep(Frozen):
-    """Flash wait states that hold up to (and including) a core clock."""
+    """Flash wait states that hold up to (and including) a core clock.
+
+    ``wait_states`` are cycles of the bus the flash is on; one of them lasts ``bus_ratio`` core cycles.
+    """
 
     up_to_mhz: float | int = Field(gt=0)
     wait_states: int = Field(ge=0, le=64)
+    bus_ratio: int = Field(default=1, ge=1, le=16)
 
 
 class Cache(Frozen):
@@ -74,7 +78,8 @@ class Cache(Frozen):
 class FlashInterface(Frozen):
     """How the core reaches its flash: wait states over the clock, width of one read, prefetch, instruction and data caches.
 
-    ``unified`` means that ``icache`` also serves constants. A board without a cache leaves it out.
+    ``unified`` means that ``icache`` also serves constants. A board without a cache leaves it out. ``miss_extra_cycles`` are
+    core cycles that a miss (or a read, where there is no cache) costs beyond the wait states: bus crossing, moving a line.
     """
 
     width_bytes: Figure
@@ -85,13 +90,31 @@ class FlashInterface(Frozen):
     icache: Cache | None = None
     dcache: Cache | None = None
     unified: bool = False
+    miss_extra_cycles: Figure | None = None
 
-    def wait_states(self, clock_mhz: float) -> int:
-        """Wait states at a clock; raises ValueError above the ladder."""
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        steps = [s.up_to_mhz for s in self.ladder]
+        if any(b <= a for a, b in itertools.pairwise(steps)):
+            raise ValueError("'ladder' must rise in up_to_mhz")
+        if self.unified and self.icache is None:
+            raise ValueError("'unified' needs an icache")
+        if self.unified and self.dcache is not None:
+            raise ValueError("'unified' and a dcache exclude each other")
+        if self.width_bytes.value not in (1, 2, 4, 8, 16, 32, 64):
+            raise ValueError("'width_bytes' must be a power of two up to 64")
+        return self
+
+    def step(self, clock_mhz: float) -> ClockStep:
+        """The step of the ladder that holds at a clock; raises ValueError above the ladder."""
         for step in self.ladder:
             if clock_mhz <= step.up_to_mhz:
-                return step.wait_states
+                return step
         raise ValueError(f"{clock_mhz:g} MHz is above the flash ladder ({self.ladder[-1].up_to_mhz:g} MHz)")
+
+    def wait_states(self, clock_mhz: float) -> int:
+        """Wait states at a clock, in flash bus cycles; raises ValueError above the ladder."""
+        return self.step(clock_mhz).wait_states
 
 
 class Board(Frozen):
@@ -117,16 +140,21 @@ class Board(Frozen):
             raise ValueError("two memories have the same name")
         for part in ("code", "weights", "activations", "stack"):
             if getattr(self.placement, part) not in names:
-                raise ValueError(f"placement.{part} names no memory of this board")
+                raise ValueError(
+                    f"placement.{part} names '{getattr(self.placement, part)}', but the memories are {', '.join(names)}"
+                )
         ordered = sorted(self.memories, key=lambda m: m.origin)
         for a, b in itertools.pairwise(ordered):
             if a.end > b.origin:
-                raise ValueError(f"memories '{a.name}' and '{b.name}' overlap")
-        steps = [s.up_to_mhz for s in self.flash.ladder]
-        if steps != sorted(steps):
-            raise ValueError("flash.ladder must rise")
-        if self.default_clock_mhz > steps[-1]:
-            raise ValueError("default_clock_mhz is above the flash ladder")
+                raise ValueError(
+                    f"memories '{a.name}' (up to 0x{a.end - 1:08x}) and '{b.name}' (from 0x{b.origin:08x}) overlap"
+                )
+        if ordered[-1].end > 2**32:
+            raise ValueError(f"memory '{ordered[-1].name}' ends beyond the 32-bit address space")
+        if self.default_clock_mhz > self.flash.ladder[-1].up_to_mhz:
+            raise ValueError("default_clock_mhz is above the last step of flash.ladder")
+        if self.default_clock_mhz > self.max_clock_mhz.highest:
+            raise ValueError("default_clock_mhz is above max_clock_mhz")
         return self
 
     def memory(self, name: str) -> Memory:

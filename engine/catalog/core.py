@@ -1,0 +1,186 @@
+"""A core: its instruction set features and its pipeline table. One TOML file each in ``cores/``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from engine.catalog.figure import Figure, Frozen
+
+
+class Fpu(StrEnum):
+    """Floating-point unit of a core."""
+
+    NONE = "none"
+    SP = "sp"
+    DP = "dp"
+
+
+class IssueTable(Frozen):
+    """Cycles an instruction occupies the issue stage when nothing stalls it.
+
+    Multiple and double transfers (LDM, PUSH, LDRD, VLDM of N words) cost ``multiple_base + multiple_per_register * N``, rounded
+    up to whole cycles. ``branch`` is the branch itself, without its refill. ``it_paired``, ``branch_paired``: directly behind a
+    16-bit instruction (and 16-bit itself).
+    """
+
+    alu: Figure
+    system: Figure
+    it: Figure
+    it_paired: Figure
+    multiply: Figure
+    multiply_long: Figure
+    mac: Figure
+    mac_long: Figure
+    divide: Figure
+    load: Figure
+    store: Figure
+    multiple_base: Figure
+    multiple_per_register: Figure
+    branch: Figure
+    branch_paired: Figure
+    fp: Figure
+    fp_mac: Figure
+    fp_divide: Figure
+
+
+class LatencyTable(Frozen):
+    """Cycles from the issue of a producer until a consumer may issue; never less than the producer's issue cycles.
+
+    ``alu_late``: ALU instructions with a shifted operand, and extend-and-add. ``*_to_address``: the consumer forms an address
+    with it; ``*_to_accumulator``: the consumer accumulates onto it; ``load_to_multiply``: the consumer multiplies it;
+    ``load_to_store``: the consumer stores it. ``load_narrow_extra``: added for byte and halfword loads;
+    ``load_to_shift_extra``: added where the consumer shifts or extracts it first.
+    """
+
+    alu: Figure
+    alu_late: Figure
+    alu_to_address: Figure
+    multiply: Figure
+    mac: Figure
+    mac_to_accumulator: Figure
+    load: Figure
+    load_to_address: Figure
+    load_to_multiply: Figure
+    load_to_accumulator: Figure
+    load_to_store: Figure
+    load_narrow_extra: Figure
+    load_to_shift_extra: Figure
+    fp: Figure
+    fp_mac: Figure
+
+
+class LoadStoreRules(Frozen):
+    """How neighbouring single transfers overlap, in cycles.
+
+    ``load_tail``: data phase of a load that only a following single transfer can use, unless its address depends on the load.
+    ``store_tail``: the same of a store behind a load. ``store_register_offset``: issue of a store with a register offset.
+    ``load_after_store``: extra cycles of a load directly behind a store. ``literal_extra``: extra cycles of a PC-relative load.
+    ``base_update_breaks``: 1 where a load with base update is not overlapped.
+    """
+
+    load_tail: Figure
+    store_tail: Figure
+    store_register_offset: Figure
+    load_after_store: Figure
+    literal_extra: Figure
+    base_update_breaks: Figure
+
+
+class BranchTable(Frozen):
+    """Refill cycles that follow a taken branch, beyond the branch's own issue.
+
+    ``direct``: B, conditional B, CBZ; ``call``: BL; ``indirect``: BX, BLX, MOV PC; ``load_pc``: POP/LDM/LDR to PC; ``table``:
+    TBB/TBH (with their load). ``unaligned_wide_target`` is added where a 32-bit target instruction is not word-aligned;
+    ``paired_on_flags`` where a paired branch tests flags of the instruction it is paired with.
+    """
+
+    direct: Figure
+    call: Figure
+    indirect: Figure
+    load_pc: Figure
+    table: Figure
+    unaligned_wide_target: Figure
+    paired_on_flags: Figure
+
+
+class Predictor(Frozen):
+    """First model of a branch predictor: of every conditional branch the rarer direction is mispredicted.
+
+    A branch taken T times and not taken N times costs ``mispredicted_share * min(T, N)`` times ``penalty`` cycles; indirect
+    branches (not returns) are mispredicted at ``indirect_share``, returns at ``return_share``.
+    """
+
+    penalty: Figure
+    mispredicted_share: Figure
+    indirect_share: Figure
+    return_share: Figure
+
+
+class DualIssue(Frozen):
+    """Extra cycles of a pair that may issue together (0: together for free, 1: no gain).
+
+    Never paired: two multiplies, two stores, a multiply with a store, two branches, two FP arithmetic instructions, two of
+    the DSP and bit-field group or of those with a shifted operand, anything beside a multiple or double transfer, a divide or a
+    system instruction, and an instruction whose operand is not ready in the same cycle.
+    """
+
+    load_load: Figure
+    load_store: Figure
+    other: Figure
+
+
+class LogEntry(Frozen):
+    """A choice made in a core table, and why; ``before_validation`` says that no published result was looked at for it."""
+
+    what: str
+    why: str
+    before_validation: bool
+
+
+class Core(Frozen):
+    """A Cortex-M core as the engine needs it.
+
+    ``issue_width`` 2 is full dual issue; cores that pair only 16-bit branches say so in ``issue.branch_paired``. ``mac_lanes``: products the widest integer MAC instruction accumulates (SMLAD 2, MLA 1; 1 where there is only MULS).
+    ``sources`` names the documents that figures cite as "key: place".
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    architecture: Literal["armv6-m", "armv7-m", "armv7e-m", "armv8-m.main", "armv8.1-m.main"]
+    dsp: bool
+    fpu: Fpu
+    mve: bool
+    mac_lanes: int = Field(ge=1, le=16)
+    sources: dict[str, str]
+    issue_width: int
+    issue: IssueTable
+    latency: LatencyTable
+    load_store: LoadStoreRules
+    branch: BranchTable
+    predictor: Predictor | None = None
+    dual_issue: DualIssue | None = None
+    notes: tuple[str, ...] = ()
+    log: tuple[LogEntry, ...] = Field(min_length=1)
+
+    def figures(self) -> Iterator[tuple[str, Figure]]:
+        """Every figure with its dotted name."""
+        for part in ("issue", "latency", "load_store", "branch", "predictor", "dual_issue"):
+            table = getattr(self, part)
+            for key in type(table).model_fields if table is not None else ():
+                yield f"{part}.{key}", getattr(table, key)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name, figure in self.figures():
+            if figure.source is not None and figure.source.split(":")[0] not in self.sources:
+                raise ValueError(f"'{name}' cites '{figure.source.split(':')[0]}', which is not in [sources]")
+            for x in (figure.value, figure.lowest, figure.highest):
+                if x < 0 or round(x * 1000) != x * 1000:
+                    raise ValueError(f"'{name}' must be a multiple of 0.001 and not negative")
+        if self.issue_width not in (1, 2) or (self.issue_width == 2) != (self.dual_issue is not None):
+            raise ValueError("'issue_width' is 1, or 2 with a [dual_issue] table")
+        return self
