@@ -86,6 +86,11 @@ def read_constants(context: ReadContext, model: Any) -> Constants:
     return Constants(tuple(found))
 
 
+def numpy_dtype(dtype: DType) -> np.dtype[Any]:
+    """The little-endian numpy type of an element. Raises KeyError for types without a fixed width of whole bytes."""
+    return _NUMPY[dtype]
+
+
 def read_tensor(context: ReadContext, source: Any, index: int, constants: Constants) -> Tensor:
     """One tensor with its constant content, if it has any. Raises ModelError."""
     name = text(source.Name())
