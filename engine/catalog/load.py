@@ -25,6 +25,13 @@ CORES_DIR = Path(__file__).parent / "cores"
 
 _COPY = "compare with the example board files in engine/catalog/boards/"
 _MAX_FILE_BYTES = 1 << 20
+_TYPE_HINTS = {
+    "int_type": "write a whole number without quotes or unit, like 65536 or 0x10000",
+    "int_from_float": "write a whole number",
+    "float_type": "write a number without quotes or unit",
+    "string_type": "put the text in quotes",
+    "bool_type": "write true or false",
+}
 
 T = TypeVar("T", bound=Frozen)
 
@@ -89,16 +96,19 @@ def _names(folder: Path) -> tuple[str, ...]:
 
 
 def _near(name: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    start = [k for k in known if name and k.startswith(name.lower())]
+    close = (start + [k for k in difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6) if k not in start])[:3]
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
 
 
 def _load(kind: type[T], path: Path) -> T:
     data = _read_toml(path)
     try:
-        text = json.dumps(data, allow_nan=False, default=str)
+        text = json.dumps(data, allow_nan=False)
     except ValueError:
         raise CatalogError(f"{path}: 'inf' and 'nan' are not allowed", hint="write a finite number") from None
+    except TypeError:
+        raise CatalogError(f"{path}: dates and times are not allowed", hint="put the text in quotes") from None
     try:
         item = kind.model_validate_json(text)
     except ValidationError as error:
@@ -146,7 +156,7 @@ def _translate(path: Path, kind: type[Frozen], error: ValidationError) -> Catalo
             what, hint = first["msg"].removeprefix("Value error, "), _COPY
         case _:
             what = first["msg"].removeprefix("Input should be ")
-            what, hint = f"expected {what.removesuffix(' [type')}, found {value}", _COPY
+            what, hint = f"expected {what}, found {value}", _TYPE_HINTS.get(first["type"], _COPY)
     places = {tuple(x for x in p["loc"] if x not in ("float", "int")) for p in problems}
     more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
     return CatalogError(f"{path}: {where + ': ' if where else ''}{what}{more}", hint=hint)
