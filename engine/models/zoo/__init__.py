@@ -1,0 +1,1 @@
+"""The committed models, their cards and their samples."""
