@@ -162,15 +162,17 @@ def _obtain(reference: _Reference) -> ModelRef:
 
 def _from_path(name: str) -> ModelRef:
     path = Path(name)
+    known = [*zoo_names(), *(reference.name for reference in _REFERENCES)]
     try:
         if path.is_file():
-            shown = path.stem or path.name
-            return ModelRef(shown, f"{path.name}, a file of yours", path, Origin.FILE, digest(path))
+            return _file_ref(path)
+        folder = bool(name) and path.is_dir()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(f"{name}: cannot be read ({reason})", hint="check the path and its permissions") from error
-    known = [*zoo_names(), *(reference.name for reference in _REFERENCES)]
-    if path.suffix.lower() == ".tflite" or path.exists():
+        raise UsageError(f"{name!r}: cannot be read ({reason})", hint="check the path and its permissions") from error
+    if folder:
+        raise UsageError(f"{name} is a folder", hint="give the path of a .tflite file inside it")
+    if path.suffix.lower() == ".tflite":
         raise UsageError(f"there is no file {name}", hint="check the path, or use one of: " + ", ".join(known))
     near = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6)
     guess = f"did you mean {' or '.join(near)}? " if near else ""
@@ -178,3 +180,12 @@ def _from_path(name: str) -> ModelRef:
         f"there is no model called {name!r}",
         hint=f"{guess}known are {', '.join(known)}, or give the path of a .tflite file",
     )
+
+
+def _file_ref(path: Path) -> ModelRef:
+    sha256 = digest(path)
+    name = path.stem
+    # A file of the user's that shares its name with a zoo model must not be taken for it in a record.
+    if name in zoo_names() and load_card(name).sha256 != sha256:
+        name = f"{name}-{sha256[:8]}"
+    return ModelRef(name, f"{path.name}, a file of yours", path, Origin.FILE, sha256)
