@@ -1,0 +1,130 @@
+"""Linker scripts from a board's memories, and linking; an overflow becomes a DoesNotFitError."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from engine.catalog.board import Board, Memory, MemoryKind
+from engine.errors import BuildError, DoesNotFitError
+from engine.firmware.toolchain import Cpu, Toolchain
+from engine.firmware.toolchain.process import first_complaint, run
+from engine.paths import FIRMWARE_DIR
+
+STACK_BYTES = 4096
+"""Stack reserved by default; the emulator's high-water mark says how much of it a run needs."""
+
+_TEMPLATE = Path("ports", "common", "link.ld.j2")
+_OVERFLOWS = (
+    # lld, once per section; GNU ld, once per region
+    re.compile(r"section '[^']+' will not fit in region '(?P<memory>[^']+)': overflowed by (?P<bytes>\d+) bytes"),
+    re.compile(r"region [`'](?P<memory>[^']+)' overflowed by (?P<bytes>\d+) bytes"),
+)
+
+
+@dataclass(frozen=True)
+class _Copied:
+    section: str
+
+
+def boot_memory(board: Board) -> Memory:
+    """Where the image is stored and reset begins: the code's memory if it is flash, else the first flash, else the code's."""
+    code = board.memory(board.placement.code)
+    if code.kind is MemoryKind.FLASH:
+        return code
+    return next((m for m in board.memories if m.kind is MemoryKind.FLASH), code)
+
+
+def linker_script(board: Board, stack_bytes: int = STACK_BYTES) -> str:
+    """The linker script of a board, for lld and GNU ld alike.
+
+    The vector table is at the start of the boot memory. Code or weights placed in another memory are stored in the boot memory and
+    copied by the start-up. Constants other than weights stay in the boot memory.
+    """
+    place = board.placement
+    boot = boot_memory(board).name
+    away = {"code": place.code != boot, "weights": place.weights != boot, "activations": place.activations != boot}
+    names = {"code": ".text", "weights": ".weights", "activations": ".data"}
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    template = environment.from_string((FIRMWARE_DIR / _TEMPLATE).read_text(encoding="utf-8"))
+    return template.render(
+        title=board.name,
+        memories=board.memories,
+        boot=boot,
+        code=place.code,
+        weights=place.weights,
+        activations=place.activations,
+        stack=place.stack,
+        at={part: f" AT> {boot}" if moved else "" for part, moved in away.items()},
+        copied=[_Copied(names[part]) for part, moved in away.items() if moved],
+        # GNU ld would otherwise let them follow .data's load address and count them against the boot memory
+        own_lma=f" AT> {place.activations}" if away["activations"] else "",
+        stack_bytes=stack_bytes,
+    )
+
+
+def link(
+    toolchain: Toolchain,
+    cpu: Cpu,
+    objects: tuple[Path, ...],
+    board: Board,
+    out: Path,
+    *,
+    stack_bytes: int = STACK_BYTES,
+    needs: Mapping[str, int] | None = None,
+) -> None:
+    """Link objects to a board's memory map.
+
+    ``needs`` names large parts and their bytes ("arena", "weights"), for the message when they do not fit.
+
+    Raises DoesNotFitError naming each memory and by how much it overflows; BuildError for any other failure.
+    """
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        script = Path(folder) / "link.ld"
+        script.write_text(linker_script(board, stack_bytes), encoding="utf-8")
+        command = toolchain.link_command(objects, script, cpu, out)
+        done = run(command, what=f"linking for {board.name}", cwd=Path(folder))
+    if done.returncode == 0:
+        return
+    overflows = parse_overflows(done.stderr)
+    if overflows:
+        raise _does_not_fit(board, overflows, stack_bytes, needs or {})
+    raise BuildError(f"linking for {board.name} failed: {first_complaint(done.stderr)}", hint="see 'whycycles doctor'")
+
+
+def parse_overflows(stderr: str) -> dict[str, int]:
+    """Memory name → bytes too many, from what lld or GNU ld said."""
+    found: dict[str, int] = {}
+    for pattern in _OVERFLOWS:
+        for match in pattern.finditer(stderr):
+            memory = match["memory"]
+            found[memory] = max(found.get(memory, 0), int(match["bytes"]))
+    return found
+
+
+def _does_not_fit(
+    board: Board, overflows: Mapping[str, int], stack_bytes: int, needs: Mapping[str, int]
+) -> DoesNotFitError:
+    place = board.placement
+    said = []
+    for name, too_many in sorted(overflows.items()):
+        held = [part for part in ("code", "weights", "activations", "stack") if getattr(place, part) == name]
+        if boot_memory(board).name == name and "code" not in held:
+            held.insert(0, "boot image")
+        size = board.memory(name).bytes
+        said.append(f"memory '{name}' ({size} bytes: {', '.join(held)}) overflows by {too_many} bytes")
+    parts = ", ".join(f"{part} {size} bytes" for part, size in {**needs, "stack": stack_bytes}.items())
+    others = [m for m in board.memories if m.name not in overflows]
+    roomy = max(others, key=lambda m: m.bytes, default=None)
+    hints = []
+    if roomy is not None and roomy.bytes > min(overflows.values()):
+        hints.append(f"place a part in '{roomy.name}' ({roomy.bytes} bytes), e.g. --place activations={roomy.name}")
+    hints += ["choose a board with more memory", "a smaller model"]
+    if board.memory(next(iter(overflows))).kind is MemoryKind.FLASH:
+        hints.append("--opt Os for smaller code")
+    return DoesNotFitError(f"does not fit {board.name}: {'; '.join(said)} ({parts})", hint="; ".join(hints))
