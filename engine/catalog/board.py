@@ -21,13 +21,23 @@ class MemoryKind(StrEnum):
 
 
 class Memory(Frozen):
-    """One memory of the board. ``origin`` is the address the core uses, ``bytes`` its size."""
+    """One memory of the board. ``origin`` is the address the core uses, ``bytes`` its size.
+
+    ``wait_states``: core cycles that every data access to it stalls beyond the pipeline's own (RAM only; absent: none).
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     kind: MemoryKind
     origin: int = Field(ge=0, lt=2**32)
     bytes: int = Field(gt=0, le=2**30)
     source: str
+    wait_states: Figure | None = None
+
+    @model_validator(mode="after")
+    def _ram_only(self) -> Self:
+        if self.wait_states is not None and self.kind is MemoryKind.FLASH:
+            raise ValueError("'wait_states' of a flash memory belong in [flash] ladder")
+        return self
 
     @property
     def end(self) -> int:

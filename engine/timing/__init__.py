@@ -1,1 +1,1 @@
-"""Counts become cycles, each charged to one cause."""
+"""Exact counts to cycle stacks: a pipeline table per core, branch refill, and a first model of the flash path."""

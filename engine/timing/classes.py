@@ -1,0 +1,181 @@
+"""Instructions as the pipeline sees them: unit, operand ports and grouping, derived once per instruction."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+from engine.counters.types import FLAGS_BIT, PC_BIT, Instruction, InstructionClass
+
+_INLINE_SHIFT = re.compile(r",\s*(lsl|lsr|asr|ror|rrx)\b")
+_LONG = ("smull", "umull", "smlal", "umlal", "umaal", "smlsl")
+_EXTEND_ADD = ("sxta", "uxta")
+_BITFIELD = ("sxt", "uxt", "ubfx", "sbfx", "bfi", "bfc", "pkh", "rev", "rbit", "clz", "sel", "usad", "ssat", "usat")
+_SIMD_ADD = re.compile(r"^(s|u|q|uq|sh|uh|qd)(add|sub|asx|sax)(8|16)?$")
+_PAIRS = ("ldm", "stm", "pop", "push", "ldrd", "strd", "vldm", "vstm", "vpop", "vpush")
+
+
+class Unit(IntEnum):
+    """Where an instruction executes, as far as timing cares."""
+
+    ALU = 0
+    ALU_LATE = 1
+    SYSTEM = 2
+    IT = 3
+    MULTIPLY = 4
+    MULTIPLY_LONG = 5
+    MAC = 6
+    MAC_LONG = 7
+    DIVIDE = 8
+    LOAD = 9
+    LOAD_MULTIPLE = 10
+    STORE = 11
+    STORE_MULTIPLE = 12
+    BRANCH = 13
+    FP = 14
+    FP_MAC = 15
+    FP_DIVIDE = 16
+
+
+MULTIPLIERS = frozenset({Unit.MULTIPLY, Unit.MULTIPLY_LONG, Unit.MAC, Unit.MAC_LONG})
+LOADS = frozenset({Unit.LOAD, Unit.LOAD_MULTIPLE})
+SINGLE_TRANSFERS = frozenset({Unit.LOAD, Unit.STORE})
+SOLO = frozenset({Unit.SYSTEM, Unit.IT, Unit.DIVIDE, Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE, Unit.FP_DIVIDE})
+
+
+class BranchKind(IntEnum):
+    """How a block ends: decides the refill of a taken edge."""
+
+    NONE = 0
+    DIRECT = 1
+    CALL = 2
+    INDIRECT = 3
+    RETURN = 4
+    LOAD_PC = 5
+    TABLE = 6
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One instruction prepared for the model. ``*_bits`` are register numbers (see engine.counters.types).
+
+    ``result_bits`` are written with the unit's latency, ``base_bits`` by the address adder (base update).
+    """
+
+    unit: Unit
+    size: int
+    address_bits: tuple[int, ...]
+    accumulator_bits: tuple[int, ...]
+    other_bits: tuple[int, ...]
+    writes: int
+    result_bits: tuple[int, ...]
+    base_bits: tuple[int, ...]
+    words: int
+    narrow: bool
+    shifts: bool
+    bitfield: bool
+    register_offset: bool
+    base_update: bool
+    literal: bool
+    counts_as_mac: bool
+    sets_flags: bool
+    reads_flags: bool
+
+
+def _bits(mask: int) -> tuple[int, ...]:
+    return tuple(i for i in range(mask.bit_length()) if mask >> i & 1)
+
+
+def unit_of(ins: Instruction) -> Unit:
+    """The unit an instruction uses; loads of the PC stay loads (their refill comes from the branch table)."""
+    name, kind = ins.mnemonic, ins.kind
+    if name.startswith(("tbb", "tbh")):
+        return Unit.BRANCH
+    if name.startswith("it") and kind is InstructionClass.SYSTEM:
+        return Unit.IT
+    if name.startswith(("vldr", "vstr")):
+        double = ins.transfers > 1
+        if name.startswith("vldr"):
+            return Unit.LOAD_MULTIPLE if double else Unit.LOAD
+        return Unit.STORE_MULTIPLE if double else Unit.STORE
+    if name.startswith(_PAIRS):
+        return Unit.LOAD_MULTIPLE if ins.load_bytes else Unit.STORE_MULTIPLE
+    if ins.load_bytes:
+        return Unit.LOAD
+    if ins.store_bytes:
+        return Unit.STORE
+    long = name.startswith(_LONG)
+    match kind:
+        case InstructionClass.MAC | InstructionClass.SIMD_MAC:
+            return Unit.MAC_LONG if long else Unit.MAC
+        case InstructionClass.MULTIPLY:
+            return Unit.MULTIPLY_LONG if long else Unit.MULTIPLY
+        case InstructionClass.DIVIDE:
+            return Unit.DIVIDE
+        case InstructionClass.BRANCH:
+            return Unit.BRANCH
+        case InstructionClass.SYSTEM:
+            return Unit.SYSTEM
+        case InstructionClass.FP:
+            if name.startswith(("vdiv", "vsqrt")):
+                return Unit.FP_DIVIDE
+            return Unit.FP_MAC if name.startswith(("vfma", "vfms", "vfnm", "vmla", "vmls", "vnml")) else Unit.FP
+        case _:
+            late = name.startswith(_EXTEND_ADD) or _INLINE_SHIFT.search(ins.operands) is not None
+            return Unit.ALU_LATE if late else Unit.ALU
+
+
+def _updates_base(ins: Instruction, unit: Unit) -> bool:
+    if unit in SINGLE_TRANSFERS or ins.mnemonic.startswith(("ldrd", "strd")):
+        return "!" in ins.operands or "], " in ins.operands
+    multiple = unit in (Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE)
+    return multiple and ("!" in ins.operands or ins.mnemonic.startswith(("push", "pop", "vpush", "vpop")))
+
+
+def prepare(ins: Instruction) -> Operation:
+    """The operation of an instruction."""
+    unit = unit_of(ins)
+    others = ins.reads & ~ins.address_reads & ~ins.accumulator_reads
+    # a register that is both base and data is needed at its earlier use
+    bitfield = unit in (Unit.ALU, Unit.ALU_LATE) and (
+        ins.mnemonic.startswith(_BITFIELD) or _SIMD_ADD.match(ins.mnemonic) is not None
+    )
+    base = ins.writes & ins.address_reads if _updates_base(ins, unit) else 0
+    flags = 1 << FLAGS_BIT
+    return Operation(
+        unit=unit,
+        size=ins.size,
+        address_bits=_bits(ins.address_reads),
+        accumulator_bits=_bits(ins.accumulator_reads),
+        other_bits=_bits(others),
+        writes=ins.writes,
+        result_bits=_bits(ins.writes & ~base),
+        base_bits=_bits(base),
+        words=max(1, ins.transfers),
+        narrow=unit is Unit.LOAD and 0 < ins.load_bytes < 4,
+        shifts=bitfield or unit is Unit.ALU_LATE,
+        bitfield=bitfield or unit is Unit.ALU_LATE,
+        register_offset=unit is Unit.STORE and ins.address_reads.bit_count() > 1,
+        base_update=base != 0,
+        literal=ins.literal_address is not None,
+        counts_as_mac=ins.kind in (InstructionClass.MAC, InstructionClass.SIMD_MAC) or unit is Unit.FP_MAC,
+        sets_flags=ins.sets_flags or bool(ins.writes & flags),
+        reads_flags=bool(ins.reads & flags) or (unit is Unit.BRANCH and ins.condition != ""),
+    )
+
+
+def branch_kind(ins: Instruction) -> BranchKind:
+    """How control leaves a block that ends with this instruction."""
+    name = ins.mnemonic
+    if name.startswith(("tbb", "tbh")):
+        return BranchKind.TABLE
+    if ins.load_bytes and (ins.writes >> PC_BIT & 1 or ins.is_return):
+        return BranchKind.LOAD_PC
+    if ins.is_return:
+        return BranchKind.RETURN
+    if not ins.ends_block:
+        return BranchKind.NONE
+    if ins.target is None:
+        return BranchKind.INDIRECT
+    return BranchKind.CALL if ins.is_call else BranchKind.DIRECT

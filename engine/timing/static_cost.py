@@ -1,0 +1,270 @@
+"""What a basic block costs by itself: issue and hazards, every cycle charged to a cause at the moment it is spent.
+
+An in-order scoreboard. Per register it keeps the last producer; a consumer issues when all its operands are ready at the port
+where it needs them (address, accumulator, data), and the wait is charged to the producer that bound: loads to ``load_use``,
+multiplies, divides and FP to ``multiply_divide_latency``, others to ``other_alu``. Issue cycles: ``mac`` for the first cycle of
+MAC, SIMD MAC and FP MAC (and of MULS on a core without MAC), ``multiply_divide_latency`` for the further cycles of multiplies,
+divides and FP, ``load_store_issue`` for all issue cycles of transfers including the data phase that nothing overlaps,
+``other_alu`` for the rest. A pair issued together is charged to its slower half. A block starts with an empty pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.counters.types import FLAGS_BIT, Block
+from engine.records.cause import Cause
+from engine.timing.classes import LOADS, MULTIPLIERS, SINGLE_TRANSFERS, SOLO, Operation, Unit, prepare
+from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks
+
+_MAC = COLUMN[Cause.MAC]
+_ALU = COLUMN[Cause.OTHER_ALU]
+_TRANSFER = COLUMN[Cause.LOAD_STORE_ISSUE]
+_LONG = COLUMN[Cause.MULTIPLY_DIVIDE_LATENCY]
+_LOAD_USE = COLUMN[Cause.LOAD_USE]
+_FLOAT = frozenset({Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE})
+_FLAGS = 1 << FLAGS_BIT
+
+
+@dataclass(frozen=True)
+class _Producer:
+    op: Operation
+    start: int
+    issue: int
+    base: bool = False
+
+
+@dataclass
+class _Slot:
+    """The instruction issued last, and whether another may still join it."""
+
+    op: Operation
+    start: int
+    issue: int
+    column: int
+    open: bool
+
+
+def issue_ticks(op: Operation, before: Operation | None, t: CoreTicks) -> int:
+    """Ticks the instruction occupies the issue stage; ``before`` is the instruction in front of it in the block."""
+    behind_16_bit = before is not None and before.size == 2
+    match op.unit:
+        case Unit.ALU | Unit.ALU_LATE:
+            return t.issue_alu
+        case Unit.SYSTEM:
+            return t.issue_system
+        case Unit.IT:
+            return t.issue_it_paired if behind_16_bit else t.issue_it
+        case Unit.MULTIPLY:
+            return t.issue_multiply
+        case Unit.MULTIPLY_LONG:
+            return t.issue_multiply_long
+        case Unit.MAC:
+            return t.issue_mac
+        case Unit.MAC_LONG:
+            return t.issue_mac_long
+        case Unit.DIVIDE:
+            return t.issue_divide
+        case Unit.LOAD:
+            return t.issue_load
+        case Unit.STORE:
+            return t.load_store_store_register_offset if op.register_offset else t.issue_store
+        case Unit.LOAD_MULTIPLE | Unit.STORE_MULTIPLE:
+            raw = t.issue_multiple_base + t.issue_multiple_per_register * op.words
+            return -(-raw // CYCLE) * CYCLE
+        case Unit.BRANCH:
+            return t.issue_branch_paired if behind_16_bit and op.size == 2 else t.issue_branch
+        case Unit.FP_MAC:
+            return t.issue_fp_mac
+        case Unit.FP_DIVIDE:
+            return t.issue_fp_divide
+        case _:
+            return t.issue_fp
+
+
+def _cause_columns(op: Operation, t: CoreTicks) -> tuple[int, int]:
+    """Columns of the first issue cycle and of the further ones."""
+    if op.unit in LOADS or op.unit in (Unit.STORE, Unit.STORE_MULTIPLE):
+        return _TRANSFER, _TRANSFER
+    if op.counts_as_mac or (op.unit is Unit.MULTIPLY and not t.has_mac):
+        return _MAC, _LONG
+    if op.unit in MULTIPLIERS or op.unit in _FLOAT or op.unit is Unit.DIVIDE:
+        return _ALU, _LONG
+    return _ALU, _ALU
+
+
+def _stall_column(op: Operation) -> int:
+    if op.unit in LOADS:
+        return _LOAD_USE
+    return _LONG if op.unit in MULTIPLIERS or op.unit in _FLOAT or op.unit is Unit.DIVIDE else _ALU
+
+
+def _ready(p: _Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
+    """When a consumer may issue that needs this producer's result at a port (address, accumulator, data)."""
+    unit = p.op.unit
+    if p.base:
+        return p.start + max(p.issue, t.latency_alu)  # the address adder's result goes straight to the next address
+    if unit in LOADS:
+        if port == "address":
+            latency = t.latency_load_to_address
+        elif port == "accumulator":
+            latency = t.latency_load_to_accumulator
+        elif consumer.unit in MULTIPLIERS:
+            latency = t.latency_load_to_multiply
+        elif consumer.unit in (Unit.STORE, Unit.STORE_MULTIPLE):
+            latency = t.latency_load_to_store
+        else:
+            latency = t.latency_load + (t.latency_load_to_shift_extra if consumer.shifts else 0)
+        if p.op.narrow and consumer.unit not in (Unit.STORE, Unit.STORE_MULTIPLE):
+            latency += t.latency_load_narrow_extra
+        return p.start + (p.op.words - 1) * t.issue_multiple_per_register + latency
+    if unit in (Unit.MAC, Unit.MAC_LONG):
+        latency = t.latency_mac_to_accumulator if port == "accumulator" else t.latency_mac
+    elif unit in (Unit.MULTIPLY, Unit.MULTIPLY_LONG):
+        latency = t.latency_multiply
+        if port == "accumulator":
+            latency = min(latency, t.latency_mac_to_accumulator)
+    elif unit is Unit.ALU_LATE:
+        latency = t.latency_alu_late
+        if port == "accumulator":
+            latency = min(latency, t.latency_mac_to_accumulator)
+    elif unit in (Unit.FP, Unit.FP_DIVIDE):
+        latency = t.latency_fp
+    elif unit is Unit.FP_MAC:
+        latency = t.latency_fp_mac
+    else:
+        latency = t.latency_alu
+    if port == "address":
+        latency += t.latency_alu_to_address - t.latency_alu
+    return p.start + max(p.issue, latency)
+
+
+def _write(op: Operation, producers: dict[int, _Producer], start: int, issue: int) -> None:
+    result = _Producer(op, start, issue)
+    for bit in op.result_bits:
+        producers[bit] = result
+    for bit in op.base_bits:
+        producers[bit] = _Producer(op, start, issue, base=True)
+
+
+def _wait(op: Operation, producers: dict[int, _Producer], t: CoreTicks) -> tuple[int, _Producer | None]:
+    """Earliest issue of ``op`` by its operands, and the producer that binds it."""
+    earliest, binding = 0, None
+    for port, bits in (("address", op.address_bits), ("accumulator", op.accumulator_bits), ("data", op.other_bits)):
+        for bit in bits:
+            producer = producers.get(bit)
+            if producer is None or (bit == FLAGS_BIT and t.predicts and op.unit is Unit.BRANCH):
+                continue  # a predicted branch does not wait for its flags
+            ready = _ready(producer, port, op, t)
+            if ready > earliest:
+                earliest, binding = ready, producer
+    return earliest, binding
+
+
+def _pair_extra(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
+    """Ticks that a pair costs beyond its older half; None where the two cannot issue together (see catalog.core.DualIssue)."""
+    a, b = older.unit, younger.unit
+    if a in SOLO or b in SOLO or a is Unit.BRANCH or younger.bitfield:
+        return None
+    if (a in MULTIPLIERS and b in MULTIPLIERS) or (a in _FLOAT and b in _FLOAT):
+        return None
+    stores = (a is Unit.STORE, b is Unit.STORE)
+    if all(stores) or (any(stores) and (a in MULTIPLIERS or b in MULTIPLIERS)):
+        return None
+    if older.writes & younger.writes & ~_FLAGS:
+        return None
+    if a is Unit.LOAD and b is Unit.LOAD:
+        return t.dual_issue_load_load
+    if any(stores) and (a is Unit.LOAD or b is Unit.LOAD):
+        return t.dual_issue_load_store
+    return t.dual_issue_other
+
+
+def _slowness(op: Operation, t: CoreTicks) -> int:
+    """Issue to usable result: decides which half of a pair is charged."""
+    if op.unit is Unit.LOAD:
+        return t.latency_load + t.latency_load_narrow_extra * op.narrow
+    if op.unit in MULTIPLIERS:
+        return t.latency_mac
+    if op.unit in _FLOAT:
+        return t.latency_fp
+    return CYCLE
+
+
+def _tail_column(transfer: Operation | None, op: Operation, t: CoreTicks) -> int | None:
+    """Where the data phase of the transfer before ``op`` is charged; None where ``op`` overlaps it."""
+    if transfer is None or op.unit not in SINGLE_TRANSFERS:
+        return _TRANSFER
+    if any(bit in transfer.result_bits for bit in op.address_bits):
+        return _LOAD_USE  # it could have overlapped, but waits for the loaded address
+    if any(bit in transfer.base_bits for bit in op.address_bits):
+        return _TRANSFER  # base updates chain on different bases only
+    return _TRANSFER if op.base_update and t.load_store_base_update_breaks else None
+
+
+def operations_ticks(ops: Sequence[Operation], t: CoreTicks) -> tuple[int, ...]:
+    """Ticks by cause (order of ``table.CAUSES``) of a straight line of operations."""
+    spent = [0] * len(CAUSES)
+    producers: dict[int, _Producer] = {}
+    now = 0  # when the next instruction may issue
+    tail = 0  # data phase of the last transfer that only a neighbour can use
+    tail_op: Operation | None = None
+    last: _Slot | None = None
+    for op in ops:
+        before = last.op if last else None
+        earliest, binding = _wait(op, producers, t)
+        issue = issue_ticks(op, before, t)
+        first, further = _cause_columns(op, t)
+        if t.dual and last is not None and last.open and issue == CYCLE and earliest <= last.start:
+            extra = _pair_extra(last.op, op, t)
+            if extra is not None and extra < CYCLE:
+                if _slowness(op, t) > _slowness(last.op, t):
+                    spent[last.column] -= last.issue
+                    spent[first] += last.issue
+                    last.column = first
+                spent[last.column] += extra
+                now += extra
+                _write(op, producers, last.start, issue)
+                last = _Slot(op, last.start, issue, last.column, open=False)
+                continue
+        if tail:
+            column = _tail_column(tail_op, op, t)
+            if column is not None:
+                spent[column] += tail
+                now += tail
+        if before is not None and before.unit is Unit.STORE and op.unit in LOADS:
+            spent[_TRANSFER] += t.load_store_load_after_store
+            now += t.load_store_load_after_store
+        if earliest > now and binding is not None:
+            spent[_stall_column(binding.op)] += earliest - now
+            now = earliest
+        if op.literal:
+            issue += t.load_store_literal_extra
+        spent[first] += min(issue, CYCLE)
+        spent[further] += max(0, issue - CYCLE)
+        last = _Slot(op, now, min(issue, CYCLE), first, open=t.dual and issue == CYCLE)
+        _write(op, producers, now, issue)
+        was_load = before is not None and before.unit is Unit.LOAD
+        if op.unit is Unit.LOAD:
+            tail, tail_op = t.load_store_load_tail, op
+        elif op.unit is Unit.STORE and was_load:
+            tail, tail_op = (0 if op.register_offset else t.load_store_store_tail), op
+        else:
+            tail = 0
+        now += issue
+    spent[_TRANSFER] += tail
+    return tuple(spent)
+
+
+def block_ticks(block: Block, t: CoreTicks) -> tuple[int, ...]:
+    """Ticks by cause of one execution of a block, without branch refill and memory stalls."""
+    return operations_ticks([prepare(ins) for ins in block.instructions], t)
+
+
+def pairs_on_flags(block: Block) -> bool:
+    """Does the block end in a 16-bit branch that tests flags set by the 16-bit instruction in front of it?"""
+    if len(block.instructions) < 2:
+        return False
+    before, branch = (prepare(ins) for ins in block.instructions[-2:])
+    return branch.unit is Unit.BRANCH and branch.reads_flags and before.sets_flags and before.size == 2 == branch.size

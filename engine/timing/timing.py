@@ -1,0 +1,157 @@
+"""Exact counts to cycles with causes: the time of an execution on a board, per region, cold and warm, with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.catalog.board import Board
+from engine.catalog.core import Core
+from engine.counters.types import Block
+from engine.errors import UsageError
+from engine.firmware.types import Firmware
+from engine.records.cause import Cause
+from engine.records.run import Stack
+from engine.targets.types import Execution, MemoryProfile, Profile
+from engine.timing.branches import BranchFacts, branch_facts, refill_ticks
+from engine.timing.flash import fetch_ticks, flash_ticks, ram_ticks, read_ticks
+from engine.timing.static_cost import block_ticks
+from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
+
+Ticks = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RegionTime:
+    """Cycle stacks of one region: steady state and first inference after reset."""
+
+    warm: Stack
+    cold: Stack
+
+
+@dataclass(frozen=True)
+class TimedRun:
+    """The time of one inference: ``regions`` are the layers in order, the glue last.
+
+    ``interval`` bounds the warm cycles of the whole run: all figures of core and board at the low, and at the high, ends of
+    their intervals at once. That is a bound under independent worst cases, not a confidence interval; figures with a single
+    published value do not widen it.
+    """
+
+    regions: tuple[RegionTime, ...]
+    interval: tuple[int, int]
+
+    @property
+    def warm_cycles(self) -> int:
+        """Cycles of the run in steady state: the sum over regions."""
+        return sum(r.warm.cycles for r in self.regions)
+
+    @property
+    def cold_cycles(self) -> int:
+        """Cycles of the first inference after reset."""
+        return sum(r.cold.cycles for r in self.regions)
+
+
+def time_execution(
+    blocks: Mapping[int, Block],
+    execution: Execution,
+    firmware: Firmware,
+    board: Board,
+    core: Core,
+    clock_mhz: float,
+) -> TimedRun:
+    """Time an execution of a firmware on a board with a core at a clock.
+
+    ``blocks`` holds the decoded block of every start address in the profile. Raises UsageError for a clock that the board's
+    flash ladder does not cover.
+    """
+    if not 0 < clock_mhz <= board.flash.ladder[-1].up_to_mhz:
+        raise UsageError(
+            f"{board.name} cannot run at {clock_mhz:g} MHz",
+            hint=f"choose a clock up to {board.flash.ladder[-1].up_to_mhz:g} MHz",
+        )
+    regions = len(firmware.layers) + 1
+    facts = branch_facts(execution.profile, blocks)
+    warm_ticks, cold_ticks = _both(blocks, execution, facts, regions, board, core, clock_mhz)
+    warm, cold = (tuple(_stack(row) for row in t) for t in (warm_ticks, cold_ticks))
+    low, high = (
+        int(_ticks_at(end, blocks, execution.profile, execution.warm, facts, regions, board, core, clock_mhz).sum())
+        for end in (End.LOW, End.HIGH)
+    )
+    cycles = sum(s.cycles for s in warm)
+    # rounding per region may move the sum by less than a cycle per region
+    interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
+    return TimedRun(regions=tuple(RegionTime(w, c) for w, c in zip(warm, cold, strict=True)), interval=interval)
+
+
+def _both(
+    blocks: Mapping[int, Block],
+    execution: Execution,
+    facts: BranchFacts,
+    regions: int,
+    board: Board,
+    core: Core,
+    clock_mhz: float,
+) -> tuple[Ticks, Ticks]:
+    """Warm and cold ticks; the pipeline part is the same, as both run the same control flow."""
+    pipeline = _pipeline(blocks, execution.profile, facts, regions, core_ticks(core, End.VALUE))
+    return (
+        pipeline + _memory(execution.warm, pipeline, board, clock_mhz, End.VALUE),
+        pipeline + _memory(execution.cold, pipeline, board, clock_mhz, End.VALUE),
+    )
+
+
+def _ticks_at(
+    end: End,
+    blocks: Mapping[int, Block],
+    profile: Profile,
+    memory: MemoryProfile,
+    facts: BranchFacts,
+    regions: int,
+    board: Board,
+    core: Core,
+    clock_mhz: float,
+) -> Ticks:
+    pipeline = _pipeline(blocks, profile, facts, regions, core_ticks(core, end))
+    return pipeline + _memory(memory, pipeline, board, clock_mhz, end)
+
+
+def _pipeline(
+    blocks: Mapping[int, Block], profile: Profile, facts: BranchFacts, regions: int, table: CoreTicks
+) -> Ticks:
+    """Ticks by region and cause without memory stalls; shape (regions, causes)."""
+    starts, at = np.unique(profile.dst, return_inverse=True)
+    cost = np.array([block_ticks(blocks[int(s)], table) for s in starts], dtype=np.int64).reshape(-1, len(CAUSES))
+    spent = np.zeros((regions, len(CAUSES)), dtype=np.int64)
+    np.add.at(spent, profile.region, cost[at] * profile.count[:, None])
+    spent[:, COLUMN[Cause.BRANCH_REFILL]] += refill_ticks(profile, facts, regions, table)
+    return spent
+
+
+def _memory(memory: MemoryProfile, pipeline: Ticks, board: Board, clock_mhz: float, end: End) -> Ticks:
+    """Stall ticks by region and cause; shape (regions, causes)."""
+    spent = np.zeros_like(pipeline)
+    cost = flash_ticks(board, clock_mhz, end)
+    for events in memory.flash:
+        region = spent[events.region]
+        region[COLUMN[Cause.INSTRUCTION_FETCH]] += fetch_ticks(events, int(pipeline[events.region].sum()), cost, end)
+        region[COLUMN[Cause.DATA_READ]] += read_ticks(events, cost)
+    for index, (reads, writes) in ram_ticks(memory, board, end).items():
+        spent[index, COLUMN[Cause.DATA_READ]] += reads
+        spent[index, COLUMN[Cause.DATA_WRITE]] += writes
+    return spent
+
+
+def _stack(row: Ticks) -> Stack:
+    """Ticks to whole cycles: the total is rounded to nearest, the remainders go to the causes with the largest fractions."""
+    ticks = [int(x) for x in row]
+    total = (sum(ticks) + CYCLE // 2) // CYCLE
+    cycles = [x // CYCLE for x in ticks]
+    missing = total - sum(cycles)
+    order = sorted(range(len(ticks)), key=lambda i: (-(ticks[i] % CYCLE), i))
+    for i in order[:missing]:
+        cycles[i] += 1
+    return Stack(**{cause.value: n for cause, n in zip(CAUSES, cycles, strict=True)})
