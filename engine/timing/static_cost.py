@@ -184,7 +184,7 @@ def _pair_extra(older: Operation, younger: Operation, t: CoreTicks) -> int | Non
 def _slowness(op: Operation, t: CoreTicks) -> int:
     """Issue to usable result: decides which half of a pair is charged."""
     if op.unit is Unit.LOAD:
-        return t.latency_load + t.latency_load_narrow_extra * op.narrow
+        return t.latency_load_to_multiply + t.latency_load_narrow_extra * op.narrow
     if op.unit in MULTIPLIERS:
         return t.latency_mac
     if op.unit in _FLOAT:

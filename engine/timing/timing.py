@@ -17,8 +17,9 @@ from engine.records.cause import Cause
 from engine.records.run import Stack
 from engine.targets.types import Execution, MemoryProfile, Profile
 from engine.timing.branches import BranchFacts, branch_facts, refill_ticks
+from engine.timing.classes import Operation, prepare
 from engine.timing.flash import fetch_ticks, flash_ticks, ram_ticks, read_ticks
-from engine.timing.static_cost import block_ticks
+from engine.timing.static_cost import operations_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
 
 Ticks = NDArray[np.int64]
@@ -73,61 +74,48 @@ def time_execution(
             f"{board.name} cannot run at {clock_mhz:g} MHz",
             hint=f"choose a clock up to {board.flash.ladder[-1].up_to_mhz:g} MHz",
         )
-    regions = len(firmware.layers) + 1
-    facts = branch_facts(execution.profile, blocks)
-    warm_ticks, cold_ticks = _both(blocks, execution, facts, regions, board, core, clock_mhz)
-    warm, cold = (tuple(_stack(row) for row in t) for t in (warm_ticks, cold_ticks))
-    low, high = (
-        int(_ticks_at(end, blocks, execution.profile, execution.warm, facts, regions, board, core, clock_mhz).sum())
-        for end in (End.LOW, End.HIGH)
+    work = _prepare(blocks, execution.profile, len(firmware.layers) + 1)
+    pipeline = _pipeline(work, core_ticks(core, End.VALUE))
+    warm, cold = (
+        tuple(_stack(row) for row in pipeline + _memory(memory, pipeline, board, clock_mhz, End.VALUE))
+        for memory in (execution.warm, execution.cold)  # both run the same control flow
     )
+    low, high = (_total(work, execution.warm, board, core, clock_mhz, end) for end in (End.LOW, End.HIGH))
     cycles = sum(s.cycles for s in warm)
     # rounding per region may move the sum by less than a cycle per region
     interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
     return TimedRun(regions=tuple(RegionTime(w, c) for w, c in zip(warm, cold, strict=True)), interval=interval)
 
 
-def _both(
-    blocks: Mapping[int, Block],
-    execution: Execution,
-    facts: BranchFacts,
-    regions: int,
-    board: Board,
-    core: Core,
-    clock_mhz: float,
-) -> tuple[Ticks, Ticks]:
-    """Warm and cold ticks; the pipeline part is the same, as both run the same control flow."""
-    pipeline = _pipeline(blocks, execution.profile, facts, regions, core_ticks(core, End.VALUE))
-    return (
-        pipeline + _memory(execution.warm, pipeline, board, clock_mhz, End.VALUE),
-        pipeline + _memory(execution.cold, pipeline, board, clock_mhz, End.VALUE),
-    )
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A profile prepared once for all tables: ``block_at[i]`` is the index in ``operations`` of the block that edge i enters."""
+
+    profile: Profile
+    facts: BranchFacts
+    operations: tuple[tuple[Operation, ...], ...]
+    block_at: NDArray[np.intp]
+    regions: int
 
 
-def _ticks_at(
-    end: End,
-    blocks: Mapping[int, Block],
-    profile: Profile,
-    memory: MemoryProfile,
-    facts: BranchFacts,
-    regions: int,
-    board: Board,
-    core: Core,
-    clock_mhz: float,
-) -> Ticks:
-    pipeline = _pipeline(blocks, profile, facts, regions, core_ticks(core, end))
-    return pipeline + _memory(memory, pipeline, board, clock_mhz, end)
-
-
-def _pipeline(
-    blocks: Mapping[int, Block], profile: Profile, facts: BranchFacts, regions: int, table: CoreTicks
-) -> Ticks:
-    """Ticks by region and cause without memory stalls; shape (regions, causes)."""
+def _prepare(blocks: Mapping[int, Block], profile: Profile, regions: int) -> _Work:
     starts, at = np.unique(profile.dst, return_inverse=True)
-    cost = np.array([block_ticks(blocks[int(s)], table) for s in starts], dtype=np.int64).reshape(-1, len(CAUSES))
-    spent = np.zeros((regions, len(CAUSES)), dtype=np.int64)
-    np.add.at(spent, profile.region, cost[at] * profile.count[:, None])
-    spent[:, COLUMN[Cause.BRANCH_REFILL]] += refill_ticks(profile, facts, regions, table)
+    operations = tuple(tuple(prepare(ins) for ins in blocks[int(s)].instructions) for s in starts)
+    return _Work(profile, branch_facts(profile, blocks), operations, at, regions)
+
+
+def _total(work: _Work, memory: MemoryProfile, board: Board, core: Core, clock_mhz: float, end: End) -> int:
+    pipeline = _pipeline(work, core_ticks(core, end))
+    return int((pipeline + _memory(memory, pipeline, board, clock_mhz, end)).sum())
+
+
+def _pipeline(work: _Work, table: CoreTicks) -> Ticks:
+    """Ticks by region and cause without memory stalls; shape (regions, causes)."""
+    cost = np.array([operations_ticks(ops, table) for ops in work.operations], dtype=np.int64)
+    spent = np.zeros((work.regions, len(CAUSES)), dtype=np.int64)
+    np.add.at(spent, work.profile.region, cost.reshape(-1, len(CAUSES))[work.block_at] * work.profile.count[:, None])
+    refill = refill_ticks(work.profile, work.facts, work.regions, table)
+    spent[:, COLUMN[Cause.BRANCH_REFILL]] += refill
     return spent
 
 
