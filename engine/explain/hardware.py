@@ -1,0 +1,46 @@
+"""The board and core behind a record, if the catalogue still describes what the run was made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.catalog.board import Board
+from engine.catalog.core import Core
+from engine.catalog.load import board_sha256, core_sha256, load_board, load_core
+from engine.errors import CatalogError, UsageError
+from engine.records.run import RunRecord
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What explaining needs beyond the record. ``notes`` say what is missing and why."""
+
+    board: Board | None
+    core: Core | None
+    notes: tuple[str, ...] = ()
+
+
+def hardware_of(record: RunRecord) -> Hardware:
+    """Board and core of a record from the catalogue, each only if it is the one the run was made with (by hash)."""
+    notes: list[str] = []
+    board: Board | None = None
+    core: Core | None = None
+    try:
+        found = load_board(record.board)
+        if board_sha256(found) == record.provenance.board_sha256:
+            board = found
+        else:
+            notes.append(
+                f"the catalogue's {record.board} is not the description this run was made with: caches not judged"
+            )
+    except (UsageError, CatalogError):
+        notes.append(f"the catalogue does not describe {record.board}: caches not judged")
+    try:
+        table = load_core(record.core)
+        if core_sha256(table) == record.provenance.core_sha256:
+            core = table
+        else:
+            notes.append(f"the catalogue's {record.core} is not the table this run was made with: no roofline")
+    except (UsageError, CatalogError):
+        notes.append(f"the catalogue does not describe {record.core}: no roofline")
+    return Hardware(board, core, tuple(notes))

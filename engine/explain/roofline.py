@@ -1,0 +1,153 @@
+"""Roofline: how near a layer comes to what the core's multiplier and its data port allow.
+
+Operations are 2 per MAC. The x axis is *counted* intensity: operations per byte that the core really loaded and stored, so
+that the sloped roof is the core's data port. (A record's ``arithmetic_intensity`` counts every tensor byte once instead.)
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.catalog.core import Core
+from engine.catalog.figure import Figure
+from engine.explain.facts import ratio
+from engine.records.run import Layer
+
+OPS_PER_MAC = 2
+REGISTER_BYTES = 4
+"""A core register, and so a single transfer, is 32 bits wide in every M-profile architecture."""
+
+
+class Ceiling(BaseModel):
+    """A limit per core cycle. ``inferred``: at least one figure behind it, or the formula itself, has no hard source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    value: float = Field(gt=0)
+    low: float = Field(gt=0)
+    high: float = Field(gt=0)
+    unit: str
+    inferred: bool
+    basis: str
+
+
+class Ceilings(BaseModel):
+    """Both roofs of a core. ``ridge_ops_per_byte`` is the intensity where they meet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    compute: Ceiling
+    port: Ceiling
+    ridge_ops_per_byte: float
+
+
+class RooflinePoint(BaseModel):
+    """A layer under the roofs. ``roof`` is the lower one at its intensity, ``of_roof`` achieved / attainable (1.0: on it)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    counted_intensity: float
+    ops_per_cycle: float
+    gops: float
+    roof: str
+    attainable_ops_per_cycle: float
+    of_roof: float
+    inferred: bool
+    basis: str
+
+
+def ceilings_of(core: Core) -> Ceilings | None:
+    """The roofs of a core, from its pipeline table.
+
+    None for a core with vector MACs (their beat timing is not in the table) and for a table that gives 0 cycles for what
+    bounds a roof.
+    """
+    bounding = (core.issue.mac, core.issue.multiply, core.issue.load, core.issue.multiple_per_register)
+    if core.mve or any(f.lowest <= 0 for f in bounding):
+        return None
+    compute, port = _compute(core), _port(core)
+    return Ceilings(compute=compute, port=port, ridge_ops_per_byte=compute.value / port.value)
+
+
+def point_of(layer: Layer, clock_mhz: float, ceilings: Ceilings) -> RooflinePoint | None:
+    """Where a layer lies; None for one without MACs, without cycles or without data accesses."""
+    c = layer.counters
+    ops = OPS_PER_MAC * layer.macs
+    intensity = ratio(ops, c.flash_read_bytes + c.ram_read_bytes + c.ram_write_bytes)
+    achieved = ratio(ops, layer.cycles)
+    if not intensity or not achieved:
+        return None
+    sloped = intensity * ceilings.port.value
+    roof = ceilings.compute if ceilings.compute.value <= sloped else ceilings.port
+    attainable = min(ceilings.compute.value, sloped)
+    return RooflinePoint(
+        counted_intensity=intensity,
+        ops_per_cycle=achieved,
+        gops=achieved * clock_mhz / 1000.0,
+        roof=roof.name,
+        attainable_ops_per_cycle=attainable,
+        of_roof=achieved / attainable,
+        inferred=roof.inferred,
+        basis=roof.basis,
+    )
+
+
+def _compute(core: Core) -> Ceiling:
+    if core.architecture == "armv6-m":
+        figures: tuple[Figure, ...] = (core.issue.multiply, core.issue.alu)
+        how = "no MAC instruction: one MULS and one ADDS per product"
+    else:
+        figures = (core.issue.mac,)
+        kind = "SMLAD" if core.mac_lanes > 1 else "MLA"
+        how = f"one {kind} of {core.mac_lanes} product{'s' if core.mac_lanes > 1 else ''} at a time"
+    ops = OPS_PER_MAC * core.mac_lanes
+    cycles, low, high = _add(figures)
+    return Ceiling(
+        name="MAC issue",
+        value=ops / cycles,
+        low=ops / high,
+        high=ops / low,
+        unit="ops/cycle",
+        inferred=_inferred(figures),
+        basis=f"{how}, {_cycles(cycles)}; {_origin(figures)}",
+    )
+
+
+def _port(core: Core) -> Ceiling:
+    # the faster of two steady streams of words: single loads back to back (paired where the core can), or one long LDM
+    load, multiple = core.issue.load, core.issue.multiple_per_register
+    figures: tuple[Figure, ...] = (load,)
+    cycles, low, high, how = float(load.value), float(load.lowest), float(load.highest), "loads back to back"
+    if core.dual_issue is not None:
+        extra = core.dual_issue.load_load
+        figures, how = (load, extra), "loads back to back in pairs"
+        cycles, low, high = cycles * (1 + extra.value) / 2, low * (1 + extra.lowest) / 2, high * (1 + extra.highest) / 2
+    if multiple.value < cycles:
+        figures, how = (multiple,), "registers of a long LDM"
+        cycles, low, high = float(multiple.value), float(multiple.lowest), float(multiple.highest)
+    return Ceiling(
+        name="data port",
+        value=REGISTER_BYTES / cycles,
+        low=REGISTER_BYTES / high,
+        high=REGISTER_BYTES / low,
+        unit="bytes/cycle",
+        inferred=_inferred(figures),
+        basis=f"{REGISTER_BYTES}-byte {how}, {_cycles(cycles)} each; {_origin(figures)}",
+    )
+
+
+def _cycles(value: float) -> str:
+    return f"{value:g} cycle{'s' if value != 1 else ''}"
+
+
+def _add(figures: tuple[Figure, ...]) -> tuple[float, float, float]:
+    return sum(f.value for f in figures), sum(f.lowest for f in figures), sum(f.highest for f in figures)
+
+
+def _inferred(figures: tuple[Figure, ...]) -> bool:
+    return any(f.inferred is not None for f in figures)
+
+
+def _origin(figures: tuple[Figure, ...]) -> str:
+    return "; ".join(dict.fromkeys(f.source if f.source is not None else f"inferred: {f.inferred}" for f in figures))

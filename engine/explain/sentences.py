@@ -1,0 +1,162 @@
+"""Sentences about a whole run. Each says only what the record holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.explain.bottleneck import Bottleneck
+from engine.explain.phrases import number, percent
+from engine.records.cause import Evidence
+from engine.records.run import Layer, RunRecord
+
+_OPS = {
+    "CONV_2D": "conv2d",
+    "DEPTHWISE_CONV_2D": "depthwise conv2d",
+    "FULLY_CONNECTED": "fully connected",
+    "AVERAGE_POOL_2D": "average pool",
+    "MAX_POOL_2D": "max pool",
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """Layers that are the same operator run by the same kernel with the same verdict from the same rule."""
+
+    op: str
+    kernel: str
+    verdict: str
+    indices: tuple[int, ...]
+    cycles: int
+
+
+def op_title(op: str) -> str:
+    """An operator's name in a sentence: CONV_2D is "conv2d"."""
+    return _OPS.get(op, op.lower().replace("_", " "))
+
+
+def layer_title(layer: Layer) -> str:
+    """A layer in a sentence: "conv2d #3"."""
+    return f"{op_title(layer.op)} #{layer.index}"
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def families(layers: Sequence[tuple[Layer, str]]) -> tuple[Family, ...]:
+    """Layers grouped by operator, kernel and verdict in words; most cycles first. Layers without cycles are left out."""
+    groups: dict[tuple[str, str, str], list[Layer]] = {}
+    for layer, verdict in layers:
+        if layer.cycles:
+            groups.setdefault((layer.op, layer.kernel, verdict), []).append(layer)
+    found = [
+        Family(op, kernel, verdict, tuple(x.index for x in members), sum(x.cycles for x in members))
+        for (op, kernel, verdict), members in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda f: (-f.cycles, f.indices)))
+
+
+def headline(record: RunRecord, predicate: str) -> str:
+    """One sentence: how long and why. ``predicate`` continues "it ..."."""
+    how = {
+        Evidence.MEASURED: "measured",
+        Evidence.SIMULATED: "simulated",
+        Evidence.PREDICTED: "predicted",
+        Evidence.PUBLISHED: "published",
+    }[record.evidence]
+    return (
+        f"{record.model} with {record.kernels} kernels on {record.board} at {record.clock_mhz:g} MHz takes "
+        f"{milliseconds(record.latency_ms)} ({how}): it {predicate}."
+    )
+
+
+def where_sentence(record: RunRecord, found: Sequence[Family]) -> str:
+    """Which layers hold the cycles: families until 80 %, three at most."""
+    total = record.cycles.warm
+    if not total or not found:
+        return "No layer takes any cycles."
+    clauses: list[str] = []
+    held = 0
+    for family in found[:3]:
+        held += family.cycles
+        clauses.append(_family_clause(family, total))
+        if held >= 0.8 * total:
+            break
+    return capital("; ".join(clauses)) + "."
+
+
+def certainty_sentence(record: RunRecord, verdict: Bottleneck, others: Sequence[Bottleneck]) -> str:
+    """How sure the cycles are, and whether the verdict depends on it."""
+    low, high = record.cycles_interval
+    warm = record.cycles.warm
+    if not warm:
+        return ""
+    if low == high:
+        return f"The record gives no uncertainty: its interval is {warm:,} cycles exactly."
+    below, above = 100 * (warm - low) / warm, 100 * (high - warm) / warm
+    sure = (
+        f"the verdict stays {verdict.label} even if all of that fell on one cause"
+        if not others
+        else f"if all of that fell on one cause, the verdict could also be {join([o.label for o in others], 'or')}"
+    )
+    return (
+        f"Its cycles lie between {low:,} and {high:,} ({_signed(-below)} to {_signed(above)} around {warm:,}); {sure}."
+    )
+
+
+def glue_sentence(record: RunRecord) -> str:
+    """What is spent between layers."""
+    if not record.glue.cycles:
+        return "Nothing is spent between the layers."
+    share = record.glue.cycles / record.cycles.warm
+    return f"Between the layers {percent(share)} of the cycles are spent ({record.glue.cycles:,})."
+
+
+def cold_sentence(record: RunRecord) -> str:
+    """The first inference against the steady state."""
+    cold, warm = record.cycles.cold, record.cycles.warm
+    if cold == warm:
+        return "The first inference after reset takes the same number of cycles."
+    more = "more" if cold > warm else "fewer"
+    relative = f", {percent(abs(cold - warm) / warm)}" if warm and abs(cold - warm) < 10 * warm else ""
+    return f"The first inference after reset takes {abs(cold - warm):,} cycles {more}{relative}."
+
+
+def correctness_sentence(record: RunRecord) -> str:
+    """Whether the run computed the right thing."""
+    note = record.oracle_note.rstrip(". ")
+    if record.output_matches_oracle is None:
+        return f"Its output was not checked: {note}."
+    if record.output_matches_oracle:
+        return f"Its output is right: {note}."
+    return f"Its output is WRONG ({note}), so these numbers describe a program that does not do its work."
+
+
+def milliseconds(value: float) -> str:
+    """A latency with three significant digits and its unit."""
+    if value >= 100:
+        return f"{value:,.0f} ms"
+    if value >= 10:
+        return f"{value:.1f} ms"
+    return f"{value:.2f} ms" if value >= 1 else f"{number(value * 1000)} µs" if value else "0 ms"
+
+
+def join(items: Sequence[str], word: str = "and") -> str:
+    """ "a, b and c"."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {word} {items[-1]}"
+
+
+def _family_clause(family: Family, total: int) -> str:
+    count = len(family.indices)
+    which = join([f"#{i}" for i in family.indices]) if count <= 6 else f"({count} layers)"
+    holds = "holds" if count == 1 else "hold"
+    share = percent(family.cycles / total)
+    return f"{op_title(family.op)} {which} {holds} {share} of the cycles ({family.kernel}; {family.verdict})"
+
+
+def _signed(value: float) -> str:
+    sign = "−" if value < 0 else "+"
+    size = abs(value)
+    return f"{sign}{size:.1f} %" if size >= 0.05 or not size else f"{sign}<0.1 %"
