@@ -21,8 +21,8 @@ _U16 = struct.Struct("<H")
 _U32 = struct.Struct("<I")
 _I32 = struct.Struct("<i")
 
-MAX_TABLES = 100_000
-"""Tables a reader will visit at most; the largest models in use have a tenth of this."""
+MAX_TABLES = 30_000
+"""Tables a reader will visit at most. An operator comes with about seven: its options, two tensors, their scales, buffers."""
 
 _SHARING = 4  # A writer may share strings and vectors; unshared content can never exceed the file itself.
 
