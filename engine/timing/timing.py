@@ -26,10 +26,10 @@ Ticks = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class RegionTime:
-    """Cycle stacks of one region: steady state and first inference after reset."""
+class TimedRegion:
+    """Cycle stacks of one region: ``stack`` in steady state, ``cold`` in the first inference after reset."""
 
-    warm: Stack
+    stack: Stack
     cold: Stack
 
 
@@ -39,16 +39,17 @@ class TimedRun:
 
     ``interval`` bounds the warm cycles of the whole run: all figures of core and board at the low, and at the high, ends of
     their intervals at once. That is a bound under independent worst cases, not a confidence interval; figures with a single
-    published value do not widen it.
+    published value do not widen it. ``notes``: what the core table and the board say about the model's limits.
     """
 
-    regions: tuple[RegionTime, ...]
+    regions: tuple[TimedRegion, ...]
     interval: tuple[int, int]
+    notes: tuple[str, ...]
 
     @property
     def warm_cycles(self) -> int:
         """Cycles of the run in steady state: the sum over regions."""
-        return sum(r.warm.cycles for r in self.regions)
+        return sum(r.stack.cycles for r in self.regions)
 
     @property
     def cold_cycles(self) -> int:
@@ -84,7 +85,11 @@ def time_execution(
     cycles = sum(s.cycles for s in warm)
     # rounding per region may move the sum by less than a cycle per region
     interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
-    return TimedRun(regions=tuple(RegionTime(w, c) for w, c in zip(warm, cold, strict=True)), interval=interval)
+    return TimedRun(
+        regions=tuple(TimedRegion(w, c) for w, c in zip(warm, cold, strict=True)),
+        interval=interval,
+        notes=core.notes + board.notes,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -140,7 +140,7 @@ def test_run_on_the_m4_by_hand() -> None:
     # LOOP: ldr 2, smlad 1, subs 1, bne 1 = 5 x 10, refill 9; AFTER (region 0): add 1, bl 1
     # LEAF (region 1): push {r4, lr} 3, sdiv 7, pop {r4, pc} 3, refill of bl 1; LAST (region 2): str 1, bx 1, refill of pop 3 (+1)
     timed = run(load_board("nucleo-l4r5zi"))
-    first, second, glue = (r.warm for r in timed.regions)
+    first, second, glue = (r.stack for r in timed.regions)
     assert (first.load_store_issue, first.mac, first.other_alu, first.branch_refill) == (20, 10, 22, 9)
     assert (second.load_store_issue, second.multiply_divide_latency, second.other_alu, second.branch_refill) == (
         6,
@@ -178,8 +178,8 @@ def test_slow_ram_is_charged_where_the_board_says_so() -> None:
     slow_board = board.model_copy(update={"memories": (board.memory("flash"), slow)})
     memory = MemoryProfile((Traffic(1, "sram", 10, 40, 5, 20), Traffic(1, "flash", 7, 28, 0, 0)), ())
     fast, timed = run(board, memory, mhz=24), run(slow_board, memory, mhz=24)
-    assert timed.regions[1].warm.data_read == fast.regions[1].warm.data_read + 20
-    assert timed.regions[1].warm.data_write == fast.regions[1].warm.data_write + 10
+    assert timed.regions[1].stack.data_read == fast.regions[1].stack.data_read + 20
+    assert timed.regions[1].stack.data_write == fast.regions[1].stack.data_write + 10
 
 
 def test_cold_and_warm_differ_only_in_memory_stalls() -> None:
@@ -189,8 +189,8 @@ def test_cold_and_warm_differ_only_in_memory_stalls() -> None:
         BLOCKS, execution(profile(EDGES), NO_MEMORY, cold), firmware(2), board, load_core("cortex-m4"), 120
     )
     region = timed.regions[0]
-    assert region.cold.instruction_fetch - region.warm.instruction_fetch == 100
-    assert all(region.cold.of(c) == region.warm.of(c) for c in Cause if c is not Cause.INSTRUCTION_FETCH)
+    assert region.cold.instruction_fetch - region.stack.instruction_fetch == 100
+    assert all(region.cold.of(c) == region.stack.of(c) for c in Cause if c is not Cause.INSTRUCTION_FETCH)
 
 
 def test_a_clock_above_the_ladder_is_refused() -> None:
@@ -224,7 +224,7 @@ def test_sums_are_exact_and_the_interval_holds(
     timed = time_execution(
         BLOCKS, execution(profile(edges), memory), firmware(2), board, load_core(board.core), board.default_clock_mhz
     )
-    assert timed.warm_cycles == sum(r.warm.of(c) for r in timed.regions for c in Cause)
+    assert timed.warm_cycles == sum(r.stack.of(c) for r in timed.regions for c in Cause)
     assert timed.cold_cycles == timed.warm_cycles  # same memory profile given for both
     low, high = timed.interval
     assert 0 <= low <= timed.warm_cycles <= high
