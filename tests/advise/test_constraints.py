@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.advise.constraints import Constraints, select
 from engine.errors import UsageError
-from tests.builders.records import make_record, make_region, make_stack, records
+from tests.builders.records import PATIENT, make_record, make_region, make_stack, records
 
 
 def run(*, cycles=100_000, flash=1000, ram=500, interval=(1.0, 1.0)):
@@ -37,6 +37,7 @@ LIMIT = st.one_of(st.none(), st.integers(0, 10**6))
 
 
 @given(st.lists(records(max_layers=1), max_size=4), LIMIT, LIMIT, LIMIT)
+@PATIENT
 def test_every_run_is_either_kept_or_excluded_for_a_reason(found, latency, flash, ram):
     split = select(found, Constraints(latency, flash, ram))
     assert len(split.kept) + len(split.excluded) == len(found)

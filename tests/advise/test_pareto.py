@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.advise.pareto import Objective, dominates, pareto_front
 from engine.errors import UsageError
-from tests.builders.records import make_record, make_region, make_stack
+from tests.builders.records import PATIENT, make_record, make_region, make_stack
 
 
 def run(name, cycles, flash, ram):
@@ -35,6 +35,7 @@ def test_equal_runs_stay_together():
 
 
 @given(runs(), OBJECTIVES)
+@PATIENT
 def test_the_front_is_exactly_what_nothing_dominates(found, objectives):
     front = pareto_front(found, objectives)
     kept = {r.id for r in front}
@@ -47,6 +48,7 @@ def test_the_front_is_exactly_what_nothing_dominates(found, objectives):
 
 
 @given(runs())
+@PATIENT
 def test_the_best_in_each_objective_is_on_the_front(found):
     front = pareto_front(found)
     for objective in Objective:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from engine.catalog.load import board_sha256, core_sha256, load_board, load_core
@@ -328,6 +329,9 @@ def kws_record(
 
 
 # random ones
+
+PATIENT = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+"""For tests that draw records: a busy machine must not fail them."""
 
 _COUNT = st.one_of(st.just(0), st.integers(0, 50), st.integers(0, 10**8))
 

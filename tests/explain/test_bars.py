@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 from engine.explain.bars import whole_percents
 from engine.explain.explain import bar_of
 from engine.explain.terminal import _cells
-from tests.builders.records import ZERO_STACK, make_stack, stacks
+from tests.builders.records import PATIENT, ZERO_STACK, make_stack, stacks
 
 PARTS = st.lists(st.one_of(st.just(0), st.integers(0, 10), st.integers(0, 10**12)), min_size=1, max_size=12)
 
 
 @given(PARTS)
+@PATIENT
 def test_percents_sum_to_exactly_100_and_stay_near(parts):
     found = whole_percents(parts)
     total = sum(parts)
@@ -33,6 +34,7 @@ def test_negative_parts_are_refused():
 
 
 @given(stacks())
+@PATIENT
 def test_a_bar_holds_all_cycles_of_its_stack(stack):
     bar = bar_of(stack)
     assert sum(p.cycles for p in bar) == stack.cycles
@@ -46,6 +48,7 @@ def test_no_cycles_no_bar():
 
 
 @given(PARTS.filter(any), st.integers(10, 200))
+@PATIENT
 def test_the_strip_is_always_full(parts, cells):
     lengths = _cells(parts, cells)
     assert sum(lengths) == cells

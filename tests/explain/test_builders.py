@@ -1,15 +1,17 @@
 from hypothesis import given
 
 from engine.records.run import RunRecord
-from tests.builders.records import kws_record, layers, records
+from tests.builders.records import PATIENT, kws_record, layers, records
 
 
 @given(records())
+@PATIENT
 def test_random_records_survive_a_round_trip(record):
     assert RunRecord.model_validate_json(record.model_dump_json(by_alias=True)) == record
 
 
 @given(layers())
+@PATIENT
 def test_random_layers_partition_their_instructions(layer):
     counted = layer.counters.model_dump()
     classes = sum(v for k, v in counted.items() if k.endswith("_instructions"))

@@ -12,6 +12,7 @@ from engine.explain.terminal import render, render_layer
 from engine.explain.types import Explanation
 from tests.builders.records import (
     ELEMENTWISE,
+    PATIENT,
     ZERO_STACK,
     kws_record,
     make_counters,
@@ -47,7 +48,7 @@ def shown(found, record, width=80, **options):
 
 
 @given(records())
-@settings(deadline=None)
+@PATIENT
 def test_any_record_is_explained_in_clean_sentences(record):
     found = explain_run(record, NONE)
     for text in texts(found):
@@ -60,7 +61,7 @@ def test_any_record_is_explained_in_clean_sentences(record):
 
 
 @given(records(max_layers=2))
-@settings(deadline=None, max_examples=25)
+@settings(PATIENT, max_examples=25)
 def test_any_record_is_rendered_within_its_width(record):
     found = explain_run(record, hardware())
     for width in (80, 100, 40):

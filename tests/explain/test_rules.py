@@ -11,7 +11,7 @@ from engine.explain.phrases import Phrases, phrases_of
 from engine.explain.rules import TIE_FACTOR, TREE, diagnose, rule_table
 from engine.records.cause import Cause
 from engine.records.counters import Counters
-from tests.builders.records import ZERO_COUNTERS, counters, make_counters, make_stack, stacks
+from tests.builders.records import PATIENT, ZERO_COUNTERS, counters, make_counters, make_stack, stacks
 
 FLASH_READS = make_counters(flash_read_bytes=400, flash_read_lines=100, flash_read_misses=50)
 
@@ -87,6 +87,7 @@ def test_only_the_models_own_macs_count_as_optimal():
 
 
 @given(any_facts())
+@PATIENT
 def test_no_parent_is_blamed_by_a_child_below_its_threshold(facts):
     found = diagnose(facts)
     for parent, child in zip(found.path, found.path[1:], strict=False):
@@ -104,6 +105,7 @@ def test_no_parent_is_blamed_by_a_child_below_its_threshold(facts):
 
 
 @given(any_facts())
+@PATIENT
 def test_verdicts_follow_from_the_path(facts):
     found = diagnose(facts)
     assert (found.verdict is Bottleneck.UNKNOWN) == (facts.cycles == 0)
@@ -113,6 +115,7 @@ def test_verdicts_follow_from_the_path(facts):
 
 
 @given(any_facts())
+@PATIENT
 def test_a_cache_is_never_blamed_on_a_board_that_may_have_none(facts):
     if not facts.fetch_cached and not facts.read_cached:
         assert diagnose(facts).verdict is not Bottleneck.MEMORY_BOUND_CACHE
@@ -139,6 +142,7 @@ def test_every_template_has_its_placeholders_and_every_evidence_exists():
 
 
 @given(any_facts())
+@PATIENT
 def test_every_template_reads_well_over_any_region(facts):
     words = phrases_of(facts)
     for rule in TREE:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.errors import UsageError
 from engine.explain.ties import interval_ms, rank
-from tests.builders.records import make_record, make_region, make_stack
+from tests.builders.records import PATIENT, make_record, make_region, make_stack
 
 
 def run(name, low, warm, high):
@@ -48,6 +48,7 @@ def test_touching_intervals_tie():
 
 
 @given(runs(), st.randoms(use_true_random=False))
+@PATIENT
 def test_ranks_respect_what_is_sure_and_ties_what_is_not(found, shuffler):
     groups = rank(found)
     members = [(g.rank, m) for g in groups for m in g.members]
