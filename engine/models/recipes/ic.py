@@ -120,7 +120,8 @@ def make(out: Path, tarball: Path | None, epochs: int) -> ModelCard:
         limits=(
             "Digits are far easier than CIFAR-10: the accuracy says that the network works, not that it is a good classifier.",
             "Colours, backgrounds, turns and noise are drawn by the recipe; the model has never seen a photograph.",
-            "The file is close to, not the same as, MLPerf Tiny's reference model: never compare its accuracy with published ones.",
+            "The file is close to, not the same as, MLPerf Tiny's reference model (other weights, and no RESHAPE before the "
+            "dense layer: the converter folds it away): never compare its accuracy with published ones.",
         ),
         data=Data(
             description=(

@@ -180,7 +180,8 @@ def make(out: Path, epochs: int) -> ModelCard:
         limits=(
             "Synthetic speech only: the model has never heard a person, and its accuracy on recorded speech is unknown.",
             "Held-back voices share the synthesiser, and some of its accents or timbres, with the training voices.",
-            "The file is close to, not the same as, MLPerf Tiny's reference model: never compare its accuracy with published ones.",
+            "The file is close to, not the same as, MLPerf Tiny's reference model (other weights, and no RESHAPE before the "
+            "dense layer: the converter folds it away): never compare its accuracy with published ones.",
         ),
         data=Data(
             description=(
