@@ -67,6 +67,7 @@ def read_image(elf: Path, board: Board) -> Image:
         raise BuildError(
             f"{elf.name} is no ELF file: {error}", hint="delete the cache folder and build again"
         ) from error
+    sections.sort(key=lambda s: s.address)
     return Image(hashlib.sha256(data).hexdigest(), tuple(sections), flash, ram, stack)
 
 

@@ -175,16 +175,20 @@ int wc_infer_once(void)
     return wc_status == 0;
 }
 
+/* 0 as soon as a layer fails; nothing is printed, because the caller may be taking the time. */
 static int infer_times(uint32_t n)
 {
     while (n--)
-        if (!wc_infer_once()) {
-            wc_put("e-[Layer ");
-            wc_put_u32((uint32_t)wc_status - 1);
-            wc_put(" failed]\r\n");
+        if (!wc_infer_once())
             return 0;
-        }
     return 1;
+}
+
+static void report_failure(void)
+{
+    wc_put("e-[Layer ");
+    wc_put_u32((uint32_t)wc_status - 1);
+    wc_put(" failed]\r\n");
 }
 
 static void infer(char *rest)
@@ -205,16 +209,20 @@ static void infer(char *rest)
     wc_put("m-warmup-start-");
     wc_put_u32(warmups);
     wc_end();
-    if (!infer_times(warmups))
+    if (!infer_times(warmups)) {
+        report_failure();
         return;
+    }
     wc_put("m-warmup-done\r\nm-infer-start-");
     wc_put_u32(n);
     wc_end();
     timestamp();
     const int fine = infer_times(n);
     timestamp();
-    if (!fine)
+    if (!fine) {
+        report_failure();
         return;
+    }
     wc_put("m-infer-done\r\n");
     results();
 }

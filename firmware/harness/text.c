@@ -80,9 +80,10 @@ int wc_parse_u32(const char *word, uint32_t *value)
     uint32_t sum = 0;
     const char *p = word;
     for (; *p >= '0' && *p <= '9'; ++p) {
-        if (sum > (0x7FFFFFFFu - 9u) / 10u)
+        const uint32_t digit = (uint32_t)(*p - '0');
+        if (sum > (0x7FFFFFFFu - digit) / 10u)
             return 0;
-        sum = sum * 10u + (uint32_t)(*p - '0');
+        sum = sum * 10u + digit;
     }
     if (p == word || *p)
         return 0;

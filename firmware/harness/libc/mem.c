@@ -143,9 +143,7 @@ int strcmp(const char *a, const char *b)
 }
 
 /* Run-time ABI for the Arm architecture, section 4.3.4: memset's arguments are swapped, nothing is returned. */
-#define ALIAS_COPY(name, of) void name(void *, const void *, size_t) __attribute__((alias(of)))
-#pragma GCC diagnostic ignored "-Wpragmas"
-#pragma GCC diagnostic ignored "-Wattribute-alias"
+#define ALIAS_COPY(name, of) void *name(void *, const void *, size_t) __attribute__((alias(of)))
 ALIAS_COPY(__aeabi_memcpy, "memcpy");
 ALIAS_COPY(__aeabi_memcpy4, "memcpy");
 ALIAS_COPY(__aeabi_memcpy8, "memcpy");
