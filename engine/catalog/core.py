@@ -166,6 +166,10 @@ class Core(Frozen):
     notes: tuple[str, ...] = ()
     log: tuple[LogEntry, ...] = Field(min_length=1)
 
+    def __hash__(self) -> int:
+        """Hash of the name: ``sources`` is a dict, which the derived hash could not take."""
+        return hash(self.name)
+
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Every figure with its dotted name."""
         for part in ("issue", "latency", "load_store", "branch", "predictor", "dual_issue"):
