@@ -1,0 +1,77 @@
+"""All documents of the site into the staging folder: generated pages, hand-written ones, assets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from engine import __version__
+from engine.catalog.board import Board
+from engine.catalog.load import list_boards, list_cores
+from engine.paths import SITE_SRC_DIR
+from engine.records.run import RunRecord
+from engine.site.card import known_models
+from engine.site.chart import Draughtsman
+from engine.site.pages.catalog import write_boards, write_cores, write_models
+from engine.site.pages.data import method_values, write_assets, write_downloads
+from engine.site.pages.home import write_home, write_runs
+from engine.site.pages.run import write_run
+from engine.site.render import Renderer
+from engine.site.staging import Staging
+from engine.site.world import ModelInfo, make_world
+
+_CHANGELOG = Path(__file__).resolve().parents[2] / "CHANGELOG.md"
+_NOT_DOCUMENTS = ("overrides", "hooks.py")
+
+
+def write_documents(
+    docs: Staging,
+    records: Sequence[RunRecord],
+    *,
+    boards: Sequence[Board] | None,
+    models: Sequence[ModelInfo],
+    notebooks: bool,
+    cache: Path,
+    progress: Callable[[str], None],
+) -> int:
+    """Write everything MkDocs needs. Returns the number of charts. Raises RecordError for two records with one id."""
+    found = {m.name: m for m in (*known_models(records), *models)}
+    world = make_world(
+        records, list_boards() if boards is None else boards, list_cores(), list(found.values()), __version__
+    )
+    draughtsman = Draughtsman(docs, cache)
+    renderer = Renderer(docs, draughtsman, notebooks=notebooks)
+    write_home(renderer, world)
+    write_runs(renderer, world)
+    for i, run in enumerate(world.runs, 1):
+        write_run(renderer, world, run)
+        if i % 5 == 0 or i == len(world.runs):
+            progress(f"  {i} of {len(world.runs)} run pages, {draughtsman.rendered} charts drawn anew")
+    write_boards(renderer, world)
+    write_cores(renderer, world)
+    write_models(renderer, world)
+    write_downloads(renderer, world)
+    write_assets(renderer, cache)
+    _write_sources(renderer, notebooks)
+    docs.write("version.json", json.dumps({"engine_version": __version__}) + "\n")
+    return draughtsman.drawn
+
+
+def _write_sources(renderer: Renderer, notebooks: bool) -> None:
+    """The hand-written pages; those that end in ``.md.j2`` have generated tables in them."""
+    values = method_values()
+    skip = _NOT_DOCUMENTS if notebooks else (*_NOT_DOCUMENTS, "notebooks")
+    for path in sorted(SITE_SRC_DIR.rglob("*")):
+        name = path.relative_to(SITE_SRC_DIR).as_posix()
+        hidden = any(p.startswith((".", "__pycache__")) for p in name.split("/"))
+        if not path.is_file() or hidden or name.split("/")[0] in skip:
+            continue
+        if name.endswith(".md.j2"):
+            renderer.staging.write(name.removesuffix(".j2"), renderer.text(path.read_text("utf-8"), **values))
+        else:
+            renderer.staging.write(name, path.read_bytes())
+    changes = (
+        _CHANGELOG.read_text("utf-8") if _CHANGELOG.is_file() else "# Changelog\n\nNot part of this installation.\n"
+    )
+    renderer.staging.write("about/changelog.md", changes)

@@ -1,0 +1,105 @@
+"""Pages of boards, cores and models: what the catalogue says, and the runs that used it."""
+
+from __future__ import annotations
+
+from engine.catalog.board import Board, MemoryKind
+from engine.site.catalog_charts import ladder_chart, lifetimes_chart
+from engine.site.render import Renderer
+from engine.site.text import slug
+from engine.site.world import Run, World
+
+_NO_BOARD = "the description of this board was not at hand where the site was built; the record keeps its hash."
+_NO_CORE = "the table of this core was not at hand where the site was built; the record keeps its hash."
+_NO_MODEL = "the model file was not at hand where the site was built; the record keeps its SHA-256."
+
+
+def write_boards(renderer: Renderer, world: World) -> None:
+    """The index of boards and a page for each, also for boards that only records know."""
+    used = sorted({r.record.board for r in world.runs})
+    strangers = [name for name in used if name not in world.boards]
+    renderer.page(
+        "boards",
+        "boards.md.j2",
+        boards=list(world.boards.values()),
+        strangers=strangers,
+        flash={b.name: _size(b, MemoryKind.FLASH) for b in world.boards.values()},
+        ram={b.name: _size(b, MemoryKind.SRAM, MemoryKind.DTCM, MemoryKind.ITCM) for b in world.boards.values()},
+        counts={name: len(world.of_board(name)) for name in [*world.boards, *strangers]},
+    )
+    for b in world.boards.values():
+        parts = b.placement.model_dump()
+        renderer.page(
+            f"boards/{slug(b.name)}",
+            "board.md.j2",
+            {"ladder": ladder_chart(b)},
+            b=b,
+            core=world.cores.get(b.core),
+            runs=world.of_board(b.name),
+            holds={m.name: ", ".join(part for part, memory in parts.items() if memory == m.name) for m in b.memories},
+        )
+    for name in strangers:
+        _stranger(renderer, "boards", "Boards", name, _NO_BOARD, world.of_board(name))
+
+
+def _size(board: Board, *kinds: MemoryKind) -> int:
+    return sum(m.bytes for m in board.memories if m.kind in kinds)
+
+
+def write_cores(renderer: Renderer, world: World) -> None:
+    """The index of cores and a page with the timing table of each."""
+    cores = list(world.cores.values())
+    figures = {c.name: list(c.figures()) for c in cores}
+    inferred = {name: sum(f.inferred is not None for _, f in rows) for name, rows in figures.items()}
+    renderer.page(
+        "cores",
+        "cores.md.j2",
+        cores=cores,
+        counted={name: (len(rows), inferred[name]) for name, rows in figures.items()},
+        counts={c.name: len(world.of_core(c.name)) for c in cores},
+    )
+    for c in cores:
+        renderer.page(
+            f"cores/{slug(c.name)}",
+            "core.md.j2",
+            c=c,
+            figures_list=figures[c.name],
+            inferred=inferred[c.name],
+            boards=[b for b in world.boards.values() if b.core == c.name],
+            runs=world.of_core(c.name),
+        )
+    # a board or a record may name a core that has no table here
+    named = {r.record.core for r in world.runs} | {b.core for b in world.boards.values()}
+    for name in sorted(named - set(world.cores)):
+        _stranger(renderer, "cores", "Cores", name, _NO_CORE, world.of_core(name))
+
+
+def write_models(renderer: Renderer, world: World) -> None:
+    """The index of models and a page for each."""
+    names = world.model_names
+    renderer.page(
+        "models",
+        "models.md.j2",
+        names=names,
+        models=world.models,
+        counts={name: len(world.of_model(name)) for name in names},
+    )
+    for name in names:
+        info = world.models.get(name)
+        runs = world.of_model(name)
+        if info is None:
+            _stranger(renderer, "models", "Models", name, _NO_MODEL, runs)
+            continue
+        renderer.page(
+            f"models/{slug(name)}",
+            "model.md.j2",
+            {"lifetimes": lifetimes_chart(name, info.cost)},
+            name=name,
+            i=info,
+            runs=runs,
+        )
+
+
+def _stranger(renderer: Renderer, folder: str, kind: str, name: str, reason: str, runs: tuple[Run, ...]) -> None:
+    renderer.page(
+        f"{folder}/{slug(name)}", "stranger.md.j2", name=name, kind=kind, index=f"{folder}/", reason=reason, runs=runs
+    )

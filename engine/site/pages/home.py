@@ -1,0 +1,36 @@
+"""Home (the ranking) and the index of runs."""
+
+from __future__ import annotations
+
+import json
+
+from engine.site.ranking import chart_row, ranking_chart
+from engine.site.render import Renderer
+from engine.site.world import World
+
+
+def write_home(renderer: Renderer, world: World) -> None:
+    """The ranking: filters, chart, table."""
+    runs = world.runs
+    kernels = sorted({r.record.kernels for r in runs})
+    cores = sorted({r.record.core for r in runs})
+    models = [n for n in world.model_names if world.of_model(n)]
+    rows = [json.dumps(chart_row(r.place) | {"model": r.record.model}, ensure_ascii=False) for r in runs]
+    matched = [r.record.output_matches_oracle for r in runs]
+    first = [r.place for r in world.of_model(models[0])] if models else []
+    renderer.page(
+        "",
+        "home.md.j2",
+        {"ranking": ranking_chart(first, kernels)} if first else {},
+        runs=runs,
+        rows=rows,
+        filters=[("model", models), ("kernels", kernels), ("core", cores)],
+        variants=len({(r.record.compiler, r.record.opt) for r in runs}) > 1,
+        matched=sum(m is True for m in matched),
+        compared=sum(m is not None for m in matched),
+    )
+
+
+def write_runs(renderer: Renderer, world: World) -> None:
+    """The list of all runs."""
+    renderer.page("runs", "runs.md.j2", runs=world.runs)

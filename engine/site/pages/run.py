@@ -1,0 +1,100 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+import shlex
+
+from engine.explain.explain import bound_by
+from engine.records.cause import Cause
+from engine.records.run import RunRecord, Stack
+from engine.records.store import dump_record
+from engine.site.chart import Chart
+from engine.site.exports import layers_csv
+from engine.site.meaning import CAUSE_MEANING
+from engine.site.metrics import LEVELS, pyramid
+from engine.site.render import Renderer
+from engine.site.roofline_chart import roofline_chart
+from engine.site.run_charts import layer_label, memory_chart, stack_chart, waterfall_chart
+from engine.site.text import slug
+from engine.site.world import Run, World
+
+SECTIONS = (
+    ("where-the-cycles-go", "causes"),
+    ("cycle-stack-by-layer", "cycle stack"),
+    ("waterfall", "waterfall"),
+    ("layers", "layers"),
+    ("why", "why"),
+    ("roofline", "roofline"),
+    ("counters", "counters"),
+    ("memory-map", "memory map"),
+    ("how-to-reproduce", "reproduce"),
+    ("provenance", "provenance"),
+)
+"""Headings of the page, as anchors and names."""
+
+
+def command(record: RunRecord) -> str:
+    """The command line that makes this run again; a board of the user's is named by its file."""
+    words = ["whycycles", "run", record.model, "--board", record.board, "--kernels", record.kernels]
+    words += ["--compiler", record.compiler, "--opt", record.opt, "--target", record.target]
+    words += ["--clock", f"{record.clock_mhz:g}"]
+    return " ".join(shlex.quote(" ".join(w.split())) for w in words)
+
+
+def whole_stack(record: RunRecord) -> Stack:
+    """The cycle stack of the whole inference."""
+    regions = (*record.layers, record.glue)
+    return Stack(**{c.value: sum(x.stack.of(c) for x in regions) for c in Cause})
+
+
+def provenance(record: RunRecord) -> list[tuple[str, str]]:
+    """Provenance as rows of text."""
+    rows = [("evidence", record.evidence.value), ("target", f"{record.target} {record.provenance.target_version}")]
+    for name, value in record.provenance.model_dump().items():
+        if name != "target_version":
+            text = " ".join(value) if isinstance(value, list | tuple) else str(value)
+            rows.append((name.replace("_", " ").replace("sha256", "SHA-256"), text))
+    return rows
+
+
+def write_run(renderer: Renderer, world: World, run: Run) -> None:
+    """One run: verdict, stacks, counters, memory, provenance, downloads."""
+    r = run.record
+    folder = f"runs/{slug(r.id)}"
+    board = world.boards.get(r.board)
+    sizes = {m.name: m.bytes for m in board.memories} if board else {}
+    charts: dict[str, Chart] = {
+        "stack": stack_chart(r),
+        "waterfall": waterfall_chart(r),
+        "memory": memory_chart(r, sizes),
+    }
+    points = [
+        (layer_label(x), x.op.lower(), e.roofline)
+        for x, e in zip(r.layers, run.explanation.layers, strict=True)
+        if e.roofline is not None
+    ]
+    if run.explanation.ceilings is not None and points:
+        charts["roofline"] = roofline_chart(points, run.explanation.ceilings, f"{r.model} on {r.board}")
+    renderer.staging.write(f"{folder}/record.json", dump_record(r))
+    renderer.staging.write(f"{folder}/layers.csv", layers_csv([r]))
+    renderer.page(
+        folder,
+        "run.md.j2",
+        charts,
+        title=f"{r.model} on {r.board}, {r.kernels}",
+        run=run,
+        r=r,
+        x=run.explanation,
+        place=run.place,
+        peers=len(world.of_model(r.model)),
+        board=board,
+        core=world.cores.get(r.core),
+        whole_stack=whole_stack(r),
+        meaning=CAUSE_MEANING,
+        levels=LEVELS,
+        metrics=pyramid(r, board),
+        sections=SECTIONS,
+        bound_by=bound_by,
+        command=command(r),
+        provenance=provenance(r),
+    )

@@ -1,0 +1,91 @@
+"""The roofline of a run: achieved operations per cycle of each layer under the two roofs of its core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from engine.explain.roofline import Ceilings, RooflinePoint
+from engine.site import palette
+from engine.site.chart import Chart, Table, categories, finish, inline
+from engine.site.text import significant
+
+
+def roofline_chart(points: Sequence[tuple[str, str, RooflinePoint]], ceilings: Ceilings, what: str) -> Chart:
+    """``points`` are (layer label, operator, point); ``what`` names the run in the description."""
+    ridge = ceilings.ridge_ops_per_byte
+    xs = [p.counted_intensity for _, _, p in points]
+    left, right = min(xs) / 2, max([*xs, ridge]) * 2
+    left = min(left, ridge / 4)
+    top, slope = ceilings.compute, ceilings.port
+    roofs = [
+        {"roof": slope.name, "x": left, "y": left * slope.value},
+        {"roof": slope.name, "x": ridge, "y": top.value},
+        {"roof": top.name, "x": ridge, "y": top.value},
+        {"roof": top.name, "x": right, "y": top.value},
+    ]
+    low = min([left * slope.value, *(p.ops_per_cycle for _, _, p in points)]) / 1.5
+    x = alt.X(
+        "x:Q",
+        scale=alt.Scale(type="log", domain=[left, right], nice=False),
+        axis=alt.Axis(title="counted intensity (operations per byte loaded or stored)", format="~g", tickCount=5),
+    )
+    y = alt.Y(
+        "y:Q",
+        scale=alt.Scale(type="log", domain=[low, top.high * 1.6], nice=False),
+        axis=alt.Axis(title="operations per cycle (2 per MAC)", format="~g", tickCount=5),
+    )
+    band = (
+        alt.Chart(inline([{"x": left, "low": top.low, "high": top.high, "x2": right}]))
+        .mark_rect(color=palette.MUTED, opacity=0.16)
+        .encode(x=alt.X("x:Q"), x2="x2:Q", y=alt.Y("low:Q"), y2="high:Q")
+    )
+    lines = (
+        alt.Chart(inline(roofs))
+        .mark_line(color=palette.INK, strokeWidth=2)
+        .encode(x=x, y=y, detail="roof:N", tooltip=[alt.Tooltip("roof:N", title="roof")])
+    )
+    ops = list(dict.fromkeys(op for _, op, _ in points))
+    rows = [
+        {
+            "layer": label, "op": op, "x": p.counted_intensity, "y": p.ops_per_cycle, "roof": p.roof, "of": p.of_roof,
+            "gops": p.gops,
+        }
+        for label, op, p in points
+    ]  # fmt: skip
+    dots = (
+        alt.Chart(inline(rows))
+        .mark_point(filled=True, size=90, stroke=palette.SURFACE, strokeWidth=1, opacity=0.95)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("op:N", scale=categories(ops), legend=alt.Legend(title=None, symbolType="circle")),
+            tooltip=[
+                alt.Tooltip("layer:N"),
+                alt.Tooltip("y:Q", title="ops/cycle", format=".3~g"),
+                alt.Tooltip("gops:Q", title="Gop/s", format=".3~g"),
+                alt.Tooltip("x:Q", title="ops/byte", format=".3~g"),
+                alt.Tooltip("roof:N", title="lower roof"),
+                alt.Tooltip("of:Q", title="of the roof", format=".0%"),
+            ],
+        )
+    )
+    layers = [band, lines, dots] if top.low != top.high else [lines, dots]
+    said = " The roofs rest on inferred figures: the band is their interval." if top.inferred or slope.inferred else ""
+    return Chart(
+        "roofline",
+        finish(alt.layer(*layers).properties(height=300)),
+        f"Roofline. The flat roof is {top.name} ({significant(top.value)} {top.unit}: {top.basis}), the sloped one the "
+        f"{slope.name} ({significant(slope.value)} {slope.unit}: {slope.basis}).{said}",
+        f"Roofline chart with the layers of {what}",
+        Table(
+            ("layer", "ops/byte", "ops/cycle", "Gop/s", "lower roof", "of the roof"),
+            tuple(
+                (label, significant(p.counted_intensity), significant(p.ops_per_cycle), significant(p.gops), p.roof,
+                 f"{100 * p.of_roof:.0f}\u00a0%")
+                for label, _, p in points
+            ),
+            left=frozenset({0, 4}),
+        ),
+    )  # fmt: skip

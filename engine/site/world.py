@@ -1,0 +1,108 @@
+"""Everything the pages talk about, looked up once: runs, what explains them, boards, cores, models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from engine.catalog.board import Board
+from engine.catalog.core import Core
+from engine.catalog.load import board_sha256, core_sha256
+from engine.errors import RecordError
+from engine.explain.explain import bound_by, explain_run
+from engine.explain.hardware import Hardware, hardware_of
+from engine.explain.types import Explanation
+from engine.models.cost_types import ModelCost
+from engine.models.graph import Graph
+from engine.records.run import RunRecord
+from engine.site.ranking import Place, places
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInfo:
+    """A model that can be looked into: its graph, its cost and its card as (name, text) rows."""
+
+    name: str
+    graph: Graph
+    cost: ModelCost
+    card: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run with its explanation and its place in the ranking of its model."""
+
+    record: RunRecord
+    explanation: Explanation
+    place: Place
+
+    @property
+    def why(self) -> str:
+        """Class and rule in few words."""
+        return bound_by(self.explanation)
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """The input of all pages. ``runs`` are grouped by model (least work first), fastest first."""
+
+    runs: tuple[Run, ...]
+    boards: dict[str, Board]
+    cores: dict[str, Core]
+    models: dict[str, ModelInfo]
+    engine_version: str
+
+    def of_model(self, name: str) -> tuple[Run, ...]:
+        """Runs of a model, fastest first."""
+        return tuple(r for r in self.runs if r.record.model == name)
+
+    def of_board(self, name: str) -> tuple[Run, ...]:
+        """Runs on a board."""
+        return tuple(r for r in self.runs if r.record.board == name)
+
+    def of_core(self, name: str) -> tuple[Run, ...]:
+        """Runs on a core."""
+        return tuple(r for r in self.runs if r.record.core == name)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of all models that have runs or can be looked into: models with runs first, in the order of ``runs``."""
+        return tuple(dict.fromkeys([*(r.record.model for r in self.runs), *self.models]))
+
+
+def make_world(
+    records: Sequence[RunRecord],
+    boards: Sequence[Board],
+    cores: Sequence[Core],
+    models: Sequence[ModelInfo],
+    engine_version: str,
+) -> World:
+    """Explain and rank all runs. Raises RecordError if two runs have one id."""
+    seen: set[str] = set()
+    for r in records:
+        if r.id in seen:
+            raise RecordError(f"two records have the id {r.id}", hint="remove one of the two files")
+        seen.add(r.id)
+    board_by_name = {b.name: b for b in boards}
+    core_by_name = {c.name: c for c in cores}
+    work = {r.model: r.macs for r in records}
+    runs = [
+        Run(p.record, explain_run(p.record, _hardware(p.record, board_by_name, core_by_name)), p)
+        for name in sorted(work, key=lambda n: (work[n], n))
+        for p in places([r for r in records if r.model == name])
+    ]
+    by_name = {m.name: m for m in sorted(models, key=lambda m: (m.cost.macs, m.name))}
+    return World(tuple(runs), board_by_name, core_by_name, by_name, engine_version)
+
+
+def _hardware(record: RunRecord, boards: dict[str, Board], cores: dict[str, Core]) -> Hardware:
+    """What explains a run: the catalogue's, or a user's own board that the catalogue does not know."""
+    known = hardware_of(record)
+    board = boards.get(record.board)
+    core = cores.get(record.core)
+    if known.board is not None or board is None or board_sha256(board) != record.provenance.board_sha256:
+        return known
+    if core is not None and core_sha256(core) != record.provenance.core_sha256:
+        core = None
+    notes = tuple(n for n in known.notes if record.board not in n)
+    return replace(known, board=board, core=core, notes=notes)
