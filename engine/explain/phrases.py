@@ -30,7 +30,6 @@ class Phrases:
     read_cycles: str
     fetch_misses: str
     read_misses: str
-    lane_use: str
     lanes_text: str
     per_unit: str
     accesses_per_unit: str
@@ -73,7 +72,6 @@ def phrases_of(facts: Facts) -> Phrases:
         read_cycles=f"{facts.stack.data_read:,}",
         fetch_misses=_misses(c.flash_fetch_misses, c.flash_fetch_lines, "fetched"),
         read_misses=_misses(c.flash_read_misses, c.flash_read_lines, "read"),
-        lane_use=percent(facts.lane_use) if facts.lane_use is not None else "no part",
         lanes_text=_lanes_text(facts),
         per_unit=_per_unit(facts),
         accesses_per_unit=_accesses_per_unit(facts, accesses),

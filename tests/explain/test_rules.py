@@ -81,6 +81,16 @@ def test_a_simd_core_that_uses_one_lane_is_not_optimal():
     )
 
 
+def test_a_core_without_simd_is_judged_by_what_it_has():
+    mla = make_counters(mac_instructions=4, load_instructions=4, mac_lanes=4, simd_lane_slots=4)
+    muls = make_counters(multiply_instructions=4, alu_instructions=4, load_instructions=4, simd_lane_slots=4)
+    m3 = facts_of(mla, macs=4, mac=4, multiply_divide_latency=4, load_store_issue=4)
+    m0plus = facts_of(muls, macs=4, mac=4, other_alu=4, load_store_issue=8)
+    assert (diagnose(m3).verdict, diagnose(m0plus).verdict) == (Bottleneck.OPTIMAL, Bottleneck.OPTIMAL)
+    loaded = facts_of(muls, macs=4, mac=4, other_alu=7, load_store_issue=8)
+    assert diagnose(loaded).verdict is Bottleneck.COMPUTE_BOUND
+
+
 def test_only_the_models_own_macs_count_as_optimal():
     counts = make_counters(simd_mac_instructions=8, mac_lanes=16, simd_lane_slots=16)
     assert diagnose(facts_of(counts, macs=0, mac=8)).verdict is Bottleneck.COMPUTE_BOUND
