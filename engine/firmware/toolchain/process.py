@@ -54,7 +54,9 @@ def check(command: list[str], *, what: str, cwd: Path | None = None) -> str:
 def first_complaint(stderr: str) -> str:
     """The first line that names an error, else the last line, else a note that there was none."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    for line in lines:
-        if "error" in line.lower():
-            return line
+    for sign in ("undefined reference", "error"):
+        for line in lines:
+            # collect2 only says that ld has failed
+            if sign in line.lower() and not line.startswith("collect2:"):
+                return line
     return lines[-1] if lines else "no message"
