@@ -72,15 +72,9 @@ def fixed_point(real: float) -> FixedPoint:
     return FixedPoint(multiplier, exponent)
 
 
-def convolution_scaling(input_scale: float, filter_scale: float, output_scale: float) -> FixedPoint:
-    """Accumulator to output for convolutions: all in double."""
+def accumulator_scaling(input_scale: float, filter_scale: float, output_scale: float) -> FixedPoint:
+    """Accumulator to output of convolutions and FULLY_CONNECTED: all in double."""
     return fixed_point(input_scale * filter_scale / output_scale)
-
-
-def fully_connected_scaling(input_scale: float, filter_scale: float, output_scale: float) -> FixedPoint:
-    """Accumulator to output for FULLY_CONNECTED with one scale: the product is rounded to float first."""
-    product = float(np.float32(input_scale) * np.float32(filter_scale))
-    return fixed_point(product / output_scale)
 
 
 def activation_range(activation: Activation, scale: float, zero_point: int) -> ActivationRange | None:

@@ -10,7 +10,7 @@ from engine.firmware.lowering.render import by_channel, pointer, present, scale_
 from engine.firmware.lowering.types import Call, Struct
 from engine.firmware.lowering.view import OperatorView
 from engine.firmware.lowering.window import Axis, Window, window
-from engine.firmware.quantise import convolution_scaling
+from engine.firmware.quantise import accumulator_scaling
 from engine.firmware.types import KernelLibrary
 from engine.models.graph import Activation, Conv2DOptions, DepthwiseConv2DOptions
 
@@ -66,7 +66,7 @@ def _convolution(
     source, target = view.quantisation(view.input()), view.quantisation(view.output())
     bias = view.bias(2, w.out_c, source.scale, scales, target.scale)
     per_channel = scales if len(scales) > 1 else scales * w.out_c
-    scaling = [convolution_scaling(source.scale, s, target.scale) for s in per_channel]
+    scaling = [accumulator_scaling(source.scale, s, target.scale) for s in per_channel]
     view.check_accumulator(by_channel(weights, axis), bias, scaling)
     limits = view.clamp(activation, target)
     multiplier, shift = scale_constants(view, scaling)

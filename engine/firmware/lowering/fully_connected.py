@@ -7,7 +7,7 @@ from engine.firmware.lowering.render import pointer, present, scale_constants
 from engine.firmware.lowering.types import Call, Struct
 from engine.firmware.lowering.view import OperatorView
 from engine.firmware.lowering.window import MAX_SIZE, Window
-from engine.firmware.quantise import convolution_scaling, fully_connected_scaling
+from engine.firmware.quantise import accumulator_scaling
 from engine.firmware.types import KernelLibrary
 from engine.models.graph import FullyConnectedOptions
 
@@ -35,8 +35,7 @@ def fully_connected(view: OperatorView) -> Call:
     filter_ = view.constant(1, weights)
     bias_ = view.constant(2, bias) if bias is not None else None
     per_channel = len(scales) > 1
-    to_output = convolution_scaling if per_channel else fully_connected_scaling
-    scaling = [to_output(source.scale, s, target.scale) for s in scales]
+    scaling = [accumulator_scaling(source.scale, s, target.scale) for s in scales]
     view.check_accumulator(weights, bias, scaling if per_channel else scaling * units)
     macs = rows * units * depth
     offsets = (-source.zero_point, target.zero_point)
