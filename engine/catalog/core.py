@@ -123,6 +123,9 @@ class Predictor(Frozen):
 class DualIssue(Frozen):
     """Extra cycles of a pair that may issue together (0: together for free, 1: no gain).
 
+    ``load_load`` holds where the distance of the two addresses is unknown; off one base register the offsets decide (different
+    banks of words: 0, the same bank: 1).
+
     Never paired: two multiplies, two stores, a multiply with a store, two branches, two FP arithmetic instructions, two of
     the DSP and bit-field group or of those with a shifted operand, anything beside a multiple or double transfer, a divide or a
     system instruction, and an instruction whose operand is not ready in the same cycle.

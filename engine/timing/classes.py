@@ -13,6 +13,7 @@ _LONG = ("smull", "umull", "smlal", "umlal", "umaal", "smlsl")
 _EXTEND_ADD = ("sxta", "uxta")
 _BITFIELD = ("sxt", "uxt", "ubfx", "sbfx", "bfi", "bfc", "pkh", "rev", "rbit", "clz", "sel", "usad", "ssat", "usat")
 _SIMD_ADD = re.compile(r"^(s|u|q|uq|sh|uh|qd)(add|sub|asx|sax)(8|16)?$")
+_IMMEDIATE = re.compile(r"\[\w+(?:, #(-?(?:0x[0-9a-f]+|\d+)))?\]")
 _PAIRS = ("ldm", "stm", "pop", "push", "ldrd", "strd", "vldm", "vstm", "vpop", "vpush")
 
 
@@ -60,7 +61,8 @@ class BranchKind(IntEnum):
 class Operation:
     """One instruction prepared for the model. ``*_bits`` are register numbers (see engine.counters.types).
 
-    ``result_bits`` are written with the unit's latency, ``base_bits`` by the address adder (base update).
+    ``result_bits`` are written with the unit's latency, ``base_bits`` by the address adder (base update). ``offset`` of a
+    single load from its base register, in bytes; None where it is not a constant.
     """
 
     unit: Unit
@@ -78,6 +80,7 @@ class Operation:
     register_offset: bool
     base_update: bool
     literal: bool
+    offset: int | None
     counts_as_mac: bool
     sets_flags: bool
     reads_flags: bool
@@ -133,6 +136,11 @@ def _updates_base(ins: Instruction, unit: Unit) -> bool:
     return multiple and ("!" in ins.operands or ins.mnemonic.startswith(("push", "pop", "vpush", "vpop")))
 
 
+def _offset(ins: Instruction) -> int | None:
+    found = _IMMEDIATE.search(ins.operands)
+    return int(found[1] or "0", 0) if found else None
+
+
 def prepare(ins: Instruction) -> Operation:
     """The operation of an instruction."""
     unit = unit_of(ins)
@@ -159,6 +167,7 @@ def prepare(ins: Instruction) -> Operation:
         register_offset=unit is Unit.STORE and ins.address_reads.bit_count() > 1,
         base_update=base != 0,
         literal=ins.literal_address is not None,
+        offset=_offset(ins) if unit is Unit.LOAD else None,
         counts_as_mac=ins.kind in (InstructionClass.MAC, InstructionClass.SIMD_MAC) or unit is Unit.FP_MAC,
         sets_flags=ins.sets_flags or bool(ins.writes & flags),
         reads_flags=bool(ins.reads & flags) or (unit is Unit.BRANCH and ins.condition != ""),

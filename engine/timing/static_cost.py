@@ -162,6 +162,16 @@ def _wait(op: Operation, producers: dict[int, _Producer], t: CoreTicks) -> tuple
     return earliest, binding
 
 
+def _same_bank(older: Operation, younger: Operation) -> bool | None:
+    """Do two loads touch the same of two word-interleaved banks? None where their distance is not known."""
+    if older.offset is None or younger.offset is None or older.base_bits or younger.base_bits:
+        return None
+    if older.address_bits != younger.address_bits or older.address_bits == older.result_bits:
+        return None
+    distance = (older.offset - younger.offset) % 8
+    return {0: True, 4: False}.get(distance)
+
+
 def _pair_extra(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
     """Ticks that a pair costs beyond its older half; None where the two cannot issue together (see catalog.core.DualIssue)."""
     a, b = older.unit, younger.unit
@@ -175,7 +185,8 @@ def _pair_extra(older: Operation, younger: Operation, t: CoreTicks) -> int | Non
     if older.writes & younger.writes & ~_FLAGS:
         return None
     if a is Unit.LOAD and b is Unit.LOAD:
-        return t.dual_issue_load_load
+        same_bank = _same_bank(older, younger)
+        return t.dual_issue_load_load if same_bank is None else CYCLE * same_bank
     if any(stores) and (a is Unit.LOAD or b is Unit.LOAD):
         return t.dual_issue_load_store
     return t.dual_issue_other

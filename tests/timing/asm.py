@@ -114,9 +114,19 @@ def sdiv(d: int, n: int, m: int) -> Instruction:
     return _make("sdiv", f"r{d}, r{n}, r{m}", K.DIVIDE, mask(n, m), mask(d))
 
 
-def ldr(d: int, n: int, size: int = 4, width: int = 4) -> Instruction:
+def ldr(d: int, n: int, size: int = 4, width: int = 4, offset: int = 0) -> Instruction:
     name = {4: "ldr", 2: "ldrh", 1: "ldrb"}[width]
-    return _make(name, f"r{d}, [r{n}]", K.LOAD, 0, mask(d), address=mask(n), size=size, transfers=1, load=width)
+    return _make(
+        name,
+        f"r{d}, [r{n}, #{offset}]" if offset else f"r{d}, [r{n}]",
+        K.LOAD,
+        0,
+        mask(d),
+        address=mask(n),
+        size=size,
+        transfers=1,
+        load=width,
+    )
 
 
 def ldr_post(d: int, n: int) -> Instruction:

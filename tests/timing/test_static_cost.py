@@ -112,6 +112,8 @@ def cost(core: str, *instructions: Instruction, end: End = End.VALUE) -> dict[Ca
         ("cortex-m7", (add(0, 1, 2), add(3, 0, 5)), {ALU: 2}),  # dependent
         ("cortex-m7", (add(0, 1, 2), ldr(3, 4), add(5, 6, 7), add(8, 9, 10)), {LS: 1, ALU: 1}),  # the load is slower
         ("cortex-m7", (ldr(0, 1), ldr(2, 3)), {LS: 1.5}),  # same bank half of the time
+        ("cortex-m7", (ldr(0, 1), ldr(2, 1, offset=4)), {LS: 1}),  # neighbouring words: different banks
+        ("cortex-m7", (ldr(0, 1), ldr(2, 1, offset=8)), {LS: 2}),  # two words apart: the same bank
         ("cortex-m7", (ldr(0, 1), str_(0, 2)), {LS: 1}),  # stores take a result of the same cycle
         ("cortex-m7", (smlad(0, 1, 2, 0), smlad(3, 4, 5, 3)), {MAC: 2}),  # one multiplier
         ("cortex-m7", (smlad(0, 1, 2, 0), ldr(3, 4)), {MAC: 1}),
@@ -195,3 +197,13 @@ def test_dual_issue_is_never_slower_than_one_by_one(line: list[Instruction]) -> 
     alone = sum(sum(block_ticks(block(0x100, ins), table)) for ins in line)
     waits = sum(max(table.latency_fp_mac, table.issue_fp_divide, table.issue_divide) for _ in line)
     assert together <= alone + waits
+
+
+@settings(max_examples=60, deadline=None)
+@given(straight_lines)
+def test_the_m0plus_has_no_hazards(line: list[Instruction]) -> None:
+    # DDI 0484C lists no interlock: a block costs the sum of its instructions
+    table = core_ticks(load_core("cortex-m0plus"), End.VALUE)
+    together = block_ticks(block(0x100, *line), table)
+    alone = [block_ticks(block(0x100, ins), table) for ins in line]
+    assert list(together) == [sum(column) for column in zip(*alone, strict=True)]
