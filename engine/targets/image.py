@@ -1,0 +1,224 @@
+"""An ELF as a target sees it: what to load where, symbols, and where each instruction begins and each block ends.
+
+Code is found through the mapping symbols of the Arm ABI (``$t`` code, ``$d`` data), so literal pools are never decoded.
+Capstone gives boundaries and text only; what an instruction reads and writes is decided in ``engine.counters.decode``.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from pathlib import Path
+
+import capstone
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from engine.errors import BadInputError
+
+CONDITIONS = frozenset(["eq", "ne", "hs", "cs", "lo", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"])
+_EXECUTABLE = 0x4
+_CONDITIONAL_BRANCH = re.compile(r"^b(eq|ne|hs|cs|lo|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)$")
+_ALWAYS_ENDS = frozenset(
+    ["b", "bl", "bx", "blx", "bxns", "blxns", "cbz", "cbnz", "tbb", "tbh", "svc", "bkpt", "udf", "hlt"],
+)
+_PC_WRITERS = frozenset({"mov", "add", "ldr"})
+_PC_IN_LIST = re.compile(r"\bpc\b")
+_IT = re.compile(r"^it([te]{0,3})$")
+_OPPOSITE = {
+    "eq": "ne", "ne": "eq", "hs": "lo", "cs": "cc", "lo": "hs", "cc": "cs", "mi": "pl", "pl": "mi",
+    "vs": "vc", "vc": "vs", "hi": "ls", "ls": "hi", "ge": "lt", "lt": "ge", "gt": "le", "le": "gt", "al": "al",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RawInstruction:
+    """One instruction as text: ``mnemonic`` without width suffix and condition, ``condition`` "" if it always executes."""
+
+    address: int
+    size: int
+    mnemonic: str
+    operands: str
+    condition: str
+    in_it_block: bool
+    ends_block: bool
+
+    @property
+    def touches_memory(self) -> bool:
+        """Is it a load or a store?"""
+        return self.mnemonic.startswith(("ld", "st", "vld", "vst", "push", "pop", "vpush", "vpop", "tb"))
+
+    @property
+    def end(self) -> int:
+        """Address behind the instruction."""
+        return self.address + self.size
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Bytes to put at a load address before reset."""
+
+    address: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A function or object; ``address`` has no Thumb bit."""
+
+    name: str
+    address: int
+    bytes: int
+    is_function: bool
+
+
+@dataclass(frozen=True)
+class CodeRange:
+    """Addresses [start, end) that hold code, and their bytes."""
+
+    start: int
+    end: int
+    data: bytes
+
+
+class Image:
+    """A linked ELF: segments by load address, symbols, and its code as instructions."""
+
+    def __init__(self, path: Path) -> None:
+        """Read and sweep the ELF; raises BadInputError if it is no Arm ELF, is stripped, or has no code."""
+        self.path = path
+        try:
+            with path.open("rb") as stream:
+                self._read(ELFFile(stream))
+        except (ELFError, OSError) as error:
+            raise BadInputError(f"{path} is not a readable ELF: {error}", hint="build the firmware again") from error
+        if not self.code:
+            raise BadInputError(
+                f"{path} has no code marked by $t mapping symbols",
+                hint="link without stripping symbols (-s, --strip-all)",
+            )
+        self.instructions: dict[int, RawInstruction] = {}
+        self.undecodable: set[int] = set()
+        for code in self.code:
+            self._sweep(code)
+        self.block_ends = frozenset(i.end for i in self.instructions.values() if i.ends_block)
+        self._functions = sorted((s for s in self.symbols if s.is_function), key=lambda s: (s.address, s.name))
+        self._starts = [s.address for s in self._functions]
+
+    def _read(self, elf: ELFFile) -> None:
+        if elf["e_machine"] != "EM_ARM" or not elf.little_endian:
+            raise BadInputError(f"{self.path} is not a little-endian Arm ELF", hint="build it for a Cortex-M core")
+        self.segments = tuple(
+            Segment(int(s["p_paddr"]), bytes(s.data()))
+            for s in elf.iter_segments()
+            if s["p_type"] == "PT_LOAD" and s["p_filesz"]
+        )
+        symbols: list[Symbol] = []
+        marks: dict[int, list[tuple[int, str]]] = {}
+        for table in elf.iter_sections():
+            if not isinstance(table, SymbolTableSection):
+                continue
+            for symbol in table.iter_symbols():
+                name, where = symbol.name, symbol["st_shndx"]
+                if name[:2] in ("$t", "$d", "$a") and (len(name) == 2 or name[2] == ".") and isinstance(where, int):
+                    marks.setdefault(where, []).append((int(symbol["st_value"]), name[1]))
+                elif name and where != "SHN_UNDEF" and symbol["st_info"]["type"] != "STT_FILE":
+                    function = symbol["st_info"]["type"] == "STT_FUNC"
+                    address = int(symbol["st_value"]) & (~1 if function else ~0)
+                    symbols.append(Symbol(name, address, int(symbol["st_size"]), function))
+        self.symbols = tuple(symbols)
+        self._by_name = {s.name: s for s in symbols}
+        ranges: list[CodeRange] = []
+        for index, section in enumerate(elf.iter_sections()):
+            if not section["sh_flags"] & _EXECUTABLE or section["sh_type"] == "SHT_NOBITS" or index not in marks:
+                continue
+            base, data = int(section["sh_addr"]), bytes(section.data())
+            # at one address the last mark wins only if it is code: an empty pool may share its address with code
+            ordered = sorted(marks[index], key=lambda m: (m[0], m[1] == "t"))
+            for n, (start, kind) in enumerate(ordered):
+                end = ordered[n + 1][0] if n + 1 < len(ordered) else base + len(data)
+                if kind == "t" and end > start:
+                    ranges.append(CodeRange(start, end, data[start - base : end - base]))
+        self.code = tuple(sorted(ranges, key=lambda r: r.start))
+
+    def _sweep(self, code: CodeRange) -> None:
+        engine = capstone.Cs(
+            capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS | capstone.CS_MODE_V8
+        )
+        engine.syntax = capstone.CS_OPT_SYNTAX_NOREGNAME
+        at = code.start
+        pending: list[str] = []
+        while at < code.end:
+            for address, size, mnemonic, operands in engine.disasm_lite(code.data[at - code.start :], at):
+                raw, pending = _raw(address, size, mnemonic, operands, pending)
+                self.instructions[address] = raw
+                at = address + size
+            if at < code.end:  # padding or something capstone does not know: an error only where it is executed
+                self.undecodable.add(at)
+                half = int.from_bytes(code.data[at - code.start : at - code.start + 2], "little")
+                at += 4 if half >> 11 in (0b11101, 0b11110, 0b11111) else 2
+                pending = []
+
+    def symbol(self, name: str) -> Symbol | None:
+        """The symbol of that name, or None."""
+        return self._by_name.get(name)
+
+    def function_at(self, address: int) -> Symbol | None:
+        """The function that contains an address (the nearest one before it where symbols carry no size)."""
+        n = bisect_right(self._starts, address) - 1
+        while n >= 0:
+            found = self._functions[n]
+            if found.bytes == 0 or address < found.address + found.bytes:
+                return found
+            n -= 1
+            if n >= 0 and self._starts[n] + 0x10000 < address:
+                break
+        return None
+
+    def describe(self, address: int) -> str:
+        """An address for people: ``0x08000124 (softmax+0x10)``."""
+        found = self.function_at(address)
+        return f"0x{address:08x}" + (f" ({found.name}+0x{address - found.address:x})" if found else "")
+
+    def word(self, address: int) -> int | None:
+        """The 32-bit word at a load address, None where nothing is loaded."""
+        for segment in self.segments:
+            offset = address - segment.address
+            if 0 <= offset <= len(segment.data) - 4:
+                return int.from_bytes(segment.data[offset : offset + 4], "little")
+        return None
+
+
+def _raw(address: int, size: int, text: str, operands: str, pending: list[str]) -> tuple[RawInstruction, list[str]]:
+    """Take the condition and the width suffix off, and follow IT blocks; returns the conditions still to come."""
+    stem, *suffixes = text.split(".")
+    suffixes = [s for s in suffixes if s not in ("w", "n")]
+    condition, in_it = "", False
+    is_it = _IT.match(stem)
+    if pending and not is_it:
+        condition, in_it, pending = pending[0], True, pending[1:]
+        if condition != "al" and stem.endswith(_same(condition)):
+            stem = stem[: -len(condition)]
+    elif branch := _CONDITIONAL_BRANCH.match(stem):
+        stem, condition = "b", branch[1]
+    if is_it:
+        first = operands.strip()
+        pending = [first] + [first if c == "t" else _OPPOSITE[first] for c in is_it[1]]
+    mnemonic = ".".join([stem, *suffixes])
+    return RawInstruction(address, size, mnemonic, operands, condition, in_it, _ends(stem, operands)), pending
+
+
+def _same(condition: str) -> tuple[str, ...]:
+    """Spellings of one condition."""
+    return {"hs": ("hs", "cs"), "cs": ("hs", "cs"), "lo": ("lo", "cc"), "cc": ("lo", "cc")}.get(condition, (condition,))
+
+
+def _ends(stem: str, operands: str) -> bool:
+    """May the instruction change the PC?"""
+    if stem in _ALWAYS_ENDS:
+        return True
+    if stem.startswith(("pop", "ldm")):
+        return bool(_PC_IN_LIST.search(operands))
+    return stem in _PC_WRITERS and operands.startswith("pc,")

@@ -1,0 +1,203 @@
+"""One emulated Cortex-M with a board's memories: load, reset, call ``wc_infer``, and turn faults into errors that explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.catalog.board import Board, MemoryKind
+from engine.errors import ExecutionError, ToolError
+from engine.firmware.types import Firmware
+from engine.targets.image import Image
+from engine.targets.untyped import arm_const, unicorn, unicorn_const
+
+_MODELS = {
+    "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,  # same instruction set
+    "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
+    "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
+    "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
+    "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
+}
+SUPPORTED_CORES = tuple(_MODELS)
+_PAGE = 4096
+_PPB = (0xE0000000, 0x100000)  # private peripheral bus: plain memory, so that SCB and DWT can be written
+_BREAKPOINT = b"\x00\xbe"
+_NOWHERE = 0xFFFFFFFE
+_FAULTS = {
+    unicorn_const.UC_ERR_READ_UNMAPPED: ("read from an address without memory", "check pointers and tensor offsets"),
+    unicorn_const.UC_ERR_WRITE_UNMAPPED: ("write to an address without memory", "check pointers and the stack's size"),
+    unicorn_const.UC_ERR_FETCH_UNMAPPED: ("jump to an address without memory", "check function pointers and the stack"),
+    unicorn_const.UC_ERR_WRITE_PROT: ("write to flash", "place what is written in a RAM section"),
+    unicorn_const.UC_ERR_INSN_INVALID: (
+        "undefined instruction",
+        "build for this core (-mcpu) and check that code was not overwritten",
+    ),
+    unicorn_const.UC_ERR_EXCEPTION: (
+        "exception (BKPT, SVC, an undefined instruction or an access the core refuses)",
+        "look at the instruction at this address: a breakpoint, a trap, or code for another core",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to give up: halfwords of code executed per inference (None: derived from the MACs), and wall-clock seconds."""
+
+    halfwords: int | None = None
+    wall_seconds: float = 300.0
+
+    def per_inference(self, firmware: Firmware) -> int:
+        """Guard against run-aways: far above any real kernel (soft float on an M0+ stays below 200 per MAC)."""
+        macs = sum(layer.macs for layer in firmware.layers)
+        return self.halfwords if self.halfwords is not None else 1_000_000_000 + 400 * macs
+
+
+class Machine:
+    """A Unicorn engine set up for one firmware on one board."""
+
+    def __init__(self, firmware: Firmware, image: Image, board: Board, core: str, limits: Limits) -> None:
+        """Map and load; raises ToolError for a core Unicorn lacks, ExecutionError for an ELF that does not fit the board."""
+        if core not in _MODELS:
+            raise ToolError(
+                f"the unicorn target has no core '{core}'", hint=f"it has {', '.join(_MODELS)}; use another target"
+            )
+        self.firmware, self.image, self.board, self.limits = firmware, image, board, limits
+        self.uc = unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB | unicorn_const.UC_MODE_MCLASS)
+        self.uc.ctl_set_cpu_model(_MODELS[core])
+        self._map()
+        for segment in image.segments:
+            try:
+                self.uc.mem_write(segment.address, segment.data)
+            except unicorn.UcError as error:
+                raise ExecutionError(
+                    f"the ELF loads {len(segment.data)} bytes at 0x{segment.address:08x}, where {board.name} has no memory",
+                    hint="link for this board's memory map",
+                ) from error
+        self.arena = self.require("wc_arena")
+        self.infer = self.require("wc_infer")
+        self.idle = self.require("wc_idle")
+        status = image.symbol("wc_status")
+        self._status = None if status is None else status.address
+        self._bad_address: int | None = None
+        self.check: Callable[[], None] | None = None  # asked after every run: did a hook stop it?
+        self.uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_invalid)
+        self.sentinel = self._free_page()
+        self.uc.mem_map(self.sentinel, _PAGE, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC)
+        self.uc.mem_write(self.sentinel, _BREAKPOINT)
+        self._stopped_at: int | None = None
+        self.uc.hook_add(unicorn_const.UC_HOOK_INTR, self._on_exception)
+
+    def _map(self) -> None:
+        for memory in self.board.memories:
+            writable = memory.kind is not MemoryKind.FLASH
+            start, end = memory.origin & -_PAGE, (memory.end + _PAGE - 1) & -_PAGE
+            rights = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
+            try:
+                self.uc.mem_map(start, end - start, rights | (unicorn_const.UC_PROT_WRITE if writable else 0))
+            except unicorn.UcError as error:
+                raise ExecutionError(
+                    f"memory '{memory.name}' of {self.board.name} cannot be mapped at 0x{memory.origin:08x}: {error}",
+                    hint="memories must start and end in 4 KB pages of their own, outside 0xE0000000-0xE00FFFFF",
+                ) from error
+        self.uc.mem_map(*_PPB, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE)
+
+    def _free_page(self) -> int:
+        taken = [(m.origin & -_PAGE, m.end) for m in self.board.memories]
+        page = 0x9FFFF000  # the last page that the default memory map lets run
+        while any(a <= page < b for a, b in taken):
+            page -= _PAGE
+        return page
+
+    def require(self, name: str) -> int:
+        """Address of a symbol every firmware must have; raises ExecutionError."""
+        symbol = self.image.symbol(name)
+        if symbol is None:
+            raise ExecutionError(
+                f"{self.firmware.elf.name} has no symbol '{name}'", hint="link the harness in and keep its symbols"
+            )
+        return symbol.address & ~1
+
+    def _on_invalid(self, _uc: object, _access: int, address: int, _size: int, _value: int, _data: object) -> bool:
+        self._bad_address = address
+        return False
+
+    def _on_exception(self, uc: Any, _number: int, _data: object) -> None:
+        self._stopped_at = int(uc.reg_read(arm_const.UC_ARM_REG_PC)) & ~1
+        uc.emu_stop()
+
+    def reset(self, where: Callable[[], str]) -> None:
+        """Run from ``Reset_Handler`` to ``wc_idle``."""
+        handler = self.require("Reset_Handler")
+        self.stack_top = self._initial_stack(handler)
+        self.uc.reg_write(arm_const.UC_ARM_REG_SP, self.stack_top)
+        self.uc.reg_write(arm_const.UC_ARM_REG_LR, 0xFFFFFFFF)
+        covered = bytes(self.uc.mem_read(self.idle, 2))
+        self.uc.mem_write(self.idle, _BREAKPOINT)
+        self._start(handler, self.idle, where)
+        self.uc.mem_write(self.idle, covered)
+        self.stack_idle = int(self.uc.reg_read(arm_const.UC_ARM_REG_SP))
+
+    def _initial_stack(self, handler: int) -> int:
+        """The first word of the vector table, found as the aligned word before the one that points to the handler."""
+        for segment in self.image.segments:
+            first = -segment.address % 128
+            for offset in range(first, len(segment.data) - 7, 128):
+                stack = int.from_bytes(segment.data[offset : offset + 4], "little")
+                if int.from_bytes(segment.data[offset + 4 : offset + 8], "little") == handler | 1 and any(
+                    m.origin < stack <= m.end for m in self.board.memories if m.kind is not MemoryKind.FLASH
+                ):
+                    return stack
+        raise ExecutionError(
+            f"{self.firmware.elf.name} has no vector table (initial stack pointer, then Reset_Handler)",
+            hint="keep the vector table's section when linking, aligned to 128 bytes",
+        )
+
+    def infer_once(self, data: bytes, where: Callable[[], str]) -> bytes:
+        """Write the inputs, run ``wc_infer``, return the outputs; all in the order of the firmware's placements."""
+        at = 0
+        for tensor in self.firmware.inputs:
+            self.uc.mem_write(self.arena + tensor.offset, data[at : at + tensor.bytes])
+            at += tensor.bytes
+        self.uc.reg_write(arm_const.UC_ARM_REG_SP, self.stack_idle)
+        self.uc.reg_write(arm_const.UC_ARM_REG_LR, self.sentinel | 1)
+        self._start(self.infer, self.sentinel, where)
+        if self._status is not None:
+            status = int.from_bytes(self.uc.mem_read(self._status, 4), "little", signed=True)
+            if status:
+                layers = self.firmware.layers
+                which = layers[status - 1].name if 0 < status <= len(layers) else "?"
+                raise ExecutionError(
+                    f"the kernel of layer {status - 1} ({which}) reported an error",
+                    hint="its parameters are outside what this kernel supports; try --kernels reference",
+                )
+        return b"".join(bytes(self.uc.mem_read(self.arena + t.offset, t.bytes)) for t in self.firmware.outputs)
+
+    def _start(self, begin: int, until: int, where: Callable[[], str]) -> None:
+        """Run to a breakpoint at ``until``: Unicorn's own ``until`` is an idle instruction that a pending event skips."""
+        self._bad_address = self._stopped_at = None
+        try:
+            self.uc.emu_start(begin | 1, _NOWHERE, timeout=int(self.limits.wall_seconds * 1e6))
+        except unicorn.UcError as error:
+            raise self._fault(error.errno, str(error), where()) from error
+        if self.check is not None:
+            self.check()
+        if self._stopped_at is not None and self._stopped_at != until:
+            raise self._fault(unicorn_const.UC_ERR_EXCEPTION, "exception", where())
+        if self._stopped_at is None:
+            raise ExecutionError(
+                f"{self._at()} did not finish within {self.limits.wall_seconds:g} s{where()}",
+                hint="the code probably loops for ever, or waits for a peripheral that is not emulated",
+            )
+
+    def _at(self) -> str:
+        at = self._stopped_at
+        return "code at " + self.image.describe(
+            int(self.uc.reg_read(arm_const.UC_ARM_REG_PC)) & ~1 if at is None else at
+        )
+
+    def _fault(self, number: int, text: str, where: str) -> ExecutionError:
+        what, hint = _FAULTS.get(number, (text, "report this with the ELF"))
+        address = f" 0x{self._bad_address:08x}" if self._bad_address is not None else ""
+        return ExecutionError(f"{what}{address} by {self._at()}{where}", hint=hint)

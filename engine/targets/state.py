@@ -1,0 +1,188 @@
+"""Building and reading the array that Python and the native hooks share."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.catalog.board import Board, Cache, FlashInterface, MemoryKind
+from engine.firmware.types import Firmware
+from engine.targets import layout as at
+from engine.targets.image import Image
+from engine.targets.types import FlashEvents, MemoryProfile, Profile, Traffic
+
+State = NDArray[np.int64]
+
+
+class _Builder:
+    """Appends tables behind the header and notes where they begin."""
+
+    def __init__(self) -> None:
+        self.parts: list[State] = [np.zeros(at.HEADER, np.int64)]
+        self.size = at.HEADER
+
+    @property
+    def header(self) -> State:
+        return self.parts[0]
+
+    def add(self, table: State) -> int:
+        begin = self.size
+        self.parts.append(table)
+        self.size += table.size
+        return begin
+
+    def build(self) -> State:
+        return np.concatenate(self.parts)
+
+
+def _common(firmware: Firmware, image: Image, limit: int, exit_address: int, stop_address: int) -> _Builder:
+    b = _Builder()
+    h = b.header
+    layers = len(firmware.layers)
+    h[at.H_LAYERS] = layers
+    h[at.H_LIMIT] = 2 * limit
+    h[at.H_STOP] = stop_address
+    h[at.H_EXIT] = exit_address
+    for slot, name in ((at.H_BEGIN, "wc_layer_begin"), (at.H_END, "wc_layer_end")):
+        symbol = image.symbol(name)
+        h[slot] = -1 if symbol is None else symbol.address & ~1
+    start, end = image.code[0].start & ~1, max(c.end for c in image.code)
+    h[at.H_CODE_START], h[at.H_CODE_END] = start, end
+    h[at.H_ENDS] = b.add(_bits(image.block_ends, start, end))
+    begin_inference(h)
+    return b
+
+
+def _bits(addresses: frozenset[int], start: int, end: int) -> State:
+    """A bit per halfword of [start, end), set at some addresses; with slack, as code may end beyond the last instruction."""
+    words = np.zeros(((end - start) >> 7) + 64, np.uint64)
+    halves = (np.fromiter(addresses, np.int64, len(addresses)) - start) >> 1
+    np.bitwise_or.at(words, halves >> 6, np.uint64(1) << (halves & 63).astype(np.uint64))
+    return words.view(np.int64)
+
+
+def begin_inference(state: State) -> None:
+    """Control flow before the first block of an inference: in the glue, no block before."""
+    state[at.H_PREV_END] = 0
+    state[at.H_BLOCK] = 0
+    state[at.H_REGION] = state[at.H_LAYERS]
+    state[at.H_PENDING] = -1
+    state[at.H_OPENED] = 0
+    state[at.H_WORK] = 0
+    state[at.H_ERROR] = 0
+
+
+def counting_state(
+    firmware: Firmware, image: Image, limit: int, exit_address: int, stop_address: int, slots: int
+) -> State:
+    """State of a counting run; ``slots`` is a power of two, the table is full at half of it."""
+    b = _common(firmware, image, limit, exit_address, stop_address)
+    b.header[at.H_MASK] = slots - 1
+    b.header[at.H_TABLE] = b.header[at.H_LAST] = b.add(np.zeros(4 * slots, np.int64))
+    return b.build()
+
+
+def take_profile(state: State) -> Profile:
+    """The edges counted so far, sorted; the table is emptied for the next inference."""
+    table = state[state[at.H_TABLE] :].reshape(-1, 4)
+    used = table[(table[:, 0] != 0) & (table[:, 0] & 0xFFFFFFFF != state[at.H_EXIT])]
+    key = used[:, 0].view(np.uint64) if used.flags.c_contiguous else used[:, 0].copy().view(np.uint64)
+    src = (key >> np.uint64(32)).astype(np.uint32)
+    dst = (key & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    region = used[:, 1].astype(np.int32)
+    order = np.lexsort((dst, src, region))
+    profile = Profile(region[order], src[order], dst[order], used[order, 2].copy())
+    table[:] = 0
+    state[at.H_USED] = 0
+    state[at.H_LAST] = state[at.H_TABLE]
+    return profile
+
+
+def memory_state(
+    firmware: Firmware,
+    image: Image,
+    board: Board,
+    limit: int,
+    exit_address: int,
+    stop_address: int,
+    register_functions: tuple[int, int],
+) -> State:
+    """State of a memory run: traffic cells, flash streams with empty caches, stack depths."""
+    b = _common(firmware, image, limit, exit_address, stop_address)
+    h = b.header
+    regions = len(firmware.layers) + 1
+    conditional = frozenset(i.address for i in image.instructions.values() if i.condition and i.touches_memory)
+    h[at.H_CONDITIONAL] = b.add(_bits(conditional, int(h[at.H_CODE_START]), int(h[at.H_CODE_END])))
+    h[at.H_REGISTERS], h[at.H_REGISTERS + 1] = register_functions
+    h[at.H_MEMORIES] = len(board.memories)
+    rows = [[m.origin, m.end, int(m.kind is MemoryKind.FLASH)] for m in board.memories]
+    h[at.H_MEMORY_TABLE] = b.add(np.array(rows, np.int64).ravel())
+    h[at.H_TRAFFIC] = b.add(np.zeros(regions * len(board.memories) * 4, np.int64))
+    h[at.H_FLASH] = b.add(np.zeros(regions * at.EVENTS, np.int64))
+    h[at.H_STACK_LOW], h[at.H_STACK_HIGH] = stack_limits(firmware)
+    h[at.H_DEPTH] = b.add(np.full(regions, h[at.H_STACK_HIGH], np.int64))
+    streams, tags = flash_streams(board.flash, b.size)
+    h[at.H_STREAMS] = b.add(streams)
+    b.add(tags)
+    return b.build()
+
+
+def flash_streams(flash: FlashInterface, base: int) -> tuple[State, State]:
+    """Records of the instruction and the constant stream, to be placed at index ``base``, and their (empty) tags behind."""
+    width = int(flash.width_bytes.value)
+    streams = np.zeros(2 * at.STREAM, np.int64)
+    tags = 0
+    for n, cache in enumerate((flash.icache, flash.icache if flash.unified else flash.dcache)):
+        line, sets, ways = _geometry(cache, width)
+        shared = n == 1 and flash.unified and cache is not None
+        record = streams[n * at.STREAM :]
+        record[at.S_LAST] = -1
+        record[at.S_SHIFT] = line.bit_length() - 1
+        record[at.S_SETS], record[at.S_WAYS] = sets, ways
+        record[at.S_TAGS] = base + streams.size + (0 if shared else tags)
+        tags += 0 if shared else sets * ways
+    return streams, np.full(tags, -1, np.int64)
+
+
+def _geometry(cache: Cache | None, width: int) -> tuple[int, int, int]:
+    if cache is None:
+        return width, 1, 1
+    return cache.line_bytes, cache.bytes // (cache.line_bytes * cache.ways), cache.ways
+
+
+def stack_limits(firmware: Firmware) -> tuple[int, int]:
+    """Lowest address of the stack and the first one behind it; (0, 0) where the firmware names no stack section."""
+    for section in firmware.sections:
+        if section.kind == "stack":
+            return section.address, section.address + section.bytes
+    return 0, 0
+
+
+def flash_state(state: State) -> State:
+    """A copy of what the flash interface remembers (last lines and tags): equal copies have an equal future."""
+    return state[state[at.H_STREAMS] :].copy()
+
+
+def take_memory(state: State, board: Board) -> MemoryProfile:
+    """Traffic and flash events so far; the accumulators are emptied, the caches keep their lines."""
+    regions, memories = int(state[at.H_LAYERS]) + 1, len(board.memories)
+    first = state[at.H_TRAFFIC]
+    cells = state[first : first + regions * memories * 4].reshape(regions, memories, 4)
+    first = state[at.H_FLASH]
+    events = state[first : first + regions * at.EVENTS].reshape(regions, at.EVENTS)
+    traffic = tuple(
+        Traffic(region, memory.name, *(int(v) for v in cells[region, n]))
+        for region in range(regions)
+        for n, memory in enumerate(board.memories)
+        if cells[region, n].any()
+    )
+    flash = tuple(FlashEvents(region, *(int(v) for v in events[region])) for region in range(regions))
+    cells[:] = 0
+    events[:] = 0
+    return MemoryProfile(traffic, flash)
+
+
+def stack_lows(state: State) -> tuple[int, ...]:
+    """Lowest stack address each region stored to (the stack's top where it stored nothing)."""
+    first = state[at.H_DEPTH]
+    return tuple(int(v) for v in state[first : first + state[at.H_LAYERS] + 1])
