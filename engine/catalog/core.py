@@ -79,7 +79,8 @@ class LoadStoreRules(Frozen):
     ``load_tail``: data phase of a load that only a following single transfer can use, unless its address depends on the load.
     ``store_tail``: the same of a store behind a load. ``store_register_offset``: issue of a store with a register offset.
     ``load_after_store``: extra cycles of a load directly behind a store. ``literal_extra``: extra cycles of a PC-relative load.
-    ``base_update_breaks``: 1 where a load with base update is not overlapped.
+    ``base_update_breaks``: 1 where a load with base update is not overlapped. ``code_bus_conflict``: cycles that a constant read
+    from flash costs while instructions come from flash too, because one bus carries both.
     """
 
     load_tail: Figure
@@ -88,6 +89,7 @@ class LoadStoreRules(Frozen):
     load_after_store: Figure
     literal_extra: Figure
     base_update_breaks: Figure
+    code_bus_conflict: Figure
 
 
 class BranchTable(Frozen):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from engine.catalog.board import Board
 from engine.targets.types import FlashEvents, MemoryProfile
-from engine.timing.table import CYCLE, End, at_end, ticks
+from engine.timing.table import CYCLE, CoreTicks, End, at_end, ticks
 
 _OPPOSITE = {End.VALUE: End.VALUE, End.LOW: End.HIGH, End.HIGH: End.LOW}
 
@@ -58,9 +58,11 @@ def fetch_ticks(events: FlashEvents, pipeline_ticks: int, cost: FlashTicks, end:
     return jumps + events.fetch_misses_sequential * max(0, cost.fetch_miss - per_line)
 
 
-def read_ticks(events: FlashEvents, cost: FlashTicks) -> int:
+def read_ticks(events: FlashEvents, cost: FlashTicks, table: CoreTicks) -> int:
     """Stall ticks of one region's constants."""
-    return (events.read_misses_sequential + events.read_misses_jump) * cost.read_miss
+    conflicts = events.read_lines if events.fetch_lines else 0
+    misses = events.read_misses_sequential + events.read_misses_jump
+    return misses * cost.read_miss + conflicts * table.load_store_code_bus_conflict
 
 
 def ram_ticks(memory: MemoryProfile, board: Board, end: End) -> dict[int, tuple[int, int]]:

@@ -82,6 +82,7 @@ class CoreTicks:
     load_store_load_after_store: int
     load_store_literal_extra: int
     load_store_base_update_breaks: int
+    load_store_code_bus_conflict: int
     branch_direct: int
     branch_call: int
     branch_indirect: int

@@ -76,9 +76,10 @@ def time_execution(
             hint=f"choose a clock up to {board.flash.ladder[-1].up_to_mhz:g} MHz",
         )
     work = _prepare(blocks, execution.profile, len(firmware.layers) + 1)
-    pipeline = _pipeline(work, core_ticks(core, End.VALUE))
+    table = core_ticks(core, End.VALUE)
+    pipeline = _pipeline(work, table)
     warm, cold = (
-        tuple(_stack(row) for row in pipeline + _memory(memory, pipeline, board, clock_mhz, End.VALUE))
+        tuple(_stack(row) for row in pipeline + _memory(memory, pipeline, table, board, clock_mhz, End.VALUE))
         for memory in (execution.warm, execution.cold)  # both run the same control flow
     )
     low, high = (_total(work, execution.warm, board, core, clock_mhz, end) for end in (End.LOW, End.HIGH))
@@ -110,8 +111,9 @@ def _prepare(blocks: Mapping[int, Block], profile: Profile, regions: int) -> _Wo
 
 
 def _total(work: _Work, memory: MemoryProfile, board: Board, core: Core, clock_mhz: float, end: End) -> int:
-    pipeline = _pipeline(work, core_ticks(core, end))
-    return int((pipeline + _memory(memory, pipeline, board, clock_mhz, end)).sum())
+    table = core_ticks(core, end)
+    pipeline = _pipeline(work, table)
+    return int((pipeline + _memory(memory, pipeline, table, board, clock_mhz, end)).sum())
 
 
 def _pipeline(work: _Work, table: CoreTicks) -> Ticks:
@@ -124,14 +126,16 @@ def _pipeline(work: _Work, table: CoreTicks) -> Ticks:
     return spent
 
 
-def _memory(memory: MemoryProfile, pipeline: Ticks, board: Board, clock_mhz: float, end: End) -> Ticks:
+def _memory(
+    memory: MemoryProfile, pipeline: Ticks, table: CoreTicks, board: Board, clock_mhz: float, end: End
+) -> Ticks:
     """Stall ticks by region and cause; shape (regions, causes)."""
     spent = np.zeros_like(pipeline)
     cost = flash_ticks(board, clock_mhz, end)
     for events in memory.flash:
         region = spent[events.region]
         region[COLUMN[Cause.INSTRUCTION_FETCH]] += fetch_ticks(events, int(pipeline[events.region].sum()), cost, end)
-        region[COLUMN[Cause.DATA_READ]] += read_ticks(events, cost)
+        region[COLUMN[Cause.DATA_READ]] += read_ticks(events, cost, table)
     for index, (reads, writes) in ram_ticks(memory, board, end).items():
         spent[index, COLUMN[Cause.DATA_READ]] += reads
         spent[index, COLUMN[Cause.DATA_WRITE]] += writes

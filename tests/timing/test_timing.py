@@ -161,7 +161,16 @@ def test_flash_misses_by_hand() -> None:
     assert fetch_ticks(seen, 200 * CYCLE, cost, End.VALUE) == (50 + 120) * CYCLE
     assert fetch_ticks(seen, 200 * CYCLE, cost, End.LOW) == 50 * CYCLE
     assert fetch_ticks(seen, 200 * CYCLE, cost, End.HIGH) == 250 * CYCLE
-    assert read_ticks(seen, cost) == 55 * CYCLE
+    assert read_ticks(seen, cost, core_ticks(load_core("cortex-m4"), End.VALUE)) == 55 * CYCLE
+
+
+def test_the_m33_reads_constants_and_code_over_one_bus() -> None:
+    board = load_board("nrf5340-dk")
+    table = core_ticks(load_core("cortex-m33"), End.VALUE)
+    cost = flash_ticks(board, 128, End.VALUE)
+    hits = events(0, 100, 0, 0, 30, 0, 0)
+    assert read_ticks(hits, cost, table) == 30 * CYCLE // 2
+    assert read_ticks(events(0, 0, 0, 0, 30, 0, 0), cost, table) == 0  # the code is elsewhere
 
 
 def test_wait_states_on_a_slower_bus_cost_core_cycles() -> None:
