@@ -1,0 +1,177 @@
+"""An execution's edges and traffic to exact counters, one set per layer and one for the glue.
+
+Instruction counts are block counts times decoding. Accesses and bytes are those the memory run saw; decoding bounds them
+from below (unconditional instructions) and above (with those in IT blocks), and a run outside the bounds is refused.
+An edge belongs to the region of the block it enters, so the return of ``wc_layer_begin`` is the layer's taken branch and
+its call of ``wc_layer_end`` the glue's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from engine.catalog.board import Board, MemoryKind
+from engine.counters.decode import Decoder
+from engine.counters.types import Block, Instruction
+from engine.counters.types import InstructionClass as Kind
+from engine.errors import CheckFailedError
+from engine.firmware.types import Firmware
+from engine.records.counters import Counters
+from engine.targets.types import Execution
+
+_LANES = {"cortex-m0": 1, "cortex-m0plus": 1, "cortex-m3": 1, "cortex-m4": 2, "cortex-m7": 2, "cortex-m33": 2}
+"""Products per instruction: two 16-bit ones with the DSP extension (SMLAD), else one."""
+
+
+@dataclass
+class _Sums:
+    """Weighted sums over the blocks of one region."""
+
+    instructions: int = 0
+    mac: int = 0
+    simd_mac: int = 0
+    alu: int = 0
+    multiply: int = 0
+    divide: int = 0
+    load: int = 0
+    store: int = 0
+    branch: int = 0
+    fp: int = 0
+    system: int = 0
+    mac_lanes: int = 0
+    read_low: int = 0
+    read_high: int = 0
+    write_low: int = 0
+    write_high: int = 0
+    blocks: int = 0
+    taken: int = 0
+
+    def add(self, other: _Sums, times: int) -> None:
+        """Add a block's sums, executed that many times."""
+        for field in fields(self):
+            value = getattr(other, field.name)
+            if value:
+                setattr(self, field.name, getattr(self, field.name) + value * times)
+
+
+def count_regions(
+    firmware: Firmware, execution: Execution, board: Board, decoder: Decoder | None = None
+) -> tuple[Counters, ...]:
+    """Counters of one warm inference: one per layer, then the glue. They add up to the inference exactly.
+
+    Raises CheckFailedError if an edge contradicts the code, an instruction is unknown, or the bytes the memory run saw
+    cannot be those of the counted instructions.
+    """
+    decoder = decoder or Decoder.of(firmware)
+    sums = _sum_regions(execution, decoder, len(firmware.layers) + 1)
+    return tuple(_counters(region, sums[region], firmware, execution, board) for region in range(len(sums)))
+
+
+def add_up(parts: tuple[Counters, ...]) -> Counters:
+    """The inference as the sum of its regions; the stack's high-water mark is the highest."""
+    totals = {name: sum(getattr(p, name) for p in parts) for name in Counters.model_fields}
+    totals["stack_high_water_bytes"] = max(p.stack_high_water_bytes for p in parts)
+    return Counters(**totals)
+
+
+def is_taken(source: Block, destination: int) -> bool:
+    """Was the branch that ends ``source`` taken? A conditional branch to the next instruction counts as not taken."""
+    return destination != source.end or not is_conditional(source.instructions[-1])
+
+
+def is_conditional(instruction: Instruction) -> bool:
+    """May control fall through a block's last instruction?"""
+    return bool(instruction.condition) or instruction.mnemonic in ("cbz", "cbnz")
+
+
+def check_edge(decoder: Decoder, source: int, destination: int) -> None:
+    """Raises CheckFailedError if the code of block ``source`` cannot lead to ``destination``."""
+    block = decoder.block(source)
+    last = block.instructions[-1]
+    if destination == block.end and is_conditional(last):
+        return
+    if last.target is not None and destination != last.target:
+        image = decoder.image
+        raise CheckFailedError(
+            f"counted an edge from {image.describe(source)} to {image.describe(destination)}, but that block ends in "
+            f"'{last.mnemonic} {last.operands}'",
+            hint="the target's block boundaries are wrong, so its counts are: report this with the ELF",
+        )
+
+
+def _sum_regions(execution: Execution, decoder: Decoder, regions: int) -> list[_Sums]:
+    profile = execution.profile
+    sums = [_Sums() for _ in range(regions)]
+    static: dict[int, _Sums] = {}
+    for region, source, destination, count in zip(
+        profile.region.tolist(), profile.src.tolist(), profile.dst.tolist(), profile.count.tolist(), strict=True
+    ):
+        if destination not in static:
+            static[destination] = _block_sums(decoder.block(destination))
+        sums[region].add(static[destination], count)
+        if source:
+            check_edge(decoder, source, destination)
+            sums[region].taken += count if is_taken(decoder.block(source), destination) else 0
+    return sums
+
+
+def _block_sums(block: Block) -> _Sums:
+    sums = _Sums(blocks=1)
+    for i in block.instructions:
+        sums.instructions += 1
+        setattr(sums, i.kind.value, getattr(sums, i.kind.value) + 1)
+        if i.kind in (Kind.MAC, Kind.SIMD_MAC):
+            sums.mac_lanes += i.lanes
+        sums.read_high += i.load_bytes
+        sums.write_high += i.store_bytes
+        if not i.in_it_block:
+            sums.read_low += i.load_bytes
+            sums.write_low += i.store_bytes
+    return sums
+
+
+def _counters(region: int, sums: _Sums, firmware: Firmware, execution: Execution, board: Board) -> Counters:
+    traffic = [t for t in execution.warm.traffic if t.region == region]
+    flash = {m.name for m in board.memories if m.kind is MemoryKind.FLASH}
+    flash_read = sum(t.read_bytes for t in traffic if t.memory in flash)
+    ram_read = sum(t.read_bytes for t in traffic if t.memory not in flash)
+    written = sum(t.write_bytes for t in traffic)
+    name = firmware.layers[region].name if region < len(firmware.layers) else "the glue"
+    _check_bytes(f"reads of {name}", flash_read + ram_read, sums.read_low, sums.read_high)
+    _check_bytes(f"writes of {name}", written, sums.write_low, sums.write_high)
+    events = next(e for e in execution.warm.flash if e.region == region)
+    return Counters(
+        instructions=sums.instructions,
+        mac_instructions=sums.mac,
+        simd_mac_instructions=sums.simd_mac,
+        alu_instructions=sums.alu,
+        multiply_instructions=sums.multiply,
+        divide_instructions=sums.divide,
+        load_instructions=sums.load,
+        store_instructions=sums.store,
+        branch_instructions=sums.branch,
+        fp_instructions=sums.fp,
+        system_instructions=sums.system,
+        blocks=sums.blocks,
+        taken_branches=sums.taken,
+        mac_lanes=sums.mac_lanes,
+        simd_lane_slots=(sums.mac + sums.simd_mac + sums.multiply) * _LANES[firmware.core],
+        read_accesses=sum(t.reads for t in traffic),
+        write_accesses=sum(t.writes for t in traffic),
+        flash_read_bytes=flash_read,
+        ram_read_bytes=ram_read,
+        ram_write_bytes=written,
+        stack_high_water_bytes=execution.stack_by_region_bytes[region],
+        flash_fetch_lines=events.fetch_lines,
+        flash_fetch_misses=events.fetch_misses_sequential + events.fetch_misses_jump,
+        flash_read_lines=events.read_lines,
+        flash_read_misses=events.read_misses_sequential + events.read_misses_jump,
+    )
+
+
+def _check_bytes(what: str, seen: int, low: int, high: int) -> None:
+    if not low <= seen <= high:
+        raise CheckFailedError(
+            f"{what}: the memory run saw {seen} bytes, the counted instructions move {low} to {high}",
+            hint="counting and watching saw different programs, or memory outside the board's: report this with the ELF",
+        )
