@@ -56,11 +56,23 @@ class HostBuilder:
         generated = [(self._text("model", model.source), self._strict), (self._text("host", _HARNESS), self._strict)]
         objects = [self._compile(path, flags) for path, flags in jobs + generated]
         name = hashlib.sha256(" ".join(map(str, objects)).encode()).hexdigest()[:16]
+        return HostModel(self._link(name, objects), model)
+
+    def _link(self, name: str, objects: Sequence[Path]) -> Path:
         library = self._folder / f"lib{name}.so"
         if not library.exists():
-            # Nothing but mem* is missing, and this process has those: without libc there is none to build first.
+            # Nothing but mem* is missing, and the process has those: without libc there is none to build first.
             _zig(["-shared", "-nostdlib", "-nodefaultlibs", "-o", str(library), *map(str, objects)])
-        return HostModel(library, model)
+        return library
+
+    def build_probe(self) -> Path:
+        """A library that tells which kernels CMSIS-NN's wrappers would call."""
+        source = _cmsis_nn() / "Source"
+        self._arm.append(f"-I{source}")
+        kernels = ("ConvolutionFunctions/*.c", "NNSupportFunctions/arm_*.c", "PoolingFunctions/arm_avgpool_s8.c")
+        paths = [p for pattern in kernels for p in sorted(source.glob(pattern)) if "wrapper" not in p.name]
+        objects = [self._compile(p, self._arm) for p in [Path(__file__).parent / "host_shim" / "probe.c", *paths]]
+        return self._link("probe", objects)
 
     def _text(self, stem: str, text: str) -> Path:
         path = self._folder / f"{stem}_{hashlib.sha256(text.encode()).hexdigest()[:16]}.c"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.errors import ModelError, UnsupportedOperatorError, UsageError
 from engine.firmware import planner
-from engine.firmware.codegen import Listing, render
+from engine.firmware.lowering.codegen import Listing, render
 from engine.firmware.lowering.registry import LOWERINGS, supported_operators
 from engine.firmware.lowering.types import Call, LoweredModel
 from engine.firmware.lowering.view import BROKEN_HINT, OperatorView
