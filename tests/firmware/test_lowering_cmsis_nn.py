@@ -16,7 +16,7 @@ from engine.firmware.lowering import cmsis_nn, lower
 from engine.firmware.lowering.view import OperatorView
 from engine.firmware.lowering.window import Window
 from engine.firmware.types import KernelLibrary
-from engine.models.graph import OtherOptions, Operator, Subgraph
+from engine.models.graph import Operator, OtherOptions, Subgraph
 from engine.models.reader import parse_graph
 from tests.builders.tflite_builder import ModelBuilder
 from tests.firmware.host_build import HostBuilder
