@@ -93,7 +93,7 @@ def lifetimes_chart(name: str, cost: ModelCost) -> Chart:
     )
     return Chart(
         "lifetimes",
-        finish(alt.layer(bars, peak).properties(height={"step": 22})),
+        finish(alt.layer(bars, peak).properties(height=22 * len(names))),
         f"Activations alive while each operator runs. The dashed line is the peak, {kilobytes(cost.peak_bytes)}: "
         "no memory plan can need less.",
         f"Stacked bars: bytes of activations of {name} alive at each operator",

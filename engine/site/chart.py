@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ _CONFIG: dict[str, Any] = {
     },
     "legend": {
         "labelColor": palette.INK, "titleColor": palette.MUTED, "labelFontSize": 12, "titleFontSize": 12,
-        "titleFontWeight": "normal", "orient": "top", "columns": 3, "symbolType": "square", "labelLimit": 200,
+        "titleFontWeight": "normal", "orient": "top", "columns": 5, "symbolType": "square", "labelLimit": 200,
     },
     "text": {"color": palette.INK, "fontSize": 12},
     "title": {"color": palette.INK, "fontSize": 13, "anchor": "start"},
@@ -59,14 +59,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart of one page. ``name`` is the file name beside the page; ``alt`` says in one sentence what it shows."""
+    """A chart of one page. ``name`` is the file name beside the page; ``alt`` says in one sentence what it shows.
+
+    ``legend`` holds (label, light colour): written as text for narrow screens, where the drawn legend has no room.
+    """
 
     name: str
     spec: dict[str, Any]
     caption: str
     alt: str
     table: Table
-    download: str | None = field(default=None)
+    download: str | None = None
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 def inline(rows: Sequence[Mapping[str, object]], name: str | None = None) -> alt.InlineData:
@@ -80,7 +84,6 @@ def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart) -> dict[str, Any]
     spec: dict[str, Any] = chart.to_dict()
     spec["config"] = _CONFIG
     spec["width"] = "container"
-    spec.setdefault("autosize", {"type": "fit-x", "contains": "padding"})
     return spec
 
 
@@ -112,7 +115,7 @@ class Draughtsman:
             f'<div class="wc-chart" data-spec="{chart.name}.vl.json" role="img" aria-label="{escape(chart.alt)}">'
             f'<img class="wc-light" src="{chart.name}.svg" alt="{escape(chart.alt)}" {size}>'
             f'<img class="wc-dark" src="{chart.name}.dark.svg" alt="" {size}></div>\n'
-            f"<figcaption>{escape(chart.caption)}</figcaption>\n"
+            f"{_legend(chart)}<figcaption>{escape(chart.caption)}</figcaption>\n"
             f'<details class="wc-data"><summary>Data of this chart</summary>\n'
             f"<p>{link}<a href=\"{chart.name}.vl.json\">Vega-Lite spec (JSON)</a></p>\n{html_table(chart.table)}</details>\n"
             f"</figure>"
@@ -129,6 +132,19 @@ class Draughtsman:
         write_atomically(path, svg.encode())
         self.rendered += 1
         return svg
+
+
+def key_style(colour: str) -> Markup:
+    """Inline style of a colour key that follows the page's light or dark scheme (class ``wc-fill``)."""
+    return Markup(f"--l:{colour};--d:{palette.darkened(colour)}")
+
+
+def _legend(chart: Chart) -> str:
+    keys = "".join(
+        f'<span><i class="wc-key wc-fill" style="{key_style(colour)}"></i>{escape(label)}</span> '
+        for label, colour in chart.legend
+    )
+    return f'<div class="wc-legend" aria-hidden="true">{keys}</div>\n' if keys else ""
 
 
 def _svg_size(svg: str) -> tuple[int, int]:
@@ -155,6 +171,16 @@ def html_table(table: Table, css: str = "") -> Markup:
 def cause_scale() -> alt.Scale:
     """The colour scale of causes, the same in every chart."""
     return alt.Scale(domain=[c.label for c in palette.CAUSE_COLOURS], range=list(palette.CAUSE_COLOURS.values()))
+
+
+def cause_legend() -> tuple[tuple[str, str], ...]:
+    """Legend of the causes."""
+    return tuple((c.label, colour) for c, colour in palette.CAUSE_COLOURS.items())
+
+
+def category_legend(values: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Legend of other categories."""
+    return tuple((v, palette.series_colour(i)) for i, v in enumerate(values))
 
 
 def categories(values: Sequence[str]) -> alt.Scale:

@@ -11,8 +11,11 @@ import altair as alt
 from engine.explain.ties import rank
 from engine.records.run import RunRecord
 from engine.site import palette
-from engine.site.chart import Chart, Table, categories, finish, inline
+from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
 from engine.site.text import significant
+
+ROW_PX = 26
+"""Height of one bar with its gap; ``whycycles.js`` keeps it when a filter changes the number of bars."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def ranking_chart(ranked: Sequence[Place], kernels: Sequence[str]) -> Chart:
         base.mark_tick(thickness=2, size=9, color=palette.INK).encode(y=y, x=f"{e}:Q", tooltip=tips)
         for e in ("low", "high")
     ]
-    chart = alt.layer(bars, span, *ends).properties(height={"step": 26})
+    chart = alt.layer(bars, span, *ends).properties(height=ROW_PX * len(ranked))
     table = Table(
         ("run", "core", "latency (ms)", "interval (ms)", "evidence"),
         tuple(
@@ -113,6 +116,7 @@ def ranking_chart(ranked: Sequence[Place], kernels: Sequence[str]) -> Chart:
         f"Bars: latency of {model} by board and kernel library, with intervals",
         table,
         "downloads/runs.csv",
+        category_legend(kernels),
     )
 
 

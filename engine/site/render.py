@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from engine.records.cause import Cause, Evidence
 from engine.site import palette, text
-from engine.site.chart import Draughtsman, html_table
+from engine.site.chart import Draughtsman, html_table, key_style
 from engine.site.staging import Staging
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -55,8 +55,7 @@ def environment() -> Environment:
         percent=text.percent,
         ratio=text.ratio,
         causes=tuple(Cause),
-        colour=lambda c: palette.CAUSE_COLOURS[c],
-        dark_colour=lambda c: palette.DARK.get(palette.CAUSE_COLOURS[c], palette.CAUSE_COLOURS[c]),
+        key=lambda c: key_style(palette.CAUSE_COLOURS[c]),
         table=html_table,
     )
     return env

@@ -8,7 +8,7 @@ import altair as alt
 
 from engine.explain.roofline import Ceilings, RooflinePoint
 from engine.site import palette
-from engine.site.chart import Chart, Table, categories, finish, inline
+from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
 from engine.site.text import significant
 
 
@@ -88,4 +88,5 @@ def roofline_chart(points: Sequence[tuple[str, str, RooflinePoint]], ceilings: C
             ),
             left=frozenset({0, 4}),
         ),
+        legend=category_legend(ops),
     )  # fmt: skip

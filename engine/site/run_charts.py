@@ -7,7 +7,7 @@ import altair as alt
 from engine.records.cause import Cause
 from engine.records.run import Layer, Region, RunRecord
 from engine.site import palette
-from engine.site.chart import Chart, Table, categories, cause_scale, finish, inline
+from engine.site.chart import Chart, Table, categories, category_legend, cause_legend, cause_scale, finish, inline
 from engine.site.text import kilobytes, percent, whole
 
 _ROW = 22
@@ -53,7 +53,7 @@ def stack_chart(record: RunRecord) -> Chart:
                 alt.Tooltip("share:Q", format=".1%", title="of the layer"),
             ],
         )
-        .properties(height={"step": _ROW})
+        .properties(height=_ROW * len(regions))
     )
     table = Table(
         ("layer", *(c.label for c in Cause), "sum"),
@@ -66,6 +66,7 @@ def stack_chart(record: RunRecord) -> Chart:
         f"Stacked bars: cycles of the {len(record.layers)} layers of {record.model} on {record.board}, by cause",
         table,
         "layers.csv",
+        cause_legend(),
     )
 
 
@@ -99,7 +100,7 @@ def waterfall_chart(record: RunRecord) -> Chart:
                 alt.Tooltip("until:Q", format=".1%", title="cumulative"),
             ],
         )
-        .properties(height={"step": _ROW})
+        .properties(height=_ROW * len(regions))
     )
     table = Table(
         ("layer", "starts at", "cycles", "share", "cumulative"),
@@ -121,6 +122,7 @@ def waterfall_chart(record: RunRecord) -> Chart:
         f"Waterfall: cumulative cycles over the layers of {record.model} on {record.board}",
         table,
         "layers.csv",
+        category_legend(ops),
     )
 
 
@@ -148,7 +150,7 @@ def memory_chart(record: RunRecord, sizes: dict[str, int]) -> Chart:
             color=alt.Color("kind:N", scale=categories(kinds), legend=alt.Legend(title=None)),
             tooltip=[alt.Tooltip("part:N"), alt.Tooltip("kind:N"), alt.Tooltip("bytes:Q", format=",")],
         )
-        .properties(height={"step": 40})
+        .properties(height=40 * len(memories))
     )
     table = Table(
         ("memory", "part", "kind", "address", "bytes", "of the memory"),
@@ -169,4 +171,5 @@ def memory_chart(record: RunRecord, sizes: dict[str, int]) -> Chart:
         f"Parts of the image in each memory of the board, to one scale. Used: {fill}.",
         f"Memory map of {record.model} on {record.board}",
         table,
+        legend=category_legend(kinds),
     )

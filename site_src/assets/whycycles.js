@@ -36,9 +36,9 @@
     try {
       const [[embed, colours], text] = await Promise.all([loadVega(), specs.get(url)]);
       const spec = JSON.parse(themed(text, colours));
-      // a phone has no room for three columns of legend beside each other
+      // a phone has no room for the drawn legend: the figure has one in text
       if (box.clientWidth < 480) {
-        spec.config.legend.columns = 2;
+        spec.config.legend.disable = true;
         spec.config.axis.labelFontSize = 11;
       }
       const live = document.createElement("div");
@@ -124,6 +124,7 @@
     const form = root.querySelector("form.wc-filters");
     const table = root.querySelector("table.wc-ranking");
     const box = root.querySelector(".wc-chart");
+    const rowHeight = Number(root.dataset.rowHeight);
     const status = root.querySelector(".wc-status");
     const rows = [...table.tBodies[0].rows].map((tr) => ({ tr, data: JSON.parse(tr.dataset.row) }));
     const heads = [...table.tHead.rows[0].cells].map((th) => th.dataset.key);
@@ -179,7 +180,8 @@
     function feed(visible) {
       const state = views.get(box);
       if (!state) return;
-      state.view.data("ranking", visible.map(({ data }) => ({ ...data }))).runAsync().then(() => {
+      const bars = visible.map(({ data }) => ({ ...data }));
+      state.view.data("ranking", bars).height(rowHeight * Math.max(bars.length, 1)).runAsync().then(() => {
         box.dataset.rows = visible.length;
       });
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from engine.site.ranking import chart_row, ranking_chart
+from engine.site.ranking import ROW_PX, chart_row, ranking_chart
 from engine.site.render import Renderer
 from engine.site.world import World
 
@@ -24,6 +24,7 @@ def write_home(renderer: Renderer, world: World) -> None:
         {"ranking": ranking_chart(first, kernels)} if first else {},
         runs=runs,
         rows=rows,
+        row_px=ROW_PX,
         filters=[("model", models), ("kernels", kernels), ("core", cores)],
         variants=len({(r.record.compiler, r.record.opt) for r in runs}) > 1,
         matched=sum(m is True for m in matched),
