@@ -6,21 +6,19 @@ import dataclasses
 import hashlib
 import json
 import tempfile
-from enum import Enum
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from engine import __version__
 from engine.catalog.board import Board
 from engine.catalog.core import Core
-from engine.errors import UsageError
+from engine.errors import ToolError, UsageError
 from engine.firmware.cmsis_nn import CmsisNn, find_cmsis_nn
 from engine.firmware.image import read_image
 from engine.firmware.info import OutputScale, info_source
-from engine.firmware.link import STACK_BYTES, link
+from engine.firmware.keys import firmware_key
+from engine.firmware.link import STACK_BYTES, link, refuse_absurd
 from engine.firmware.lowering import LoweredModel, lower
 from engine.firmware.toolchain import Cpu, Source, Toolchain, Tree, check_opt, compile_all, cpu_for, toolchain
 from engine.firmware.types import Compiler, CompilerName, Firmware, KernelLibrary, KernelLibraryInfo
@@ -64,45 +62,51 @@ def build(
     cmsis_nn = find_cmsis_nn() if library is KernelLibrary.CMSIS_NN else None
     kernels = KernelLibraryInfo(library, cmsis_nn.version if cmsis_nn else __version__)
     wanted = (_FORMAT, model, kernels, board, core, tools.name, tools.version)
-    key = _key(graph, (*wanted, tools.flags(cpu, opt), port, stack_bytes))
+    key = firmware_key(graph, (*wanted, tools.flags(cpu, opt), port, stack_bytes))
     folder = cache_dir() / "firmware" / key
     cached = _read(folder)
     if cached is not None:
         return cached
 
     lowered = lower(graph, library, core_features=_features(core))
+    needs = {"arena": lowered.arena.bytes, "weights": sum(layer.weight_bytes for layer in lowered.layers)}
+    refuse_absurd(board, needs, stack_bytes)
     facts = (
         ("model", model), ("model-sha256", graph.sha256), ("board", board.name), ("core", core.name),
         ("kernels", library), ("kernels-version", kernels.version), ("compiler", tools.name),
         ("compiler-version", tools.version), ("opt", opt), ("whycycles", __version__),
     )  # fmt: skip
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        made = Path(work)
-        objects = _objects(made, graph, lowered, cmsis_nn, model, facts, tools, cpu, opt, port)
-        elf = made / _ELF
-        needs = {"arena": lowered.arena.bytes, "weights": sum(layer.weight_bytes for layer in lowered.layers)}
-        link(tools, cpu, objects, board, elf, stack_bytes=stack_bytes, needs=needs)
-        image = read_image(elf, board)
-        firmware = Firmware(
-            elf=Path(_ELF),
-            elf_sha256=image.sha256,
-            model=model,
-            model_sha256=graph.sha256,
-            board=board.name,
-            core=core.name,
-            compiler=Compiler(tools.name, tools.version, opt, tools.flags(cpu, opt)),
-            kernels=kernels,
-            layers=lowered.layers,
-            arena=lowered.arena,
-            inputs=lowered.inputs,
-            outputs=lowered.outputs,
-            sections=image.sections,
-            flash_bytes=image.flash_bytes,
-            ram_bytes=image.ram_bytes,
-            stack_bytes=image.stack_bytes,
-        )
-        _store(firmware, elf, folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            elf = Path(work) / _ELF
+            objects = _objects(elf.parent, graph, lowered, cmsis_nn, model, facts, tools, cpu, opt, port)
+            link(tools, cpu, objects, board, elf, stack_bytes=stack_bytes, needs=needs)
+            image = read_image(elf, board)
+            firmware = Firmware(
+                elf=Path(_ELF),
+                elf_sha256=image.sha256,
+                model=model,
+                model_sha256=graph.sha256,
+                board=board.name,
+                core=core.name,
+                compiler=Compiler(tools.name, tools.version, opt, tools.flags(cpu, opt)),
+                kernels=kernels,
+                layers=lowered.layers,
+                arena=lowered.arena,
+                inputs=lowered.inputs,
+                outputs=lowered.outputs,
+                sections=image.sections,
+                flash_bytes=image.flash_bytes,
+                ram_bytes=image.ram_bytes,
+                stack_bytes=image.stack_bytes,
+            )
+            _store(firmware, elf, folder)
+    except OSError as error:
+        raise ToolError(
+            f"cannot use the cache folder {cache_dir()}: {error.strerror or error}",
+            hint="free some space, or set WHYCYCLES_CACHE to a folder that can be written",
+        ) from error
     return dataclasses.replace(firmware, elf=folder / _ELF)
 
 
@@ -171,46 +175,6 @@ def _features(core: Core) -> frozenset[str]:
 
 def _tree(name: str) -> Tree:
     return Tree(FIRMWARE_DIR / name, name)
-
-
-def _key(graph: Graph, wanted: tuple[object, ...]) -> str:
-    digest = hashlib.sha256()
-    _feed(digest, wanted)
-    _feed(digest, graph)
-    digest.update(_own_digest().encode())
-    return digest.hexdigest()
-
-
-def _feed(digest: hashlib._Hash, value: object) -> None:
-    """Add a value to a digest: dataclasses field by field, arrays by content."""
-    if isinstance(value, np.ndarray):
-        digest.update(f"array {value.dtype.str} {value.shape} ".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        digest.update(f"({type(value).__name__}".encode())
-        for field in dataclasses.fields(value):
-            _feed(digest, getattr(value, field.name))
-        digest.update(b")")
-    elif isinstance(value, tuple | list):
-        digest.update(f"[{len(value)}".encode())
-        for item in value:
-            _feed(digest, item)
-        digest.update(b"]")
-    else:
-        text = str(value.value) if isinstance(value, Enum) else repr(value)
-        digest.update(f"{type(value).__name__} {len(text)} {text}".encode())
-
-
-@lru_cache(maxsize=1)
-def _own_digest() -> str:
-    """Digest of what turns a graph into an ELF: this package and the firmware's C."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for root in (package, FIRMWARE_DIR):
-        for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".c", ".h", ".j2")):
-            digest.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _read(folder: Path) -> Firmware | None:

@@ -97,6 +97,17 @@ def link(
     raise BuildError(f"linking for {board.name} failed: {first_complaint(done.stderr)}", hint="see 'whycycles doctor'")
 
 
+def refuse_absurd(board: Board, needs: Mapping[str, int], stack_bytes: int) -> None:
+    """Raise DoesNotFitError before anything is compiled, if a single part is larger than the memory it is meant for.
+
+    Parts of gigabytes would otherwise end in whatever a compiler says about such arrays.
+    """
+    for part, memory in (("arena", board.placement.activations), ("weights", board.placement.weights)):
+        too_many = needs[part] - board.memory(memory).bytes
+        if too_many > 0:
+            raise _does_not_fit(board, {memory: too_many}, stack_bytes, needs, at_least=True)
+
+
 def parse_overflows(stderr: str) -> dict[str, int]:
     """Memory name → bytes too many, from what lld or GNU ld said."""
     found: dict[str, int] = {}
@@ -108,23 +119,34 @@ def parse_overflows(stderr: str) -> dict[str, int]:
 
 
 def _does_not_fit(
-    board: Board, overflows: Mapping[str, int], stack_bytes: int, needs: Mapping[str, int]
+    board: Board, overflows: Mapping[str, int], stack_bytes: int, needs: Mapping[str, int], *, at_least: bool = False
 ) -> DoesNotFitError:
     place = board.placement
     said = []
+    least = "at least " if at_least else ""
     for name, too_many in sorted(overflows.items()):
         held = [part for part in ("code", "weights", "activations", "stack") if getattr(place, part) == name]
         if boot_memory(board).name == name and "code" not in held:
             held.insert(0, "boot image")
         size = board.memory(name).bytes
-        said.append(f"memory '{name}' ({size} bytes: {', '.join(held)}) overflows by {too_many} bytes")
+        said.append(f"memory '{name}' ({size} bytes: {', '.join(held)}) overflows by {least}{too_many} bytes")
     parts = ", ".join(f"{part} {size} bytes" for part, size in {**needs, "stack": stack_bytes}.items())
-    others = [m for m in board.memories if m.name not in overflows]
-    roomy = max(others, key=lambda m: m.bytes, default=None)
-    hints = []
-    if roomy is not None and roomy.bytes > min(overflows.values()):
-        hints.append(f"place a part in '{roomy.name}' ({roomy.bytes} bytes), e.g. --place activations={roomy.name}")
+    hints = _move_hint(board, overflows)
     hints += ["choose a board with more memory", "a smaller model"]
-    if board.memory(next(iter(overflows))).kind is MemoryKind.FLASH:
+    if boot_memory(board).name in overflows:
         hints.append("--opt Os for smaller code")
     return DoesNotFitError(f"does not fit {board.name}: {'; '.join(said)} ({parts})", hint="; ".join(hints))
+
+
+def _move_hint(board: Board, overflows: Mapping[str, int]) -> list[str]:
+    """Moving a part helps where RAM overflows; what is stored in the boot memory stays stored there wherever it runs."""
+    stored = boot_memory(board).name
+    for part in ("activations", "weights", "code"):
+        memory = getattr(board.placement, part)
+        if memory not in overflows or memory == stored:
+            continue
+        others = [m for m in board.memories if m.name not in overflows and m.kind is not MemoryKind.FLASH]
+        roomy = max(others, key=lambda m: m.bytes, default=None)
+        if roomy is not None and roomy.bytes > overflows[memory]:
+            return [f"place {part} in '{roomy.name}' ({roomy.bytes} bytes): --place {part}={roomy.name}"]
+    return []

@@ -45,7 +45,8 @@ void wc_infer(void);
 
 /* ---- defined by the harness ---- */
 
-/* Markers around every layer: empty functions that are never inlined, so that any target can see them being called. */
+/* Markers around every layer: never inlined, so that any target can see them being called. They do nothing unless a cycle
+ * log was asked for over the UART (markers.c); their own few instructions belong to the glue. */
 void wc_layer_begin(void);
 void wc_layer_end(void);
 

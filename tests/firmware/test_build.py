@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.catalog.load import load_board, load_core
-from engine.errors import DoesNotFitError, UsageError
+from engine.errors import DoesNotFitError, ToolError, UsageError
 from engine.firmware import build as module
 from engine.firmware.build import build
 from engine.firmware.image import symbol_addresses
@@ -30,6 +30,9 @@ from tests.firmware.toy import CORES
 
 GCC = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 BOTH = pytest.mark.parametrize("compiler", [CompilerName.CLANG, pytest.param(CompilerName.GCC, marks=GCC)])
+FAST_ON_TWO = pytest.mark.parametrize(
+    "core", [c if c in ("cortex-m0plus", "cortex-m4") else pytest.param(c, marks=pytest.mark.slow) for c in CORES]
+)
 BOARDS = {
     "cortex-m0plus": "nucleo-g0b1re",
     "cortex-m3": "nucleo-f207zg",
@@ -58,7 +61,7 @@ def made(graph: Graph, **changes: object) -> Firmware:
 
 @BOTH
 @pytest.mark.parametrize("library", KernelLibrary)
-@pytest.mark.parametrize("core", CORES)
+@FAST_ON_TWO
 def test_a_zoo_model_gives_the_oracles_bytes(
     kws: Graph, core: str, library: KernelLibrary, compiler: CompilerName
 ) -> None:
@@ -192,7 +195,7 @@ class _KeepRelocations:
 
 
 @BOTH
-@pytest.mark.parametrize("core", CORES)
+@FAST_ON_TWO
 def test_region_bodies_are_the_same_instructions_on_mps2(
     kws: Graph, core: str, compiler: CompilerName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,9 +259,35 @@ def test_bad_options(kws: Graph, changes: dict[str, object], message: str) -> No
 @BOTH
 def test_a_model_too_large_for_the_board(kws: Graph, compiler: CompilerName) -> None:
     board = load_board("nucleo-g0b1re")
-    small = tuple(m.model_copy(update={"bytes": 8192}) if m.name == "sram" else m for m in board.memories)
-    with pytest.raises(DoesNotFitError, match=r"memory 'sram' \(8192 bytes.*overflows by \d+ bytes.*arena 16000 bytes"):
+    small = tuple(m.model_copy(update={"bytes": 18432}) if m.name == "sram" else m for m in board.memories)
+    with pytest.raises(
+        DoesNotFitError, match=r"memory 'sram' \(18432 bytes.*overflows by \d+ bytes.*arena 16000 bytes"
+    ):
         made(kws, core="cortex-m0plus", compiler=compiler, board=board.model_copy(update={"memories": small}))
+
+
+def test_an_absurd_arena_is_refused_before_compiling(kws: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = module.lower
+
+    def huge(*arguments: object, **options: object) -> object:
+        lowered = real(*arguments, **options)  # type: ignore[arg-type]
+        return replace(lowered, arena=replace(lowered.arena, bytes=3 << 30))
+
+    monkeypatch.setattr(module, "lower", huge)
+    monkeypatch.setattr(module, "firmware_key", lambda *_: "absent")
+    monkeypatch.setattr(module, "compile_all", None)
+    with pytest.raises(DoesNotFitError, match=r"overflows by at least \d+ bytes"):
+        made(kws)
+
+
+def test_a_cache_that_cannot_be_written_is_one_message(
+    kws: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ToolError, match="cannot use the cache folder") as raised:
+        made(kws)
+    assert "WHYCYCLES_CACHE" in raised.value.hint
 
 
 def test_placement_decides_where_weights_lie(kws: Graph) -> None:

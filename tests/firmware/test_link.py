@@ -62,7 +62,7 @@ def infer(elf: Path, where: Board) -> list[int]:
 
 @BOTH
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("opt", ["O0", "O3", "Os"])
+@pytest.mark.parametrize("opt", ["O3", *(pytest.param(o, marks=pytest.mark.slow) for o in ("O0", "Os"))])
 def test_reset_to_result_on_every_core(name: CompilerName, core: str, opt: str, tmp_path: Path) -> None:
     where = board(core)
     assert infer(linked(tmp_path / "x", name, where, opt), where) == expected(STIMULUS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from functools import lru_cache
 from pathlib import Path
@@ -53,7 +54,11 @@ class Gcc:
 
 @lru_cache(maxsize=4)
 def _version(gcc: str) -> str:
-    return check([gcc, "-dumpfullversion"], what="asking gcc for its version").strip()
+    number = check([gcc, "-dumpfullversion"], what="asking gcc for its version").strip()
+    # the same number comes from Arm, Debian and others with different patches: "arm-none-eabi-gcc (15:12.2.rel1-1) 12.2.1 ..."
+    first = check([gcc, "--version"], what="asking gcc for its version").partition("\n")[0]
+    maker = re.search(r"\(([^()]+)\)", first)
+    return f"{number} ({maker[1]})" if maker else number
 
 
 @lru_cache(maxsize=4)

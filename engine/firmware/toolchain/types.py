@@ -56,13 +56,6 @@ class Source:
         return f"{self.tree.name}/{self.file}"
 
 
-@dataclass(frozen=True)
-class LinkFailure:
-    """A link that failed because memories overflowed: bytes too many per memory name."""
-
-    overflows: tuple[tuple[str, int], ...]
-
-
 class Toolchain(Protocol):
     """A C compiler with its linker and runtime library."""
 
@@ -73,7 +66,7 @@ class Toolchain(Protocol):
 
     @property
     def version(self) -> str:
-        """Its version, e.g. ``22.1.8 (ziglang 0.17.1)``."""
+        """Its version, with its distribution: ``22.1.8 (ziglang 0.17.1)``."""
         ...
 
     def flags(self, cpu: Cpu, opt: str) -> tuple[str, ...]:
