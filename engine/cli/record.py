@@ -1,0 +1,66 @@
+"""``whycycles record``: check a record, or re-simulate it and compare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from engine.cli.shell import Shell, json_option, progress_console
+from engine.errors import CheckFailedError
+
+
+@click.group(cls=Shell)
+def record() -> None:
+    """Check a run record, re-simulate it, or print its schema."""
+
+
+@record.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@json_option
+def check(path: Path, as_json: bool) -> None:
+    """Validate a record (or every record of a folder) against the schema and its own sums."""
+    from engine.records.store import read_record
+
+    paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    found = [read_record(p) for p in paths]
+    if as_json:
+        click.echo(json.dumps([{"id": r.id, "valid": True} for r in found], indent=1))
+    else:
+        click.echo(f"{len(found)} valid record{'s' if len(found) != 1 else ''}")
+
+
+@record.command()
+@click.argument("path")
+@json_option
+def verify(path: str, as_json: bool) -> None:
+    """Re-simulate a record (a file or a run id) and compare every field; exit code 1 if one differs."""
+    from engine.pipeline.local import find_record
+    from engine.pipeline.rerun import verify_record
+
+    found = find_record(path)
+    with progress_console().status(f"re-simulating {found.id}"):
+        differences = verify_record(found)
+    if as_json:
+        click.echo(
+            json.dumps({"id": found.id, "reproduced": not differences, "differences": [str(d) for d in differences]})
+        )
+    else:
+        for d in differences:
+            click.echo(f"  {d}")
+    if differences:
+        raise CheckFailedError(
+            f"{found.id} was not reproduced: {len(differences)} fields differ",
+            hint="compare engine version, compiler and table hashes under `provenance`",
+        )
+    if not as_json:
+        click.echo(f"{found.id}: reproduced exactly")
+
+
+@record.command()
+def schema() -> None:
+    """Print the JSON Schema of a run record."""
+    from engine.records.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=1))

@@ -1,0 +1,114 @@
+"""A campaign: every run of a matrix, measured where something changed, compared with the committed records."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+
+from engine.catalog.campaign import Campaign
+from engine.errors import WhycyclesError
+from engine.firmware.types import CompilerName, KernelLibrary
+from engine.pipeline.local import fresh_record, save, simulated_dir
+from engine.pipeline.measure import measure
+from engine.pipeline.settings import RunSettings, resolve
+from engine.records.diff import Difference, diff_records
+from engine.records.run import RunRecord
+from engine.records.store import read_record, write_record
+
+
+class Outcome(StrEnum):
+    """What became of one run."""
+
+    MEASURED = "measured"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run of a campaign; ``differences`` are against the committed record, ``committed`` says whether there is one."""
+
+    id: str
+    outcome: Outcome
+    record: RunRecord | None
+    committed: bool
+    differences: tuple[Difference, ...] = ()
+    error: str = ""
+    hint: str = ""
+
+
+def campaign_runs(campaign: Campaign) -> tuple[RunSettings, ...]:
+    """The matrix of a campaign, in the order of its lists."""
+    return tuple(
+        RunSettings(model, board, KernelLibrary(kernels), CompilerName(compiler), opt)
+        for model, board, kernels, compiler, opt in product(
+            campaign.models, campaign.boards, campaign.kernels, campaign.compilers, campaign.opts
+        )
+    )
+
+
+def run_campaign(campaign: Campaign, *, jobs: int, update: bool) -> Iterator[RunResult]:
+    """Run a campaign and yield each result as it is finished; finished runs survive an interruption.
+
+    With ``update`` the committed records are rewritten where they differ.
+    """
+    settings = campaign_runs(campaign)
+    todo: list[RunSettings] = []
+    for s in settings:
+        result = _fresh(s)
+        if result is None:
+            todo.append(s)
+        else:
+            yield _settle(result, update)
+    if not todo:
+        return
+    if jobs <= 1 or len(todo) == 1:
+        yield from (_settle(_run(s), update) for s in todo)
+        return
+    # fork would copy the emulator's and numba's threads; spawn starts clean
+    with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(_run, s) for s in todo]
+        try:
+            for future in as_completed(futures):
+                yield _settle(future.result(), update)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _fresh(settings: RunSettings) -> RunResult | None:
+    try:
+        run = resolve(settings)
+    except WhycyclesError:
+        return None
+    record = fresh_record(run)
+    return None if record is None else RunResult(run.id, Outcome.UNCHANGED, record, committed=False)
+
+
+def _run(settings: RunSettings) -> RunResult:
+    name = f"{settings.model} on {settings.board} with {settings.kernels.value}"
+    try:
+        run = resolve(settings)
+        name = run.id
+        record = measure(run).record
+        save(run, record)
+    except WhycyclesError as error:
+        return RunResult(name, Outcome.FAILED, None, committed=False, error=error.message, hint=error.hint)
+    return RunResult(run.id, Outcome.MEASURED, record, committed=False)
+
+
+def _settle(result: RunResult, update: bool) -> RunResult:
+    """Compare a result with the committed record, or rewrite that record."""
+    record = result.record
+    if record is None:
+        return result
+    path = simulated_dir() / f"{record.id}.json"
+    committed = read_record(path) if path.is_file() else None
+    differences = diff_records(committed, record) if committed is not None else ()
+    if update and (committed is None or differences):
+        write_record(record, path)
+    return RunResult(result.id, result.outcome, record, committed is not None or update, differences)

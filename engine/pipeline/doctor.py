@@ -1,0 +1,52 @@
+"""What this machine has: compilers, emulators, the oracle, what shows the site."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from engine.firmware.toolchain import compilers
+from engine.models.oracle import oracle_status
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One tool: whether it is there, and its version or how to get it."""
+
+    name: str
+    kind: str
+    found: bool
+    detail: str
+
+
+def examine() -> tuple[Finding, ...]:
+    """Look at this machine. Nothing is installed or changed."""
+    found = [
+        Finding(
+            "python", "everything", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+        )
+    ]
+    if sys.platform == "darwin":
+        found.append(Finding("macOS", "platform", True, "untested"))
+    found += [Finding(c.name, "compiler", c.available, c.version or c.reason or "") for c in compilers()]
+    found.append(_package("unicorn", "emulator", "pip install unicorn"))
+    oracle = oracle_status()
+    found.append(Finding("tflite-micro", "oracle", oracle.found, oracle.detail))
+    found.append(_package("bakenn", "CMSIS-NN sources", "pip install bakenn"))
+    found.append(_program("chromium", "browser tests only", "apt install chromium"))
+    return tuple(found)
+
+
+def _package(name: str, kind: str, how: str) -> Finding:
+    try:
+        return Finding(name, kind, True, version(name))
+    except PackageNotFoundError:
+        return Finding(name, kind, False, how)
+
+
+def _program(name: str, kind: str, how: str) -> Finding:
+    path = shutil.which(name)
+    return Finding(name, kind, path is not None, path or f"not on PATH; {how}")

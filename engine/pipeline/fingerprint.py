@@ -1,0 +1,50 @@
+"""A digest of everything a run depends on: equal digests mean that measuring again cannot change the record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import engine
+from engine.catalog.load import board_sha256, core_sha256
+from engine.firmware.toolchain import toolchain
+from engine.paths import FIRMWARE_DIR
+from engine.pipeline.settings import ResolvedRun
+
+_ROOMS = ("records", "models", "firmware", "targets", "counters", "timing", "pipeline")
+_PACKAGES = ("unicorn", "capstone", "pyelftools", "bakenn", "tflite", "tflite-micro", "jinja2")
+
+
+def fingerprint(run: ResolvedRun) -> str:
+    """SHA-256 over the run's inputs: model, board, core, settings, our code, the compiler and the packages used."""
+    parts = {
+        "run": run.id,
+        "model": run.model.sha256,
+        "board": board_sha256(run.board),
+        "core": core_sha256(run.core),
+        "compiler": toolchain(run.settings.compiler).version,
+        "code": _code_sha256(),
+        "packages": {p: _version(p) for p in _PACKAGES},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _code_sha256() -> str:
+    package = Path(engine.__file__).parent
+    files = [p for room in _ROOMS for p in (package / room).rglob("*") if p.suffix in {".py", ".npz", ".json"}]
+    files += [p for p in FIRMWARE_DIR.rglob("*") if p.is_file()]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,93 @@
+"""Runs made on this machine, in the cache: one folder each with the record, and the board and model if they are the user's."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import RecordError, UsageError
+from engine.paths import cache_dir, measurements_dir
+from engine.pipeline.fingerprint import fingerprint
+from engine.pipeline.settings import ResolvedRun
+from engine.records.run import RunRecord
+from engine.records.store import read_record, write_atomically, write_record
+
+RECORD, FINGERPRINT, BOARD, MODEL = "record.json", "fingerprint", "board.toml", "model.tflite"
+
+
+def runs_dir() -> Path:
+    """Folder of the local runs."""
+    return cache_dir() / "runs"
+
+
+def simulated_dir() -> Path:
+    """Folder of the committed records of simulated runs."""
+    return measurements_dir() / "simulated"
+
+
+def fresh_record(run: ResolvedRun) -> RunRecord | None:
+    """The record of this run if nothing it depends on has changed since it was made, else None."""
+    folder = runs_dir() / run.id
+    try:
+        if (folder / FINGERPRINT).read_text("utf-8") != fingerprint(run):
+            return None
+        return read_record(folder / RECORD)
+    except (OSError, RecordError):
+        return None
+
+
+def save(run: ResolvedRun, record: RunRecord) -> Path:
+    """Keep a finished run; returns the record's path. The fingerprint is written last, so half a save is no save."""
+    folder = runs_dir() / run.id
+    (folder / FINGERPRINT).unlink(missing_ok=True)
+    write_record(record, folder / RECORD)
+    if Path(run.settings.board).is_file():
+        write_atomically(folder / BOARD, Path(run.settings.board).read_bytes())
+    if run.model.origin == "file":
+        write_atomically(folder / MODEL, run.model.path.read_bytes())
+    write_atomically(folder / FINGERPRINT, fingerprint(run).encode())
+    return folder / RECORD
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """A local run; ``board`` and ``model`` are the user's own files, if they are not from the catalogue."""
+
+    record: RunRecord
+    board: Path | None
+    model: Path | None
+
+
+def local_runs() -> tuple[LocalRun, ...]:
+    """All local runs that can be read."""
+    found = []
+    for path in sorted(runs_dir().glob(f"*/{RECORD}")):
+        try:
+            record = read_record(path)
+        except RecordError:
+            continue
+        board, model = path.with_name(BOARD), path.with_name(MODEL)
+        found.append(LocalRun(record, board if board.is_file() else None, model if model.is_file() else None))
+    return tuple(found)
+
+
+def find_record(name: str) -> RunRecord:
+    """A record by path, or by run id among the local and the committed runs. Raises UsageError or RecordError."""
+    path = Path(name)
+    if name.endswith(".json") or path.is_file():
+        return read_record(path)
+    for candidate in (runs_dir() / name / RECORD, simulated_dir() / f"{name}.json"):
+        if candidate.is_file():
+            return read_record(candidate)
+    known = sorted({x.record.id for x in local_runs()} | {p.stem for p in simulated_dir().glob("*.json")})
+    near = [k for k in known if name.lower() in k][:5] or known[:5]
+    raise UsageError(
+        f"no run is called '{name}'",
+        hint=f"give a record file or a run id, such as {', '.join(near)}" if near else "make one with `whycycles run`",
+    )
+
+
+def forget(run_id: str) -> None:
+    """Remove a local run."""
+    shutil.rmtree(runs_dir() / run_id, ignore_errors=True)

@@ -1,0 +1,61 @@
+"""What the website is made of: the committed records, and the runs of this machine that are not among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.catalog.board import Board
+from engine.catalog.load import list_boards, load_board
+from engine.errors import WhycyclesError
+from engine.models.cost import model_cost
+from engine.models.reader import read_graph
+from engine.pipeline.fingerprint import fingerprint
+from engine.pipeline.local import LocalRun, local_runs, runs_dir, simulated_dir
+from engine.pipeline.rerun import settings_of
+from engine.records.run import RunRecord
+from engine.records.store import read_records
+from engine.site.world import ModelInfo
+
+
+@dataclass(frozen=True, eq=False)
+class Publication:
+    """Records with the boards and the user's own models that they speak of; ``left_out`` says what is not shown and why."""
+
+    records: tuple[RunRecord, ...]
+    boards: tuple[Board, ...]
+    models: tuple[ModelInfo, ...]
+    left_out: tuple[str, ...]
+
+
+def gather() -> Publication:
+    """Collect what can be published from this checkout. Raises RecordError for a broken committed record."""
+    committed = read_records(simulated_dir())
+    known = {r.id for r in committed}
+    boards = {b.name: b for b in list_boards()}
+    models: dict[str, ModelInfo] = {}
+    records, left_out = list(committed), []
+    for run in local_runs():
+        if run.record.id in known:
+            continue
+        reason = _why_not(run)
+        if reason:
+            left_out.append(f"{run.record.id}: {reason}")
+            continue
+        records.append(run.record)
+        if run.board is not None:
+            board = load_board(run.board)
+            boards[board.name] = board
+        if run.model is not None:
+            graph = read_graph(run.model)
+            models[run.record.model] = ModelInfo(run.record.model, graph, model_cost(graph))
+    return Publication(tuple(records), tuple(boards.values()), tuple(models.values()), tuple(left_out))
+
+
+def _why_not(run: LocalRun) -> str:
+    """Why a local run is not shown; empty if nothing has changed since it was made."""
+    try:
+        now = fingerprint(settings_of(run.record))
+    except WhycyclesError as error:
+        return error.message
+    made = (runs_dir() / run.record.id / "fingerprint").read_text("utf-8")
+    return "" if made == now else "made by another version of the engine, its model or its board; run it again"

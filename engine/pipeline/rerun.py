@@ -1,0 +1,73 @@
+"""From a record back to its run: the same choices must give the same record, on any machine."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from engine.catalog.load import board_sha256, core_sha256
+from engine.errors import UsageError, WhycyclesError
+from engine.explain.hardware import Hardware, hardware_of
+from engine.firmware.types import CompilerName, KernelLibrary
+from engine.models.library import resolve_model
+from engine.pipeline.local import BOARD, MODEL, runs_dir
+from engine.pipeline.measure import measure
+from engine.pipeline.settings import ResolvedRun, RunSettings, resolve
+from engine.records.cause import Evidence
+from engine.records.diff import Difference, diff_records
+from engine.records.run import RunRecord
+
+
+def verify_record(record: RunRecord) -> tuple[Difference, ...]:
+    """Measure a record's run again from its own choices; the differences, empty if it is reproduced exactly.
+
+    Raises UsageError if the record names a model or board that this machine does not have.
+    """
+    return diff_records(record, measure(settings_of(record)).record)
+
+
+def hardware_for(record: RunRecord) -> Hardware:
+    """Board and core of a record, from the catalogue or from the run kept on this machine; what is missing is noted."""
+    try:
+        run = settings_of(record)
+    except WhycyclesError:
+        return hardware_of(record)
+    made_with = record.provenance
+    if (board_sha256(run.board), core_sha256(run.core)) == (made_with.board_sha256, made_with.core_sha256):
+        return Hardware(run.board, run.core)
+    return hardware_of(record)
+
+
+def settings_of(record: RunRecord) -> ResolvedRun:
+    """The run behind a record. Raises UsageError."""
+    if record.evidence is not Evidence.SIMULATED:
+        raise UsageError(
+            f"{record.id} is {record.evidence}, not simulated", hint="only simulated runs can be re-simulated"
+        )
+    kept = runs_dir() / record.id
+    board = kept / BOARD
+    known = _is_known(record.model)
+    settings = RunSettings(
+        model=record.model if known else str(kept / MODEL),
+        board=str(board) if board.is_file() else record.board,
+        kernels=KernelLibrary(record.kernels),
+        compiler=CompilerName(record.compiler),
+        opt=record.opt,
+        clock_mhz=record.clock_mhz,
+        place=_placement_in(record),
+    )
+    run = resolve(settings)
+    return run if known else dataclasses.replace(run, model=dataclasses.replace(run.model, name=record.model))
+
+
+def _is_known(model: str) -> bool:
+    try:
+        resolve_model(model)
+    except WhycyclesError:
+        return False
+    return True
+
+
+def _placement_in(record: RunRecord) -> tuple[tuple[str, str], ...]:
+    """Placement overrides, from the ``…_weights-in-sram`` parts of the id."""
+    parts = [p.partition("-in-") for p in record.id.split("_") if "-in-" in p]
+    return tuple((part, memory) for part, _, memory in parts)

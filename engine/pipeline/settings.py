@@ -1,0 +1,86 @@
+"""What a user chooses for one run, resolved to real things."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from engine.catalog.board import Board, Placement
+from engine.catalog.core import Core
+from engine.catalog.load import load_board, load_core
+from engine.errors import UsageError
+from engine.firmware.types import CompilerName, KernelLibrary
+from engine.models.library import ModelRef, resolve_model
+
+OPTS = ("O0", "O1", "O2", "O3", "Os")
+PARTS = tuple(Placement.model_fields)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """One run as a user writes it; ``model`` and ``board`` are names or paths, ``place`` holds (part, memory) overrides."""
+
+    model: str
+    board: str
+    kernels: KernelLibrary = KernelLibrary.CMSIS_NN
+    compiler: CompilerName = CompilerName.CLANG
+    opt: str = "O2"
+    clock_mhz: float | None = None
+    place: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ResolvedRun:
+    """The same run with its model, board and core loaded. ``board`` has the placement overrides applied."""
+
+    settings: RunSettings
+    model: ModelRef
+    board: Board
+    core: Core
+    clock_mhz: float
+
+    @property
+    def id(self) -> str:
+        """Name of the run: the same settings give the same name on every machine."""
+        s = self.settings
+        parts = [_slug(self.model.name), self.board.name, s.kernels.value, f"{s.compiler.value}-{s.opt.lower()}"]
+        parts.append(f"{self.clock_mhz:g}mhz")
+        parts += [f"{part}-in-{memory}" for part, memory in sorted(s.place)]
+        return "_".join(parts)
+
+
+def resolve(settings: RunSettings) -> ResolvedRun:
+    """Load what the settings name. Raises UsageError, CatalogError or ModelError."""
+    if settings.opt not in OPTS:
+        raise UsageError(f"no optimisation level '{settings.opt}'", hint=f"one of {', '.join(OPTS)}")
+    board = _place(load_board(settings.board), settings.place)
+    clock_mhz = float(board.default_clock_mhz if settings.clock_mhz is None else settings.clock_mhz)
+    if clock_mhz <= 0 or clock_mhz > board.max_clock_mhz.value:
+        raise UsageError(
+            f"{board.name} does not run at {clock_mhz:g} MHz",
+            hint=f"choose a clock above 0 and up to {board.max_clock_mhz.value:g} MHz",
+        )
+    return ResolvedRun(settings, resolve_model(settings.model), board, load_core(board.core), clock_mhz)
+
+
+def parse_place(text: str) -> tuple[str, str]:
+    """``weights=sram`` as a (part, memory) pair. Raises UsageError."""
+    part, equals, memory = text.partition("=")
+    if not equals or part not in PARTS or not memory:
+        raise UsageError(f"--place {text} is not understood", hint=f"write PART=MEMORY, PART one of {', '.join(PARTS)}")
+    return part, memory
+
+
+def _place(board: Board, overrides: tuple[tuple[str, str], ...]) -> Board:
+    if not overrides:
+        return board
+    names = [m.name for m in board.memories]
+    for part, memory in overrides:
+        if memory not in names:
+            raise UsageError(f"{board.name} has no memory '{memory}' for its {part}", hint=f"one of {', '.join(names)}")
+    placement = board.placement.model_copy(update=dict(overrides))
+    return board.model_copy(update={"placement": placement})
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.") or "model"

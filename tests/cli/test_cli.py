@@ -1,0 +1,163 @@
+"""The command line: help, exit codes, and one message with one hint for everything a user can get wrong."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli import main
+from engine.records.store import dump_record, write_record
+from tests.builders.records import kws_record
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(tmp_path / "cache"))
+
+
+def invoke(*args: str) -> Result:
+    return CliRunner().invoke(main, list(args))
+
+
+def refused(result: Result, code: int = 2) -> str:
+    """The message of a refusal; asserts its form."""
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    lines = result.stderr.strip().splitlines()
+    assert lines[-2].startswith("error: "), lines
+    assert lines[-1].startswith("hint: "), lines
+    assert len(lines[-1]) > len("hint: ")
+    return lines[-2]
+
+
+def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = []
+    for name, command in group.commands.items():
+        found.append((*prefix, name))
+        if isinstance(command, click.Group):
+            found += commands(command, (*prefix, name))
+    return found
+
+
+@pytest.mark.parametrize("path", [(), *commands(main)], ids=" ".join)
+def test_every_command_has_help(path: tuple[str, ...]) -> None:
+    result = invoke(*path, "--help")
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) > 4
+
+
+def test_every_command_is_in_the_documentation() -> None:
+    text = (REPO / "site_src" / "command-line.md").read_text()
+    for path in commands(main):
+        assert f"whycycles {' '.join(path)}" in text
+
+
+def test_boards_as_json() -> None:
+    result = invoke("boards", "--json")
+    assert result.exit_code == 0
+    boards = json.loads(result.stdout)
+    assert {"nucleo-l4r5zi", "nrf5340-dk"} <= {b["name"] for b in boards}
+    assert all(b["core"].startswith("cortex-m") for b in boards)
+
+
+def test_boards_and_models_are_listed() -> None:
+    assert "nucleo-l4r5zi" in invoke("boards").stdout
+    assert "cortex-m4" in invoke("boards", "show", "nucleo-l4r5zi").stdout
+    assert "kws" in invoke("models").stdout
+    assert "DEPTHWISE_CONV_2D" in invoke("models", "show", "kws").stdout
+    assert json.loads(invoke("models", "show", "kws", "--json").stdout)["macs"] > 1_000_000
+
+
+def test_doctor_says_what_is_here() -> None:
+    found = json.loads(invoke("doctor", "--json").stdout)
+    assert {"clang", "gcc", "unicorn", "tflite-micro"} <= {f["name"] for f in found}
+    assert all(f["detail"] for f in found)
+
+
+BAD = [
+    ("run", "kws", "--board", "no-such-board"),
+    ("run", "no-such-model", "--board", "nucleo-l4r5zi"),
+    ("run", "missing.tflite", "--board", "nucleo-l4r5zi"),
+    ("run", "kws", "--board", "missing.toml"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--clock", "1000"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--clock", "-1"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--clock", "nan"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--place", "weights"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--place", "weights=moon"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--place", "soul=flash"),
+    ("explain", "no-such-run"),
+    ("explain", "missing.json"),
+    ("campaign", "no-such-campaign"),
+    ("campaign", "missing.toml"),
+    ("record", "check", "missing.json"),
+    ("record", "verify", "no-such-run"),
+    ("boards", "show", "no-such-board"),
+    ("models", "show", "no-such-model"),
+    ("models", "show", "mlperf-tiny/nothing"),
+]
+
+
+@pytest.mark.parametrize("args", BAD, ids=" ".join)
+def test_bad_usage_is_one_message_and_a_hint(args: tuple[str, ...]) -> None:
+    refused(invoke(*args))
+
+
+@pytest.mark.parametrize(
+    "args", [("run",), ("run", "kws"), ("nonsense",), ("run", "kws", "--board", "x", "--opt", "O9")]
+)
+def test_wrong_options_exit_with_2(args: tuple[str, ...]) -> None:
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name = 3",
+        "name = 'x'\nclocks = []",
+        "this is not toml",
+        "",
+        "name = 'x'\ntitle = 'x'\nvendor = 'x'\nmcu = 'x'\ncore = 'cortex-m4'\ndefault_clock_mhz = 'fast'",
+    ],
+)
+def test_a_broken_board_file_is_refused(text: str, tmp_path: Path) -> None:
+    board = tmp_path / "bad.toml"
+    board.write_text(text)
+    assert "bad.toml" in refused(invoke("run", "kws", "--board", str(board)))
+
+
+@pytest.mark.parametrize("data", [b"", b"TFL3", b"\0" * 100, b"\x1c\0\0\0TFL3" + b"\xff" * 200])
+def test_a_broken_model_is_refused(data: bytes, tmp_path: Path) -> None:
+    model = tmp_path / "bad.tflite"
+    model.write_bytes(data)
+    refused(invoke("run", str(model), "--board", "nucleo-l4r5zi"))
+    refused(invoke("models", "show", str(model)))
+
+
+def test_explain_reads_a_record_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_record(kws_record(), path)
+    text = invoke("explain", str(path))
+    assert text.exit_code == 0
+    assert "simulated" in text.stdout
+    assert json.loads(invoke("explain", str(path), "--json").stdout)["layers"]
+    assert invoke("explain", str(path), "--layer", "1").exit_code == 0
+    refused(invoke("explain", str(path), "--layer", "99"))
+
+
+def test_record_check(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_record(kws_record(), path)
+    assert invoke("record", "check", str(path)).exit_code == 0
+    assert "1 valid record" in invoke("record", "check", str(tmp_path)).stdout
+    path.write_text(dump_record(kws_record()).replace('"warm"', '"hot"', 1))
+    refused(invoke("record", "check", str(path)))
+
+
+def test_record_schema_is_json() -> None:
+    assert json.loads(invoke("record", "schema").stdout)["title"] == "RunRecord"
