@@ -55,6 +55,7 @@ H_CONDITIONAL = 31  # index of the bit table "a conditional load or store lies h
 H_IN_IT = 32  # 1 while a piece of code with such an instruction runs
 H_REGISTERS = 33  # addresses of uc_reg_read and uc_reg_write
 H_SCRATCH = 35
+H_BEGIN_END = 36  # first address behind wc_layer_begin
 HEADER = 40
 
 EVENTS = 6  # fetch lines, sequential misses, jump misses; read lines, sequential misses, jump misses

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.targets.layout import (
     H_BEGIN,
+    H_BEGIN_END,
     H_BLOCK,
     H_CODE_END,
     H_CODE_START,
@@ -67,8 +68,8 @@ def account(s: Any, engine: Any, address: int, size: int) -> None:
 
 @inlined
 def enter_block(s: Any, engine: Any, address: int) -> None:
-    """Switch regions: the markers' own blocks are glue, the block after ``wc_layer_begin`` opens the layer."""
-    if s[H_PENDING] >= 0:
+    """Switch regions: the markers' own blocks are glue, the block after ``wc_layer_begin``'s last one opens the layer."""
+    if s[H_PENDING] >= 0 and not s[H_BEGIN] <= address < s[H_BEGIN_END]:
         s[H_REGION] = s[H_PENDING]
         s[H_PENDING] = -1
     if address == s[H_BEGIN]:

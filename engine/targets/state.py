@@ -46,6 +46,8 @@ def _common(firmware: Firmware, image: Image, limit: int, exit_address: int, sto
     for slot, name in ((at.H_BEGIN, "wc_layer_begin"), (at.H_END, "wc_layer_end")):
         symbol = image.symbol(name)
         h[slot] = -1 if symbol is None else symbol.address & ~1
+        if slot == at.H_BEGIN and symbol is not None:
+            h[at.H_BEGIN_END] = h[slot] + max(2, symbol.bytes)
     start, end = image.code[0].start & ~1, max(c.end for c in image.code)
     h[at.H_CODE_START], h[at.H_CODE_END] = start, end
     h[at.H_ENDS] = b.add(_bits(image.block_ends, start, end))
