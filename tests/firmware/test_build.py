@@ -158,7 +158,7 @@ print(firmware.elf_sha256, firmware.elf)
 
 
 @BOTH
-@pytest.mark.parametrize("port", ["bare", "mps2"])
+@pytest.mark.parametrize("port", ["mps2", pytest.param("bare", marks=pytest.mark.slow)])
 def test_the_same_bytes_in_another_folder(kws: Graph, compiler: CompilerName, port: str, tmp_path: Path) -> None:
     """Another checkout, another cache, another working directory: the ELF's hash is part of a record's provenance."""
     here = made(kws, compiler=compiler, port=port)

@@ -213,7 +213,7 @@ def test_line_ends_around_commands_are_ignored() -> None:
     assert machine.talk("\r\nname\r\n%\n") == ["m-name-dut-[whycycles]", "m-ready"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.one_of(

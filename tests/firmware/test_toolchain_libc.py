@@ -52,7 +52,7 @@ def machine(kind: tuple[CompilerName, str]) -> Machine:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     content=st.binary(min_size=SIZE, max_size=SIZE),
     to=st.integers(0, 100),
