@@ -138,7 +138,7 @@ def build(folder: Path, core: str, source: Source) -> Firmware:
     (folder / name).write_text(source.code)
     elf = folder / "firmware.elf"
     zig(
-        *flags, source.opt, "-nostdlib", "-Wl,--build-id=none", "-g0", f"-Wl,-T,{folder / 'link.ld'}",
+        *flags, source.opt, "-nostdlib", "-Wl,-u,wc_arena", "-Wl,--build-id=none", "-g0", f"-Wl,-T,{folder / 'link.ld'}",
         str(folder / "harness.c"), str(folder / name), "-o", str(elf), "-lcompiler_rt",
     )  # fmt: skip
     return describe(elf, core, source)

@@ -1,0 +1,32 @@
+"""What this machine can execute on, for ``whycycles doctor``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+
+
+@dataclass(frozen=True)
+class TargetStatus:
+    """One target: usable or not, with its version, what it offers, and what is missing otherwise."""
+
+    name: str
+    available: bool
+    version: str
+    detail: str
+
+
+def targets_status() -> tuple[TargetStatus, ...]:
+    """Every target this version has. Never raises: a broken installation is an unavailable target with the reason."""
+    return (_unicorn(),)
+
+
+def _unicorn() -> TargetStatus:
+    try:
+        from engine.targets.machine import SUPPORTED_CORES
+        from engine.targets.unicorn_target import UnicornTarget
+
+        tools = ", ".join(f"{name} {metadata.version(name)}" for name in ("capstone", "numba"))
+    except Exception as error:  # any failure to import native code must not stop the doctor
+        return TargetStatus("unicorn", False, "", f"cannot be used: {error}; reinstall with pip install unicorn")
+    return TargetStatus("unicorn", True, UnicornTarget.version, f"cores {', '.join(SUPPORTED_CORES)}; with {tools}")

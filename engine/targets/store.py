@@ -1,0 +1,89 @@
+"""Bulky results of an execution, content-addressed under ``cache_dir()/profiles/<key>.npz``; the caller makes the key."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import zipfile
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import ToolError, UsageError
+from engine.paths import cache_dir
+from engine.targets.types import Execution, FlashEvents, MemoryProfile, Profile, Traffic
+
+_FORMAT = 1
+_KEY = re.compile(r"^[0-9a-f]{16,64}$")
+
+
+def profile_path(key: str) -> Path:
+    """Where the execution of that key lies; raises UsageError for a key that is no lower-case hash."""
+    if not _KEY.match(key):
+        raise UsageError(f"'{key}' is not a profile key", hint="give a hexadecimal hash")
+    return cache_dir() / "profiles" / f"{key}.npz"
+
+
+def save_execution(key: str, execution: Execution) -> Path:
+    """Store an execution; an interrupted write leaves nothing behind. Raises ToolError if the folder cannot be written."""
+    path = profile_path(key)
+    profile = execution.profile
+    arrays: dict[str, np.typing.NDArray[np.generic]] = {
+        "format": np.array(_FORMAT),
+        "target": np.array([execution.target, execution.target_version]),
+        "region": profile.region,
+        "src": profile.src,
+        "dst": profile.dst,
+        "count": profile.count,
+        "output_bytes": np.frombuffer(b"".join(execution.outputs), np.uint8),
+        "output_sizes": np.array([len(o) for o in execution.outputs], np.int64),
+        "stack": np.array([execution.stack_high_water_bytes, *execution.stack_by_region_bytes], np.int64),
+    }
+    for name, memory in (("cold", execution.cold), ("warm", execution.warm)):
+        numbers = [(t.region, t.reads, t.read_bytes, t.writes, t.write_bytes) for t in memory.traffic]
+        arrays[f"{name}_traffic"] = np.array(numbers, np.int64).reshape(-1, 5)
+        arrays[f"{name}_memories"] = np.array([t.memory for t in memory.traffic], np.str_)
+        arrays[f"{name}_flash"] = np.array([astuple(e) for e in memory.flash], np.int64).reshape(-1, 7)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as stream:
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
+        os.replace(stream.name, path)  # noqa: PTH105 - one step, over an older file
+    except OSError as error:
+        raise ToolError(
+            f"cannot write {path}: {error.strerror or error}", hint="free some space, or set WHYCYCLES_CACHE"
+        ) from error
+    return path
+
+
+def load_execution(key: str) -> Execution | None:
+    """The stored execution, or None if there is none or it cannot be read (it is then simply made again)."""
+    path = profile_path(key)
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            if int(stored["format"]) != _FORMAT:
+                return None
+            target, version = (str(v) for v in stored["target"])
+            ends = np.cumsum(stored["output_sizes"]).tolist()
+            data = stored["output_bytes"].tobytes()
+            stack = [int(v) for v in stored["stack"]]
+            return Execution(
+                target=target,
+                target_version=version,
+                profile=Profile(stored["region"], stored["src"], stored["dst"], stored["count"]),
+                cold=_memory(stored, "cold"),
+                warm=_memory(stored, "warm"),
+                outputs=tuple(data[a:b] for a, b in zip([0, *ends], ends, strict=False)),
+                stack_high_water_bytes=stack[0],
+                stack_by_region_bytes=tuple(stack[1:]),
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _memory(stored: np.lib.npyio.NpzFile, name: str) -> MemoryProfile:
+    rows, memories = stored[f"{name}_traffic"].tolist(), stored[f"{name}_memories"].tolist()
+    traffic = tuple(Traffic(row[0], memory, *row[1:]) for row, memory in zip(rows, memories, strict=True))
+    return MemoryProfile(traffic, tuple(FlashEvents(*row) for row in stored[f"{name}_flash"].tolist()))

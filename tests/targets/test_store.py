@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import UsageError
+from engine.targets.status import targets_status
+from engine.targets.store import load_execution, profile_path, save_execution
+from engine.targets.types import Execution, FlashEvents, MemoryProfile, Profile, Traffic
+from engine.targets.unicorn_target import same_profile
+
+KEY = "0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(tmp_path))
+
+
+def execution() -> Execution:
+    profile = Profile(
+        np.array([0, 1], np.int32),
+        np.array([0, 0x08000010], np.uint32),
+        np.array([0x08000010, 0xFFFFFFF0], np.uint32),
+        np.array([1, 2**40], np.int64),
+    )
+    cold = MemoryProfile((Traffic(0, "flash", 1, 2, 0, 0),), (FlashEvents(0, 1, 2, 3, 4, 5, 6),))
+    warm = MemoryProfile((), (FlashEvents(0, 6, 5, 4, 3, 2, 1),))
+    return Execution("unicorn", "2", profile, cold, warm, (b"", b"\x00\xff", b"abc"), 99, (12, 99))
+
+
+def test_what_is_stored_comes_back() -> None:
+    assert load_execution(KEY) is None
+    save_execution(KEY, execution())
+    found, expected = load_execution(KEY), execution()
+    assert found is not None
+    assert same_profile(found.profile, expected.profile)
+    assert found.profile.count.dtype == np.int64
+    for field in (
+        "target",
+        "target_version",
+        "cold",
+        "warm",
+        "outputs",
+        "stack_high_water_bytes",
+        "stack_by_region_bytes",
+    ):
+        assert getattr(found, field) == getattr(expected, field), field
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200])
+def test_a_damaged_file_is_as_good_as_none(keep: int) -> None:
+    path = save_execution(KEY, execution())
+    path.write_bytes(path.read_bytes()[:keep])
+    assert load_execution(KEY) is None
+    save_execution(KEY, execution())
+    assert load_execution(KEY) is not None
+
+
+@pytest.mark.parametrize("key", ["", "short", "../../../etc/passwd", "G" * 20, "A" * 20])
+def test_keys_are_hashes(key: str) -> None:
+    with pytest.raises(UsageError):
+        profile_path(key)
+
+
+def test_the_doctor_hears_what_is_there() -> None:
+    (unicorn,) = targets_status()
+    assert unicorn.available
+    assert unicorn.version.startswith("2.")
+    assert "cortex-m0plus" in unicorn.detail
