@@ -16,12 +16,12 @@ CAUSE_COLOURS: dict[Cause, str] = {
     Cause.MAC: "#0067a5",
     Cause.OTHER_ALU: "#6db6e8",
     Cause.LOAD_STORE_ISSUE: "#00916b",
-    Cause.MULTIPLY_DIVIDE_LATENCY: "#8d8f98",
+    Cause.MULTIPLY_DIVIDE_LATENCY: "#63666f",
     Cause.LOAD_USE: "#efe04a",
-    Cause.BRANCH_REFILL: "#c870a4",
+    Cause.BRANCH_REFILL: "#dd86b9",
     Cause.INSTRUCTION_FETCH: "#cf5500",
     Cause.DATA_READ: "#eaa21b",
-    Cause.DATA_WRITE: "#5b3794",
+    Cause.DATA_WRITE: "#3c1f70",
 }
 
 INK = "#1c2530"
@@ -42,11 +42,11 @@ DARK: dict[str, str] = {
     SURFACE: "#1f2129",
     ACCENT: "#6ab7ea",
     SECOND: "#f0a35c",
-    CAUSE_COLOURS[Cause.MAC]: "#3a8fd0",
+    CAUSE_COLOURS[Cause.MAC]: "#2f86c9",
     CAUSE_COLOURS[Cause.OTHER_ALU]: "#8fcbf3",
     CAUSE_COLOURS[Cause.LOAD_STORE_ISSUE]: "#23b48b",
-    CAUSE_COLOURS[Cause.MULTIPLY_DIVIDE_LATENCY]: "#a3a6af",
-    CAUSE_COLOURS[Cause.DATA_WRITE]: "#9a78d6",
+    CAUSE_COLOURS[Cause.MULTIPLY_DIVIDE_LATENCY]: "#777a83",
+    CAUSE_COLOURS[Cause.DATA_WRITE]: "#f6f0ff",
     SERIES[0]: "#4a9bd8",
     SERIES[5]: "#a9abb3",
 }

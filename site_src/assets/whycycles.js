@@ -38,7 +38,9 @@
       const spec = JSON.parse(themed(text, colours));
       // a phone has no room for the drawn legend: the figure has one in text
       if (box.clientWidth < 480) {
-        spec.config.legend.disable = true;
+        for (const part of [spec, ...(spec.layer ?? [])]) {
+          if (part.encoding?.color?.field) part.encoding.color.legend = null;
+        }
         spec.config.axis.labelFontSize = 11;
       }
       const live = document.createElement("div");
@@ -179,7 +181,8 @@
 
     function feed(visible) {
       const state = views.get(box);
-      if (!state) return;
+      box.classList.toggle("wc-empty", !visible.length);
+      if (!state || !visible.length) return;
       const bars = visible.map(({ data }) => ({ ...data }));
       state.view.data("ranking", bars).height(rowHeight * Math.max(bars.length, 1)).runAsync().then(() => {
         box.dataset.rows = visible.length;

@@ -1,0 +1,62 @@
+"""One small site, built once: hand-made records on two catalogue boards, one of the user's, and one with a hostile name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine.catalog.load import list_boards, load_board
+from engine.records.run import RunRecord
+from engine.site.build import SiteReport, build_site
+from tests.builders.records import ELEMENTWISE, kws_layers, kws_record, make_record, mixed_layer
+
+HOSTILE = '<img src=x onerror=alert(1)> "a|b" `c` {{ 7*7 }} [d](e)'
+
+
+def site_records() -> list[RunRecord]:
+    """Two models, two boards, two kernel libraries; two runs that tie, one whose board and model nobody knows."""
+    bigger = [*kws_layers(), mixed_layer(13, "CONV_2D", macs=9_000_000, mix=ELEMENTWISE, output_shape=(1, 8, 8, 16))]
+    runs = [
+        kws_record(board="nucleo-l4r5zi", core="cortex-m4", clock_mhz=120),
+        kws_record(board="nucleo-l4r5zi", core="cortex-m4", clock_mhz=120, kernels="reference"),
+        kws_record(board="nucleo-h743zi", core="cortex-m7", clock_mhz=480),
+        make_record(bigger, model="ic"),
+        make_record(bigger, model=HOSTILE, board="my-board", id="hostile.my-board", output_matches_oracle=None),
+    ]
+    return [r.model_copy(update={"notes": (HOSTILE,)}) if r.model == HOSTILE else r for r in runs]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A built site, and how to build it again."""
+
+    out: Path
+    records: list[RunRecord]
+    report: SiteReport
+
+    def again(self, records: list[RunRecord] | None = None) -> SiteReport:
+        return build_site(self.records if records is None else records, self.out, boards=BOARDS, notebooks=False)
+
+
+BOARDS = list_boards()
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of the tests' own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WHYCYCLES_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def built(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The small site, without notebooks."""
+    assert load_board("nucleo-l4r5zi").core == "cortex-m4"
+    out = tmp_path_factory.mktemp("out") / "site"
+    records = site_records()
+    return Built(out, records, build_site(records, out, boards=BOARDS, notebooks=False))
