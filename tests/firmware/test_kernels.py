@@ -48,7 +48,7 @@ def differing(folder: Path, data: bytes, rounds: list[Arrays], library: KernelLi
 
 
 @pytest.mark.parametrize(("library", "dsp"), VARIANTS)
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batch=operator_batches())
 def test_random_operators(folder: Path, library: KernelLibrary, dsp: bool, batch: list[RandomOp]) -> None:
     data = build(batch)
