@@ -6,7 +6,6 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,10 +23,10 @@ from tests.builders.tflite_builder import ModelBuilder
 
 
 @pytest.fixture(autouse=True)
-def _cache(tmp_path: Path) -> Iterator[None]:
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if "WHYCYCLES_CACHE" not in os.environ:
-            patch.setenv("WHYCYCLES_CACHE", str(tmp_path))
+            patch.setenv("WHYCYCLES_CACHE", str(tmp_path_factory.getbasetemp() / "whycycles"))
         yield
 
 
