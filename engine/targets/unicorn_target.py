@@ -72,7 +72,7 @@ class UnicornTarget:
         """The counting run alone: the profile of the second inference of ``inputs[0]``, and every output."""
         slots = _FIRST_SLOTS
         while True:
-            session = _Counting(self, firmware, image, slots)
+            session = Counting(self, firmware, image, slots)
             try:
                 return session.run(inputs)
             except _TableFullError:
@@ -168,7 +168,9 @@ class Session:
             raise ExecutionError(f"{what}, at {place}{self.where()}", hint=hint)
 
 
-class _Counting(Session):
+class Counting(Session):
+    """The run that counts edges; ``slots`` is the size of its table, a power of two."""
+
     def __init__(self, target: UnicornTarget, firmware: Firmware, image: Image, slots: int) -> None:
         from engine.targets.edge_hook import count_edge
 
@@ -177,6 +179,7 @@ class _Counting(Session):
         self.attach(unicorn_const.UC_HOOK_BLOCK, count_edge.address)
 
     def run(self, inputs: Sequence[bytes]) -> tuple[Profile, tuple[bytes, ...]]:
+        """Boot, count ``inputs[0]`` cold and warm (they must agree), then run the others for their outputs."""
         self.boot()
         cold_output = self.infer(inputs[0])
         cold = shared.take_profile(self.state)

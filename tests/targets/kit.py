@@ -38,7 +38,8 @@ ENTRY(Reset_Handler)
 SECTIONS {
   . = 0x08000000;
   .vectors : { KEEP(*(.vectors)) }
-  .text : { *(.text*) *(.rodata*) }
+  .text : { *(.text*) }
+  .rodata : { *(.rodata*) *(.ARM.extab*) . = ALIGN(4); }
   __load = .;
   .data 0x20000000 : AT(__load) { __data = .; *(.data*) . = ALIGN(4); __data_end = .; }
   .bss (NOLOAD) : { __bss = .; *(.bss*) *(COMMON) . = ALIGN(16); __bss_end = .; }

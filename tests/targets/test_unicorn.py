@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
 import pytest
 
+from engine.catalog.board import Board
+from engine.catalog.load import load_board, load_core
 from engine.counters.count import add_up, count_regions
 from engine.counters.decode import Decoder
-from engine.firmware.types import Firmware
+from engine.firmware.build import build
+from engine.firmware.types import CompilerName, Firmware, KernelLibrary
+from engine.models.library import resolve_model
+from engine.models.reader import read_graph
 from engine.targets.image import Image
 from engine.targets.machine import Limits, Machine
 from engine.targets.types import Execution
@@ -26,9 +33,10 @@ def run(firmware: Firmware, *inputs: bytes) -> Execution:
     return UnicornTarget(kit.board(firmware.core), limits=LIMITS).run(firmware, inputs or (INPUT,))
 
 
-def stepped(firmware: Firmware) -> Counter[int]:
+def stepped(firmware: Firmware, board: Board | None = None, data: bytes = INPUT) -> Counter[int]:
     """Executions of every instruction of one inference, by a hook on each instruction."""
-    machine = Machine(firmware, Image(firmware.elf), kit.board(firmware.core), firmware.core, LIMITS)
+    limits = Limits(2_000_000_000, 300)
+    machine = Machine(firmware, Image(firmware.elf), board or kit.board(firmware.core), firmware.core, limits)
     seen: Counter[int] = Counter()
     on = False
 
@@ -39,7 +47,7 @@ def stepped(firmware: Firmware) -> Counter[int]:
     machine.uc.hook_add(unicorn_const.UC_HOOK_CODE, step)
     machine.reset(str)
     on = True
-    machine.infer_once(INPUT, str)
+    machine.infer_once(data, str)
     seen.pop(machine.sentinel, None)
     # the hook sees an instruction of an IT block only if its condition passes; it is issued whenever its IT is
     opener = 0
@@ -280,3 +288,20 @@ def test_hash_order_does_not_show(make: Builder) -> None:
     assert keys == sorted(set(keys))
     assert (profile.count > 0).all()
     assert profile.count.dtype == np.int64
+
+
+@pytest.mark.slow
+def test_a_whole_model_equals_single_stepping() -> None:
+    board = load_board("nucleo-l4r5zi")
+    firmware = build(
+        read_graph(resolve_model("kws").path), model="kws", library=KernelLibrary.CMSIS_NN, board=board,
+        core=load_core(board.core), compiler=CompilerName.CLANG, opt="O2",
+    )  # fmt: skip
+    data = bytes(n * 91 % 256 for n in range(sum(t.bytes for t in firmware.inputs)))
+    execution = UnicornTarget(board).run(firmware, [data])
+    assert counted(firmware, execution) == stepped(firmware, board, data)
+
+
+def test_numba_is_imported_only_to_execute() -> None:
+    code = "import sys, engine.targets.unicorn_target, engine.counters.count; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
