@@ -55,7 +55,8 @@ def resolve(settings: RunSettings) -> ResolvedRun:
         raise UsageError(f"no optimisation level '{settings.opt}'", hint=f"one of {', '.join(OPTS)}")
     board = _place(load_board(settings.board), settings.place)
     clock_mhz = float(board.default_clock_mhz if settings.clock_mhz is None else settings.clock_mhz)
-    if clock_mhz <= 0 or clock_mhz > board.max_clock_mhz.value:
+    # written so that NaN is refused too
+    if not 0 < clock_mhz <= board.max_clock_mhz.value:
         raise UsageError(
             f"{board.name} does not run at {clock_mhz:g} MHz",
             hint=f"choose a clock above 0 and up to {board.max_clock_mhz.value:g} MHz",

@@ -161,3 +161,18 @@ def test_record_check(tmp_path: Path) -> None:
 
 def test_record_schema_is_json() -> None:
     assert json.loads(invoke("record", "schema").stdout)["title"] == "RunRecord"
+
+
+def test_run_prints_what_scripts_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    result = invoke("run", "kws", "--board", "nucleo-l4r5zi", "--json")
+    assert result.exit_code == 0, result.output
+    record = json.loads(result.stdout)
+    assert record["output_matches_oracle"] is True
+    assert record["evidence"] == "simulated"
+    assert set(record["cycles"]) == {"cold", "warm"}
+    assert [layer["index"] for layer in record["layers"]] == list(range(len(record["layers"])))
+    assert all(sum(layer["stack"].values()) == layer["cycles"] for layer in record["layers"])
+    text = invoke("run", "kws", "--board", "nucleo-l4r5zi")
+    assert "simulated" in text.stdout
+    assert record["id"] in text.stdout

@@ -1,0 +1,172 @@
+"""Whole runs on the emulator: the record, its reproduction, the campaign's memory, and a user's own board and model."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.catalog.campaign import Campaign
+from engine.catalog.load import BOARDS_DIR
+from engine.errors import DoesNotFitError, UsageError
+from engine.firmware.types import KernelLibrary
+from engine.models.zoo.card import ZOO
+from engine.pipeline import campaign as campaigns
+from engine.pipeline import local
+from engine.pipeline.campaign import Outcome, RunResult, run_campaign
+from engine.pipeline.local import find_record, fresh_record, local_runs, save, simulated_dir
+from engine.pipeline.measure import measure
+from engine.pipeline.publication import gather
+from engine.pipeline.rerun import hardware_for, settings_of, verify_record
+from engine.pipeline.settings import RunSettings, resolve
+from engine.records.run import RunRecord
+from engine.records.store import dump_record, read_records, write_record
+
+KWS = RunSettings("kws", "nucleo-l4r5zi")
+TINY = Campaign(
+    name="tiny",
+    title="one run",
+    models=("kws",),
+    boards=("nucleo-l4r5zi",),
+    kernels=("cmsis-nn",),
+    compilers=("clang",),
+    opts=("O2",),
+)
+
+
+@pytest.fixture
+def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Local and committed records of this test alone; objects and firmware stay in the common cache."""
+    monkeypatch.setattr(local, "runs_dir", lambda: tmp_path / "runs")
+    for module in ("engine.pipeline.rerun", "engine.pipeline.publication"):
+        monkeypatch.setattr(f"{module}.runs_dir", lambda: tmp_path / "runs")
+    for module in ("engine.pipeline.local", "engine.pipeline.campaign", "engine.pipeline.publication"):
+        monkeypatch.setattr(f"{module}.simulated_dir", lambda: tmp_path / "simulated")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def kws() -> RunRecord:
+    return measure(resolve(KWS)).record
+
+
+def test_a_run_is_checked_and_sums(kws: RunRecord) -> None:
+    assert kws.output_matches_oracle is True
+    assert kws.macs == 2_656_768
+    assert sum(x.cycles for x in kws.layers) + kws.glue.cycles == kws.cycles.warm
+    assert kws.cycles_interval[0] <= kws.cycles.warm <= kws.cycles_interval[1]
+    assert all(x.stack.cycles == x.cycles for x in kws.layers)
+    assert {x.library for x in kws.layers if x.op != "SOFTMAX"} == {"cmsis-nn"}
+
+
+def test_a_run_is_repeatable(kws: RunRecord) -> None:
+    assert dump_record(measure(resolve(KWS)).record) == dump_record(kws)
+
+
+def test_the_record_names_no_path_host_or_time(kws: RunRecord) -> None:
+    text = dump_record(kws)
+    for word in ("/home/", "/tmp/", str(Path.cwd()), str(Path.home()) + "/", ".venv"):
+        assert word not in text
+
+
+def test_a_committed_record_is_reproduced(kws: RunRecord) -> None:
+    committed = find_record(str(simulated_dir() / f"{kws.id}.json"))
+    assert verify_record(committed) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("record", read_records(simulated_dir()), ids=lambda r: r.id)
+def test_every_committed_record_is_reproduced(record: RunRecord) -> None:
+    assert verify_record(record) == ()
+
+
+def test_a_changed_record_is_not_reproduced(kws: RunRecord) -> None:
+    layer = kws.layers[0]
+    counters = layer.counters.model_copy(update={"blocks": layer.counters.blocks + 1})
+    changed = kws.model_copy(update={"layers": (layer.model_copy(update={"counters": counters}), *kws.layers[1:])})
+    (difference,) = verify_record(changed)
+    assert (difference.where, difference.field) == (f"layer 0 ({layer.name})", "counters.blocks")
+
+
+def test_a_run_is_found_again_until_something_changes(
+    kws: RunRecord, own_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = resolve(KWS)
+    assert fresh_record(run) is None
+    save(run, kws)
+    assert fresh_record(run) == kws
+    assert find_record(kws.id) == kws
+    monkeypatch.setattr("engine.pipeline.fingerprint._code_sha256", lambda: "another engine")
+    assert fresh_record(run) is None
+    assert gather().left_out[0].startswith(kws.id)
+
+
+def test_a_campaign_measures_once(kws: RunRecord, own_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(settings: RunSettings) -> RunResult:
+        calls.append(settings)
+        save(resolve(settings), kws)
+        return RunResult(kws.id, Outcome.MEASURED, kws, committed=False)
+
+    monkeypatch.setattr(campaigns, "_run", counted)
+    (first,) = run_campaign(TINY, jobs=1, update=True)
+    assert (first.outcome, first.committed, first.differences) == (Outcome.MEASURED, True, ())
+    assert read_records(own_runs / "simulated") == (kws,)
+    (second,) = run_campaign(TINY, jobs=1, update=False)
+    assert (second.outcome, second.committed) == (Outcome.UNCHANGED, True)
+    assert len(calls) == 1
+
+
+def test_a_campaign_names_what_differs(kws: RunRecord, own_runs: Path) -> None:
+    changed = kws.model_copy(update={"macs": kws.macs + 1})
+    write_record(changed, own_runs / "simulated" / f"{kws.id}.json")
+    save(resolve(KWS), kws)
+    (result,) = run_campaign(TINY, jobs=1, update=False)
+    assert [d.field for d in result.differences] == ["macs"]
+    (updated,) = run_campaign(TINY, jobs=1, update=True)
+    assert updated.differences
+    assert read_records(own_runs / "simulated") == (kws,)
+
+
+def test_a_failed_run_does_not_stop_a_campaign(own_runs: Path) -> None:
+    broken = TINY.model_copy(update={"boards": ("no-such-board",)})
+    (result,) = run_campaign(broken, jobs=1, update=False)
+    assert result.outcome is Outcome.FAILED
+    assert "no-such-board" in result.error
+    assert result.hint
+
+
+def test_a_users_board_and_model(own_runs: Path) -> None:
+    board = own_runs / "mine.toml"
+    text = (BOARDS_DIR / "nucleo-l4r5zi.toml").read_text()
+    board.write_text(text.replace('name = "nucleo-l4r5zi"', 'name = "my-board"').replace("0x200000 ", "0x100000 "))
+    model = own_runs / "My Model.tflite"
+    model.write_bytes((ZOO / "kws.tflite").read_bytes() + b"\0\0\0\0")
+    run = resolve(RunSettings(str(model), str(board)))
+    record = measure(run).record
+    assert record.board == "my-board"
+    assert record.id.startswith("my-model")
+    save(run, record)
+    board.unlink()
+    model.unlink()
+    # the run keeps its own copies: it can be explained, verified and published without the user's files
+    (kept,) = local_runs()
+    assert kept.record == record
+    assert hardware_for(record).notes == ()
+    assert verify_record(record) == ()
+    found = gather()
+    assert found.records == (record,)
+    assert "my-board" in {b.name for b in found.boards}
+    assert [m.name for m in found.models] == [record.model]
+
+
+def test_what_does_not_fit_is_refused(own_runs: Path) -> None:
+    board = own_runs / "small.toml"
+    text = (BOARDS_DIR / "nucleo-l4r5zi.toml").read_text()
+    board.write_text(text.replace("0x30000 ", "0x2000 "))
+    with pytest.raises(DoesNotFitError, match="sram1"):
+        measure(resolve(RunSettings("kws", str(board), KernelLibrary.REFERENCE)))
+
+
+def test_only_simulated_records_are_re_simulated(kws: RunRecord) -> None:
+    with pytest.raises(UsageError, match="not simulated"):
+        settings_of(kws.model_copy(update={"evidence": "published"}))

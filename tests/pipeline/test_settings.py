@@ -1,0 +1,32 @@
+import pytest
+
+from engine.errors import UsageError
+from engine.pipeline.settings import RunSettings, parse_place, resolve
+
+
+def test_the_id_names_every_choice() -> None:
+    run = resolve(RunSettings("kws", "nucleo-l4r5zi", opt="O3", clock_mhz=80))
+    assert run.id == "kws_nucleo-l4r5zi_cmsis-nn_clang-o3_80mhz"
+
+
+def test_the_default_clock_is_the_boards() -> None:
+    assert resolve(RunSettings("kws", "nucleo-l4r5zi")).clock_mhz == 120
+
+
+def test_a_placement_is_part_of_the_id_and_of_the_board() -> None:
+    run = resolve(RunSettings("kws", "nucleo-l4r5zi", place=(parse_place("weights=sram3"),)))
+    assert run.id.endswith("_weights-in-sram3")
+    assert run.board.placement.weights == "sram3"
+    assert run.board.placement.code == "flash"
+
+
+@pytest.mark.parametrize("clock_mhz", [0.0, -5.0, 121.0, float("nan"), float("inf")])
+def test_a_clock_the_board_cannot_run_at_is_refused(clock_mhz: float) -> None:
+    with pytest.raises(UsageError, match="does not run at"):
+        resolve(RunSettings("kws", "nucleo-l4r5zi", clock_mhz=clock_mhz))
+
+
+@pytest.mark.parametrize("text", ["weights", "=sram", "weights=", "soul=sram", ""])
+def test_a_placement_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not understood"):
+        parse_place(text)
