@@ -52,6 +52,8 @@ def build(
 
     Raises UsageError (options), ModelError (cannot be lowered), DoesNotFitError, ToolError and BuildError.
     """
+    # the file a model was read from must not change the ELF
+    graph = dataclasses.replace(graph, name=model)
     opt = check_opt(opt)
     if port not in PORTS:
         raise UsageError(f"unknown port '{port}'", hint=f"one of {', '.join(PORTS)}")
