@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.catalog.board import Board
 from engine.explain.ties import interval_ms
-from engine.records.cause import Cause
+from engine.records.cause import Cause, Evidence
 from engine.records.counters import Counters
 from engine.records.run import RunRecord
 from engine.site.text import kilobytes, milliseconds, percent, ratio, significant, whole
@@ -31,12 +31,14 @@ _STALLS = (
     Cause.DATA_WRITE,
 )
 _PHYSICAL = {"flash_read_bytes", "ram_read_bytes", "ram_write_bytes", "stack_high_water_bytes"}
+_MODELLED = {"flash_fetch_lines", "flash_fetch_misses", "flash_read_lines", "flash_read_misses"}
+_ACRONYMS = {"mac", "simd", "alu", "fp", "ram"}
 _MAXIMA = {"stack_high_water_bytes"}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One row. ``how``: counted (exact), timed (by the timing model), static (from the image), described (by the catalogue)."""
+    """One row. ``how``: counted (exact), modelled (by the flash interface), timed (by the timing model), static (from the image), described (by the catalogue)."""
 
     level: int
     name: str
@@ -58,8 +60,8 @@ def total(record: RunRecord) -> Counters:
 
 
 def counter_label(name: str) -> str:
-    """Name of a counter for people."""
-    return name.replace("_", " ")
+    """Name of a counter for people: "simd_mac_instructions" is "SIMD MAC instructions"."""
+    return " ".join(w.upper() if w in _ACRONYMS else w for w in name.split("_"))
 
 
 def pyramid(record: RunRecord, board: Board | None) -> list[Metric]:
@@ -89,9 +91,9 @@ def _system(r: RunRecord, board: Board | None) -> Iterator[Metric]:
             yield Metric(3, "flash wait states at this clock", str(board.flash.wait_states(r.clock_mhz)), "described")
         except ValueError as error:
             yield Metric(3, "flash wait states at this clock", absent=str(error))
-    yield Metric(3, "power state transitions", absent=f"the target {r.target} has no power states")
-    yield Metric(3, "DMA utilisation", absent=f"the target {r.target} has no DMA controller")
-    yield Metric(3, "bus contention events", absent=f"the target {r.target} has one bus master, the core")
+    yield Metric(3, "power state transitions", absent=_not_on(r, "no power states"))
+    yield Metric(3, "DMA utilisation", absent=_not_on(r, "no DMA controller"))
+    yield Metric(3, "bus contention events", absent=_not_on(r, "one bus master, the core"))
 
 
 def _microarchitecture(r: RunRecord) -> Iterator[Metric]:
@@ -109,22 +111,26 @@ def _microarchitecture(r: RunRecord) -> Iterator[Metric]:
         c.flash_fetch_lines - c.flash_fetch_misses,
         c.flash_fetch_lines,
         "no line was fetched from flash",
+        "modelled",
     )
     yield _share(
         "flash read hit rate",
         c.flash_read_lines - c.flash_read_misses,
         c.flash_read_lines,
         "no constant was read from flash",
+        "modelled",
     )
     yield _share("branches taken", c.taken_branches, c.branch_instructions, "no branch was issued")
     for name in Counters.model_fields:
         if name not in _PHYSICAL:
-            yield Metric(2, counter_label(name), whole(getattr(c, name)), "counted")
+            yield Metric(
+                2, counter_label(name), whole(getattr(c, name)), "modelled" if name in _MODELLED else "counted"
+            )
 
 
 def _physical(r: RunRecord) -> Iterator[Metric]:
-    yield Metric(1, "power", absent="no meter: this run did not execute on silicon")
-    yield Metric(1, "temperature", absent="no sensor: this run did not execute on silicon")
+    yield Metric(1, "power", absent=_not_physical(r, "meter"))
+    yield Metric(1, "temperature", absent=_not_physical(r, "sensor"))
     c = total(r)
     for name in Counters.model_fields:
         if name in _PHYSICAL:
@@ -135,5 +141,15 @@ def _quotient(name: str, part: int, whole_: int) -> Metric:
     return Metric(2, name, ratio(part, whole_) if whole_ else "", "timed", "" if whole_ else "the run took no cycles")
 
 
-def _share(name: str, part: int, of: int, otherwise: str) -> Metric:
-    return Metric(2, name, percent(part, of) if of else "", "counted", "" if of else otherwise)
+def _share(name: str, part: int, of: int, otherwise: str, how: str = "counted") -> Metric:
+    return Metric(2, name, percent(part, of) if of else "", how, "" if of else otherwise)
+
+
+def _not_on(r: RunRecord, what: str) -> str:
+    """Why a system metric is absent: an emulated core has nothing of the kind, a real one was not asked."""
+    return "the record does not hold it" if r.evidence is Evidence.MEASURED else f"the target {r.target} has {what}"
+
+
+def _not_physical(r: RunRecord, device: str) -> str:
+    why = "the record does not hold it" if r.evidence is Evidence.MEASURED else "this run did not execute on silicon"
+    return f"no {device}: {why}"

@@ -88,9 +88,7 @@ def waterfall_chart(record: RunRecord) -> Chart:
         .mark_bar(height={"band": 0.8}, minBandSize=1)
         .encode(
             y=alt.Y("layer:N", sort=[n for n, _ in regions], axis=_LABELS),
-            x=alt.X(
-                "start:Q", axis=alt.Axis(title="cycles since the start of the inference", format="~s", tickCount=5)
-            ),
+            x=alt.X("start:Q", axis=alt.Axis(title="cycles since the start", format="~s", tickCount=5)),
             x2="end:Q",
             color=alt.Color("op:N", scale=categories(ops), legend=alt.Legend(title=None)),
             tooltip=[

@@ -25,7 +25,7 @@ from engine.site.catalog_charts import ladder_chart
 from engine.site.chart import Chart, Draughtsman
 from engine.site.exports import layers_csv, runs_csv
 from engine.site.meaning import CAUSE_MEANING, CAUSE_REMEDY
-from engine.site.metrics import Metric, pyramid, total
+from engine.site.metrics import Metric, counter_label, pyramid, total
 from engine.site.ranking import labels, places, ranking_chart
 from engine.site.roofline_chart import roofline_chart
 from engine.site.run_charts import memory_chart, stack_chart, waterfall_chart
@@ -120,7 +120,7 @@ def test_pyramid_has_a_value_or_a_reason(record: RunRecord) -> None:
     assert all(bool(m.value) != bool(m.absent) for m in metrics)
     names = [m.name for m in metrics]
     assert len(names) == len(set(names))
-    assert {c.replace("_", " ") for c in Counters.model_fields} <= set(names)
+    assert {counter_label(c) for c in Counters.model_fields} <= set(names)
     assert total(record).instructions == record.instructions
 
 

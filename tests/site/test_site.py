@@ -15,6 +15,7 @@ from engine.errors import BuildError, RecordError, UsageError
 from engine.records.cause import Cause
 from engine.records.counters import Counters
 from engine.site.build import STAMP, build_site, run_mkdocs, write_config
+from engine.site.metrics import counter_label
 from engine.site.text import slug
 from tests.builders.records import kws_record
 from tests.site.conftest import BOARDS, HOSTILE, Built
@@ -78,7 +79,7 @@ def test_run_page_says_what_how_sure_and_why(built: Built, found: dict[Path, Pag
     for cause in Cause:
         assert cause.label in text
     for name in Counters.model_fields:
-        assert name.replace("_", " ") in text, name
+        assert counter_label(name) in text, name
     for layer in record.layers:
         assert f'id="layer-{layer.index}"' in html
         assert layer.kernel in text
