@@ -11,9 +11,13 @@ A batch holds 50 operators by default, so that one firmware build checks many.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as hypothesis_seed
 from hypothesis import strategies as st
 
 from tests.builders.tflite_builder import ModelBuilder, conv_out
@@ -153,7 +157,25 @@ def operator_batches(size: int = BATCH, kinds: tuple[str, ...] = KINDS) -> st.Se
     return st.lists(random_ops(kinds), min_size=size, max_size=size)
 
 
-def build(batch: list[RandomOp]) -> bytes:
+@cache
+def seeded_batches(count: int, size: int = BATCH, seed: int = 20) -> tuple[tuple[RandomOp, ...], ...]:
+    """The same batches in every session, so that firmware of theirs is found in a cache and every test sees all of them."""
+    found: list[tuple[RandomOp, ...]] = []
+
+    @hypothesis_seed(seed)
+    @settings(
+        max_examples=count + 1, database=None, deadline=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(batch=operator_batches(size))
+    def collect(batch: list[RandomOp]) -> None:
+        found.append(tuple(batch))
+
+    collect()
+    return tuple(found[1 : count + 1])  # the first is Hypothesis' simplest: the same operator again and again
+
+
+def build(batch: Sequence[RandomOp]) -> bytes:
     """A model with the operators side by side."""
     b = ModelBuilder()
     for op in batch:
