@@ -27,6 +27,5 @@ def cache_dir() -> Path:
 
 
 def measurements_dir() -> Path:
-    """Folder of the versioned records: the checkout's, else ``measurements`` in the working directory."""
-    inside = _ROOT / "measurements"
-    return inside if inside.is_dir() else Path("measurements").resolve()
+    """Folder of the versioned records, in the checkout or in the installed package."""
+    return _data("measurements")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from engine.catalog.board import Board, MemoryKind
+from engine.catalog.load import load_core
 from engine.counters.decode import Decoder
 from engine.counters.types import Block, Instruction
 from engine.counters.types import InstructionClass as Kind
@@ -18,9 +19,6 @@ from engine.errors import CheckFailedError
 from engine.firmware.types import Firmware
 from engine.records.counters import Counters
 from engine.targets.types import Execution
-
-_LANES = {"cortex-m0": 1, "cortex-m0plus": 1, "cortex-m3": 1, "cortex-m4": 2, "cortex-m7": 2, "cortex-m33": 2}
-"""Products per instruction: two 16-bit ones with the DSP extension (SMLAD), else one."""
 
 
 @dataclass
@@ -155,7 +153,7 @@ def _counters(region: int, sums: _Sums, firmware: Firmware, execution: Execution
         blocks=sums.blocks,
         taken_branches=sums.taken,
         mac_lanes=sums.mac_lanes,
-        simd_lane_slots=(sums.mac + sums.simd_mac + sums.multiply) * _LANES[firmware.core],
+        simd_lane_slots=(sums.mac + sums.simd_mac + sums.multiply) * load_core(firmware.core).mac_lanes,
         read_accesses=sum(t.reads for t in traffic),
         write_accesses=sum(t.writes for t in traffic),
         flash_read_bytes=flash_read,

@@ -49,7 +49,7 @@ def render(explanation: Explanation, record: RunRecord, console: Console) -> Non
     for line in (explanation.glue, explanation.cold, explanation.correctness):
         _say(console, line, width)
     for note in explanation.notes:
-        _say(console, f"Note: {note}.", width, style="dim")
+        _say(console, f"Note: {note.rstrip(chr(46))}.", width, style="dim")
 
 
 def render_layer(explanation: LayerExplanation, record: RunRecord, console: Console) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import product
 
 from engine.catalog.campaign import Campaign
-from engine.errors import WhycyclesError
+from engine.errors import RecordError, WhycyclesError
 from engine.firmware.types import CompilerName, KernelLibrary
 from engine.pipeline.local import fresh_record, save, simulated_dir
 from engine.pipeline.measure import measure
@@ -107,8 +107,14 @@ def _settle(result: RunResult, update: bool) -> RunResult:
     if record is None:
         return result
     path = simulated_dir() / f"{record.id}.json"
-    committed = read_record(path) if path.is_file() else None
-    differences = diff_records(committed, record) if committed is not None else ()
-    if update and (committed is None or differences):
+    differences: tuple[Difference, ...] = ()
+    if path.is_file():
+        try:
+            differences = diff_records(read_record(path), record)
+        except RecordError as error:
+            # a record of an older schema differs as a whole; it must not stop the campaign
+            differences = (Difference("committed record", error.message, "a valid record", "none"),)
+    committed = path.is_file()
+    if update and (differences or not committed):
         write_record(record, path)
-    return RunResult(result.id, result.outcome, record, committed is not None or update, differences)
+    return RunResult(result.id, result.outcome, record, committed or update, differences)

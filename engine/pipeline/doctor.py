@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from engine.firmware.toolchain import compilers
 from engine.models.oracle import oracle_status
+from engine.targets.status import targets_status
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def examine() -> tuple[Finding, ...]:
     if sys.platform == "darwin":
         found.append(Finding("macOS", "platform", True, "untested"))
     found += [Finding(c.name, "compiler", c.available, c.version or c.reason or "") for c in compilers()]
-    found.append(_package("unicorn", "emulator", "pip install unicorn"))
+    found += [Finding(t.name, "emulator", t.available, f"{t.version} {t.detail}".strip()) for t in targets_status()]
     oracle = oracle_status()
     found.append(Finding("tflite-micro", "oracle", oracle.found, oracle.detail))
     found.append(_package("bakenn", "CMSIS-NN sources", "pip install bakenn"))

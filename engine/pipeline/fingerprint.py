@@ -9,8 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import engine
+from engine.catalog.board import Board
 from engine.catalog.load import board_sha256, core_sha256
 from engine.firmware.toolchain import toolchain
+from engine.firmware.types import Firmware
 from engine.paths import FIRMWARE_DIR
 from engine.pipeline.settings import ResolvedRun
 
@@ -26,17 +28,30 @@ def fingerprint(run: ResolvedRun) -> str:
         "board": board_sha256(run.board),
         "core": core_sha256(run.core),
         "compiler": toolchain(run.settings.compiler).version,
-        "code": _code_sha256(),
+        "code": _code_sha256(_ROOMS),
         "packages": {p: _version(p) for p in _PACKAGES},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def execution_key(firmware: Firmware, board: Board, inputs: tuple[bytes, ...]) -> str:
+    """SHA-256 over what an execution depends on. The clock is not part of it: re-timing needs no second execution."""
+    parts = [
+        firmware.elf_sha256,
+        hashlib.sha256(b"".join(inputs)).hexdigest(),
+        board_sha256(board),
+        _version("unicorn"),
+        _code_sha256(("targets",)),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
 @cache
-def _code_sha256() -> str:
+def _code_sha256(rooms: tuple[str, ...]) -> str:
     package = Path(engine.__file__).parent
-    files = [p for room in _ROOMS for p in (package / room).rglob("*") if p.suffix in {".py", ".npz", ".json"}]
-    files += [p for p in FIRMWARE_DIR.rglob("*") if p.is_file()]
+    files = [p for room in rooms for p in (package / room).rglob("*") if p.suffix in {".py", ".npz", ".json"}]
+    if "firmware" in rooms:
+        files += [p for p in FIRMWARE_DIR.rglob("*") if p.is_file()]
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())

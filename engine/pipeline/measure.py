@@ -21,10 +21,12 @@ from engine.models.graph import Graph
 from engine.models.inputs import make_inputs
 from engine.models.oracle import Verdict, check_outputs
 from engine.models.reader import read_graph
+from engine.pipeline.fingerprint import execution_key
 from engine.pipeline.settings import ResolvedRun
 from engine.records.cause import Evidence
 from engine.records.counters import Counters
-from engine.records.run import Cycles, Layer, MemoryPart, MemoryUse, Provenance, Region, RunRecord
+from engine.records.run import Cycles, Layer, MemoryPart, MemoryUse, PlacementUsed, Provenance, Region, RunRecord
+from engine.targets.store import load_execution, save_execution
 from engine.targets.types import Execution
 from engine.targets.unicorn_target import UnicornTarget
 from engine.timing.timing import TimedRegion, TimedRun, time_execution
@@ -61,8 +63,7 @@ def measure(run: ResolvedRun, progress: Progress = lambda _: None) -> Measured:
     )
     inputs = make_inputs(graph, count=INPUTS)
     progress("executing")
-    target = UnicornTarget(run.board)
-    execution = target.run(firmware, inputs)
+    execution = _execute(run, firmware, inputs)
     verdict = check_outputs(graph, run.model.path, inputs, execution.outputs)
     if verdict.matches is False:
         raise CheckFailedError(
@@ -70,12 +71,22 @@ def measure(run: ResolvedRun, progress: Progress = lambda _: None) -> Measured:
             hint="this is a bug in a kernel or in the lowering; please report the model",
         )
     progress("timing")
-    counters = count_regions(firmware, execution, run.board)
     decoder = Decoder.of(firmware)
+    counters = count_regions(firmware, execution, run.board, decoder)
     blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
     timed = time_execution(blocks, execution, firmware, run.board, run.core, run.clock_mhz)
     record = _record(run, graph, cost, firmware, execution, counters, timed, verdict, inputs)
     return Measured(record, graph, cost, firmware)
+
+
+def _execute(run: ResolvedRun, firmware: Firmware, inputs: tuple[bytes, ...]) -> Execution:
+    """Execute, or read what the same ELF did on the same board with the same inputs before."""
+    key = execution_key(firmware, run.board, inputs)
+    execution = load_execution(key)
+    if execution is None:
+        execution = UnicornTarget(run.board).run(firmware, inputs)
+        save_execution(key, execution)
+    return execution
 
 
 def _record(
@@ -116,6 +127,7 @@ def _record(
         board=run.board.name,
         core=run.core.name,
         clock_mhz=run.clock_mhz,
+        placement=PlacementUsed(**run.board.placement.model_dump()),
         kernels=s.kernels.value,
         compiler=s.compiler.value,
         opt=s.opt,
@@ -137,7 +149,7 @@ def _record(
             model_sha256=graph.sha256,
             elf_sha256=firmware.elf_sha256,
             input_sha256=hashlib.sha256(b"".join(inputs)).hexdigest(),
-            board_sha256=board_sha256(run.board),
+            board_sha256=board_sha256(run.described),
             core_sha256=core_sha256(run.core),
             compiler_version=firmware.compiler.version,
             compiler_flags=firmware.compiler.flags,

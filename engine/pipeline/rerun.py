@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from engine.catalog.load import board_sha256, core_sha256
+from engine.catalog.board import Board
+from engine.catalog.load import board_sha256, core_sha256, load_board
 from engine.errors import UsageError, WhycyclesError
 from engine.explain.hardware import Hardware, hardware_of
 from engine.firmware.types import CompilerName, KernelLibrary
 from engine.models.library import resolve_model
 from engine.pipeline.local import BOARD, MODEL, runs_dir
 from engine.pipeline.measure import measure
-from engine.pipeline.settings import ResolvedRun, RunSettings, resolve
+from engine.pipeline.settings import PARTS, ResolvedRun, RunSettings, resolve
 from engine.records.cause import Evidence
 from engine.records.diff import Difference, diff_records
 from engine.records.run import RunRecord
@@ -32,7 +33,7 @@ def hardware_for(record: RunRecord) -> Hardware:
     except WhycyclesError:
         return hardware_of(record)
     made_with = record.provenance
-    if (board_sha256(run.board), core_sha256(run.core)) == (made_with.board_sha256, made_with.core_sha256):
+    if (board_sha256(run.described), core_sha256(run.core)) == (made_with.board_sha256, made_with.core_sha256):
         return Hardware(run.board, run.core)
     return hardware_of(record)
 
@@ -44,16 +45,16 @@ def settings_of(record: RunRecord) -> ResolvedRun:
             f"{record.id} is {record.evidence}, not simulated", hint="only simulated runs can be re-simulated"
         )
     kept = runs_dir() / record.id
-    board = kept / BOARD
+    board = str(kept / BOARD) if (kept / BOARD).is_file() else record.board
     known = _is_known(record.model)
     settings = RunSettings(
         model=record.model if known else str(kept / MODEL),
-        board=str(board) if board.is_file() else record.board,
+        board=board,
         kernels=KernelLibrary(record.kernels),
         compiler=CompilerName(record.compiler),
         opt=record.opt,
         clock_mhz=record.clock_mhz,
-        place=_placement_in(record),
+        place=_overrides(record, load_board(board)),
     )
     run = resolve(settings)
     return run if known else dataclasses.replace(run, model=dataclasses.replace(run.model, name=record.model))
@@ -67,7 +68,7 @@ def _is_known(model: str) -> bool:
     return True
 
 
-def _placement_in(record: RunRecord) -> tuple[tuple[str, str], ...]:
-    """Placement overrides, from the ``…_weights-in-sram`` parts of the id."""
-    parts = [p.partition("-in-") for p in record.id.split("_") if "-in-" in p]
-    return tuple((part, memory) for part, _, memory in parts)
+def _overrides(record: RunRecord, board: Board) -> tuple[tuple[str, str], ...]:
+    """Where the record's placement differs from the board's own, as (part, memory)."""
+    used = record.placement.model_dump()
+    return tuple((part, used[part]) for part in PARTS if used[part] != getattr(board.placement, part))

@@ -31,10 +31,11 @@ class RunSettings:
 
 @dataclass(frozen=True, eq=False)
 class ResolvedRun:
-    """The same run with its model, board and core loaded. ``board`` has the placement overrides applied."""
+    """The same run with its model, board and core loaded; ``board`` is ``described`` with the placement overrides applied."""
 
     settings: RunSettings
     model: ModelRef
+    described: Board
     board: Board
     core: Core
     clock_mhz: float
@@ -53,7 +54,8 @@ def resolve(settings: RunSettings) -> ResolvedRun:
     """Load what the settings name. Raises UsageError, CatalogError or ModelError."""
     if settings.opt not in OPTS:
         raise UsageError(f"no optimisation level '{settings.opt}'", hint=f"one of {', '.join(OPTS)}")
-    board = _place(load_board(settings.board), settings.place)
+    described = load_board(settings.board)
+    board = _place(described, settings.place)
     clock_mhz = float(board.default_clock_mhz if settings.clock_mhz is None else settings.clock_mhz)
     # written so that NaN is refused too
     if not 0 < clock_mhz <= board.max_clock_mhz.value:
@@ -61,7 +63,7 @@ def resolve(settings: RunSettings) -> ResolvedRun:
             f"{board.name} does not run at {clock_mhz:g} MHz",
             hint=f"choose a clock above 0 and up to {board.max_clock_mhz.value:g} MHz",
         )
-    return ResolvedRun(settings, resolve_model(settings.model), board, load_core(board.core), clock_mhz)
+    return ResolvedRun(settings, resolve_model(settings.model), described, board, load_core(board.core), clock_mhz)
 
 
 def parse_place(text: str) -> tuple[str, str]:

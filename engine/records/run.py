@@ -99,6 +99,15 @@ class MemoryPart(Record):
     bytes: int
 
 
+class PlacementUsed(Record):
+    """The board memory that held each part of the image."""
+
+    code: str
+    weights: str
+    activations: str
+    stack: str
+
+
 class Provenance(Record):
     """What a run was made from. Nothing here names a host, a path or a time."""
 
@@ -123,6 +132,7 @@ class RunRecord(Record):
     board: str
     core: str
     clock_mhz: float = Field(gt=0)
+    placement: PlacementUsed
     kernels: str
     compiler: str
     opt: str

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.catalog.board import Board
+from engine.energy.power import EnergyEstimate, NoEnergy, estimate_energy
 from engine.explain.ties import interval_ms
 from engine.records.cause import Cause, Evidence
 from engine.records.counters import Counters
@@ -38,7 +39,7 @@ _MAXIMA = {"stack_high_water_bytes"}
 
 @dataclass(frozen=True)
 class Metric:
-    """One row. ``how``: counted (exact), modelled (by the flash interface), timed (by the timing model), static (from the image), described (by the catalogue)."""
+    """One row. ``how``: counted (exact), modelled (by the flash interface), timed (by the timing model), static (from the image), described (by the catalogue), estimated (from published power)."""
 
     level: int
     name: str
@@ -76,10 +77,17 @@ def _application(r: RunRecord) -> Iterator[Metric]:
     yield Metric(4, "latency, cold", milliseconds(r.cycles.cold / r.clock_mhz / 1000), "timed")
     rate = f"{significant(1000 / r.latency_ms)}\u00a0/s" if r.latency_ms else ""
     yield Metric(4, "throughput, back to back", rate, "timed", "" if rate else "the run took no cycles")
-    yield Metric(4, "energy per inference", absent="no power trace and no fitted energy model for this run")
+    yield _energy(estimate_energy(r))
     yield Metric(4, "flash used", kilobytes(r.memory.flash_bytes), "static")
     yield Metric(4, "RAM used", kilobytes(r.memory.ram_bytes), "static")
     yield Metric(4, "of it arena", kilobytes(r.memory.arena_bytes), "static")
+
+
+def _energy(estimate: EnergyEstimate | NoEnergy) -> Metric:
+    if isinstance(estimate, NoEnergy):
+        return Metric(4, "energy per inference", absent=estimate.reason)
+    low, middle, high = (significant(x / 1000) for x in (estimate.low_uj, estimate.energy_uj, estimate.high_uj))
+    return Metric(4, "energy per inference", f"{middle}\u00a0mJ ({low} \u2013 {high})", "estimated")
 
 
 def _system(r: RunRecord, board: Board | None) -> Iterator[Metric]:

@@ -17,7 +17,7 @@ from engine.catalog.load import board_sha256, core_sha256, load_board, load_core
 from engine.errors import CatalogError, UsageError
 from engine.records.cause import Cause, Evidence
 from engine.records.counters import Counters
-from engine.records.run import Cycles, Layer, MemoryPart, MemoryUse, Provenance, Region, RunRecord, Stack
+from engine.records.run import Cycles, Layer, MemoryPart, MemoryUse, PlacementUsed, Provenance, Region, RunRecord, Stack
 
 HAND_MADE = "hand-made by a test builder: not a result"
 
@@ -224,6 +224,7 @@ def make_record(
         board=board,
         core=core,
         clock_mhz=clock_mhz,
+        placement=PlacementUsed(code="flash", weights="flash", activations="sram1", stack="sram1"),
         kernels=kernels,
         compiler=compiler,
         opt=opt,

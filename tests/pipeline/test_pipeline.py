@@ -94,7 +94,7 @@ def test_a_run_is_found_again_until_something_changes(
     save(run, kws)
     assert fresh_record(run) == kws
     assert find_record(kws.id) == kws
-    monkeypatch.setattr("engine.pipeline.fingerprint._code_sha256", lambda: "another engine")
+    monkeypatch.setattr("engine.pipeline.fingerprint._code_sha256", lambda rooms: "another engine")
     assert fresh_record(run) is None
     assert gather().left_out[0].startswith(kws.id)
 
@@ -124,6 +124,17 @@ def test_a_campaign_names_what_differs(kws: RunRecord, own_runs: Path) -> None:
     assert [d.field for d in result.differences] == ["macs"]
     (updated,) = run_campaign(TINY, jobs=1, update=True)
     assert updated.differences
+    assert read_records(own_runs / "simulated") == (kws,)
+
+
+def test_a_broken_committed_record_is_a_difference(kws: RunRecord, own_runs: Path) -> None:
+    path = own_runs / "simulated" / f"{kws.id}.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    save(resolve(KWS), kws)
+    (result,) = run_campaign(TINY, jobs=1, update=False)
+    assert "not a valid run record" in str(result.differences[0])
+    list(run_campaign(TINY, jobs=1, update=True))
     assert read_records(own_runs / "simulated") == (kws,)
 
 

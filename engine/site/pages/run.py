@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+from engine.catalog.board import Board
+from engine.energy.power import EnergyEstimate, estimate_energy
 from engine.explain.explain import bound_by
 from engine.records.cause import Cause
 from engine.records.run import RunRecord, Stack
@@ -33,11 +35,15 @@ SECTIONS = (
 """Headings of the page, as anchors and names."""
 
 
-def command(record: RunRecord) -> str:
+def command(record: RunRecord, board: Board | None) -> str:
     """The command line that makes this run again; a board of the user's is named by its file."""
     words = ["whycycles", "run", record.model, "--board", record.board, "--kernels", record.kernels]
     words += ["--compiler", record.compiler, "--opt", record.opt, "--target", record.target]
     words += ["--clock", f"{record.clock_mhz:g}"]
+    if board is not None:
+        for part, memory in record.placement.model_dump().items():
+            if memory != getattr(board.placement, part):
+                words += ["--place", f"{part}={memory}"]
     return " ".join(shlex.quote(" ".join(w.split())) for w in words)
 
 
@@ -62,6 +68,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
     r = run.record
     folder = f"runs/{slug(r.id)}"
     board = world.boards.get(r.board)
+    energy = estimate_energy(r)
     sizes = {m.name: m.bytes for m in board.memories} if board else {}
     charts: dict[str, Chart] = {
         "stack": stack_chart(r),
@@ -93,8 +100,9 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         meaning=CAUSE_MEANING,
         levels=LEVELS,
         metrics=pyramid(r, board),
+        power=energy.basis if isinstance(energy, EnergyEstimate) else (),
         sections=SECTIONS,
         bound_by=bound_by,
-        command=command(r),
+        command=command(r, board),
         provenance=provenance(r),
     )
