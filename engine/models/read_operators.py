@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tflite
+from flatbuffers.number_types import Int32Flags
 from tflite.utils import BUILTIN_OPCODE2NAME
 
 from engine.models.graph import (
@@ -38,8 +39,8 @@ def read_opcodes(context: ReadContext, model: Any) -> tuple[tuple[str, bool], ..
     found = []
     for i in range(model.OperatorCodesLength()):
         source = model.OperatorCodes(i)
-        # Older writers fill only the 8-bit field; newer ones put 127 there and the truth in the other.
-        code = max(source.DeprecatedBuiltinCode(), source.BuiltinCode())
+        # Older writers fill only the 8-bit field, the newest only the other; where they disagree, TFLite takes the larger.
+        code = max(source.DeprecatedBuiltinCode(), _builtin_code(source))
         if code == tflite.BuiltinOperator.CUSTOM:
             name = text(source.CustomCode())
             if not name:
@@ -53,6 +54,13 @@ def read_opcodes(context: ReadContext, model: Any) -> tuple[tuple[str, bool], ..
                 "the file is damaged, or newer than this program: try a newer version, or convert for an older runtime",
             )
     return tuple(found)
+
+
+def _builtin_code(source: Any) -> int:
+    """The field ``builtin_code`` itself: the bindings' own accessor gives the other field for codes below 127."""
+    offset = source._tab.Offset(10)
+    code: int = source._tab.Get(Int32Flags, offset + source._tab.Pos) if offset else 0
+    return code
 
 
 def read_operator(

@@ -102,6 +102,19 @@ def test_several_subgraphs_and_old_and_new_operator_codes():
     assert graph.subgraphs[1].operators[0].op == "SOFTMAX"
 
 
+@pytest.mark.parametrize(("builtin", "deprecated"), [(25, 0), (0, 25), (25, 1), (1, 25), (25, 25), (25, 127)])
+def test_the_larger_of_both_operator_code_fields_counts(builtin, deprecated):
+    """As in TensorFlow Lite, so 127 (a placeholder for numbers above it) beside a smaller number is no operator."""
+    b = ModelBuilder()
+    b.output(b.softmax(b.input((1, 4))))
+    b.spec.opcodes[0] = OpcodeSpec(builtin=builtin, deprecated=deprecated)
+    if deprecated == 127:
+        with pytest.raises(UnsupportedOperatorError):
+            parse_graph(b.build(), "m")
+    else:
+        assert parse_graph(b.build(), "m").main.operators[0].op == "SOFTMAX"
+
+
 def test_custom_and_unknown_to_us_operators_are_named():
     b = ModelBuilder()
     x = b.input((1, 4))
