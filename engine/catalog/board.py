@@ -90,6 +90,7 @@ class FlashInterface(Frozen):
 
     ``unified`` means that ``icache`` also serves constants. A board without a cache leaves it out. ``miss_extra_cycles`` are
     core cycles that a miss (or a read, where there is no cache) costs beyond the wait states: bus crossing, moving a line.
+    ``ladder_source`` and ``prefetch_source`` start with "inferred: " where nothing that was opened gives them.
     """
 
     width_bytes: Figure
@@ -127,8 +128,28 @@ class FlashInterface(Frozen):
         return self.step(clock_mhz).wait_states
 
 
+class Current(Figure):
+    """Supply current of the microcontroller per MHz of core clock, in µA/MHz, and the conditions it holds under.
+
+    ``clock_mhz``: the clock it was measured at, where the source gives one. Currents of different conditions are not comparable.
+    """
+
+    conditions: str = Field(min_length=1)
+    clock_mhz: float | int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        if self.lowest <= 0:
+            raise ValueError("a current must be greater than 0")
+        return self
+
+
 class Board(Frozen):
-    """A board as the engine needs it."""
+    """A board as the engine needs it.
+
+    ``current_ua_per_mhz`` and ``price_usd`` (of the microcontroller alone, as its source dates it) are for energy and advice; they
+    take no part in a run, nor in its hash. Absent: no source was found.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
@@ -142,6 +163,8 @@ class Board(Frozen):
     flash: FlashInterface
     silicon: Literal["untested", "tested"] = "untested"
     notes: tuple[str, ...] = ()
+    current_ua_per_mhz: tuple[Current, ...] = ()
+    price_usd: Figure | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -165,6 +188,8 @@ class Board(Frozen):
             raise ValueError("default_clock_mhz is above the last step of flash.ladder")
         if self.default_clock_mhz > self.max_clock_mhz.highest:
             raise ValueError("default_clock_mhz is above max_clock_mhz")
+        if self.price_usd is not None and self.price_usd.lowest <= 0:
+            raise ValueError("price_usd must be greater than 0")
         return self
 
     def memory(self, name: str) -> Memory:

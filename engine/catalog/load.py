@@ -77,8 +77,11 @@ def list_cores() -> tuple[Core, ...]:
 
 
 def board_sha256(board: Board) -> str:
-    """Hash of the board's content (not of the file: comments and order of keys do not count)."""
-    return _sha256(board)
+    """Hash of the board's content (not of the file: comments and order of keys do not count).
+
+    Currents and price are left out: no run depends on them, so a better one must not make records look outdated.
+    """
+    return _sha256(board, leave_out=frozenset({"current_ua_per_mhz", "price_usd"}))
 
 
 def core_sha256(core: Core) -> str:
@@ -86,8 +89,9 @@ def core_sha256(core: Core) -> str:
     return _sha256(core)
 
 
-def _sha256(item: Frozen) -> str:
-    canonical = json.dumps(item.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def _sha256(item: Frozen, leave_out: frozenset[str] = frozenset()) -> str:
+    content = item.model_dump(mode="json", exclude=set(leave_out))
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
