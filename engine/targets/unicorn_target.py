@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FIRST_SLOTS = 1 << 14
 _MOST_SLOTS = 1 << 22
+EXIT_BYTES = 2  # the breakpoint an inference returns to
 _STEADY_TRIES = 4  # inferences until the flash interface repeats itself
 _STOP_TEXT = {
     at.Stop.BUDGET: ("ran away: more code executed than any real kernel needs", "an endless loop, most likely"),
@@ -57,6 +58,12 @@ class UnicornTarget:
                 "the run that watches memory gave another output than the run that counts",
                 hint="the emulator's memory hooks disturbed the program: report this with the ELF",
             )
+        if memory.code_bytes != code_bytes(image, profile) + EXIT_BYTES:
+            raise CheckFailedError(
+                f"the run that watches memory executed {memory.code_bytes} bytes of code, "
+                f"the one that counts {code_bytes(image, profile) + EXIT_BYTES}",
+                hint="the emulator's memory hooks disturbed the program: report this with the ELF",
+            )
         return Execution(
             target=self.name,
             target_version=self.version,
@@ -85,6 +92,13 @@ class UnicornTarget:
 
     def _watch(self, firmware: Firmware, image: Image, data: bytes) -> _Watched:
         return _Watching(self, firmware, image).run(data)
+
+
+def code_bytes(image: Image, profile: Profile) -> int:
+    """Bytes of code that a profile's blocks hold, each as often as it was entered."""
+    ends = np.array(sorted(image.block_ends), np.int64)
+    starts = profile.dst.astype(np.int64)
+    return int(((ends[np.searchsorted(ends, starts, "right")] - starts) * profile.count).sum())
 
 
 def check_inputs(firmware: Firmware, inputs: Sequence[bytes]) -> None:
@@ -204,10 +218,12 @@ def same_profile(a: Profile, b: Profile) -> bool:
 
 
 class _Watched:
-    """What the memory run saw; ``stack`` holds bytes of stack in use per region."""
+    """What the memory run saw; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference."""
 
-    def __init__(self, cold: MemoryProfile, warm: MemoryProfile, output: bytes, stack: tuple[int, ...]) -> None:
-        self.cold, self.warm, self.output, self.stack = cold, warm, output, stack
+    def __init__(
+        self, cold: MemoryProfile, warm: MemoryProfile, output: bytes, stack: tuple[int, ...], code_bytes: int
+    ) -> None:
+        self.cold, self.warm, self.output, self.stack, self.code_bytes = cold, warm, output, stack, code_bytes
 
 
 class _Watching(Session):
@@ -235,16 +251,19 @@ class _Watching(Session):
         self.boot()
         before = shared.flash_state(self.state)
         output = self.infer(data)
+        executed = int(self.state[at.H_WORK])
         cold = warm = shared.take_memory(self.state, self.board)
         for _ in range(_STEADY_TRIES):
             after = shared.flash_state(self.state)
             if np.array_equal(before, after):
                 break  # the last inference began as it ended: every further one is the same
             before = after
-            if self.infer(data) != output:
-                raise CheckFailedError("a repeated inference gave another output", hint="report this with the ELF")
+            if self.infer(data) != output or int(self.state[at.H_WORK]) != executed:
+                raise CheckFailedError(
+                    "a repeated inference gave another output or took another path", hint="report this with the ELF"
+                )
             warm = shared.take_memory(self.state, self.board)
-        return _Watched(cold, warm, output, self._stack())
+        return _Watched(cold, warm, output, self._stack(), executed)
 
     def _stack(self) -> tuple[int, ...]:
         """Bytes between the initial stack pointer and the lowest address stored to; at least what ``main`` holds."""

@@ -13,10 +13,12 @@ from engine.catalog.board import Board
 from engine.catalog.load import load_board, load_core
 from engine.counters.count import add_up, count_regions
 from engine.counters.decode import Decoder
+from engine.errors import CheckFailedError, ExecutionError
 from engine.firmware.build import build
 from engine.firmware.types import CompilerName, Firmware, KernelLibrary
 from engine.models.library import resolve_model
 from engine.models.reader import read_graph
+from engine.targets import layout, state
 from engine.targets.image import Image
 from engine.targets.machine import Limits, Machine
 from engine.targets.types import Execution
@@ -205,6 +207,44 @@ far:
     counters = count_regions(firmware, execution, kit.board("cortex-m7"))[0]
     assert counters.write_accesses == 2
     assert counters.ram_read_bytes == 4  # the flags have changed: ldrne executes
+
+
+def test_a_watching_run_that_takes_another_path_is_found(make: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the hook's remedy for the IT state, code after a conditional access is skipped: outputs may not show it."""
+    code = f"""{_ASM_HEAD}
+wc_infer:
+  push {{r4, lr}}
+  bl wc_layer_begin
+  ldr r2, =wc_arena
+  movs r0, #0
+  cmp r0, #0
+  itte eq
+  streq r0, [r2, #256]
+  cmpeq r0, #5
+  ldrne r1, [r2, #256]
+  bl far
+  bl wc_layer_end
+  pop {{r4, pc}}
+.type far, %function
+far:
+  movs r1, #0
+  cbz r1, out
+  adds r1, #1
+out:
+  bx lr
+"""
+    firmware = make("cortex-m7", code, 1, "assembler-with-cpp")
+    assert run(firmware).outputs
+    real = state.memory_state
+
+    def without_remedy(*arguments: object) -> state.State:
+        made = real(*arguments)  # type: ignore[arg-type]
+        made[made[layout.H_CONDITIONAL] : made[layout.H_MEMORY_TABLE]] = 0
+        return made
+
+    monkeypatch.setattr(state, "memory_state", without_remedy)
+    with pytest.raises((CheckFailedError, ExecutionError)):
+        run(firmware)
 
 
 @pytest.mark.parametrize("offset", [1022, 1023, 4093, 4095, 0])
