@@ -105,6 +105,9 @@ def read_tensor(context: ReadContext, source: Any, index: int, constants: Consta
     shape = _shape(here, source, dtype)
     if not 0 <= source.Buffer() < len(constants):
         raise here.bad(f"uses buffer {source.Buffer()}, but the file has {len(constants)}")
+    data = _data(here, constants, source.Buffer(), dtype, shape)
+    if data is not None and source.IsVariable():  # TFLite refuses it too; TFLite Micro would zero the constant
+        raise here.bad("is a variable, but has constant content")
     return Tensor(
         index=index,
         name=name,
@@ -112,7 +115,7 @@ def read_tensor(context: ReadContext, source: Any, index: int, constants: Consta
         shape=shape,
         signature=_signature(here, source, shape),
         quantisation=_quantisation(here, source.Quantization(), dtype, shape),
-        data=_data(here, constants, source.Buffer(), dtype, shape),
+        data=data,
         is_variable=bool(source.IsVariable()),
     )
 

@@ -161,6 +161,14 @@ def test_int4_is_unpacked_low_nibble_first():
     assert tensor.bytes == 2
 
 
+def test_a_variable_with_constant_content_is_refused():
+    b = one_conv()
+    weights = (b.graph.operators[0].inputs or [])[1]
+    b.graph.tensors[weights].variable = True
+    with pytest.raises(ModelError, match=f"tensor {weights} .* is a variable, but has constant content"):
+        parse_graph(b.build(), "m")
+
+
 def test_variables_may_be_read_before_they_are_written():
     b = ModelBuilder()
     x = b.input((1, 4))
