@@ -1,0 +1,128 @@
+"""What each mechanism costs: the run re-timed with it idealised, alone and together with the others.
+
+Gains are differences of two whole timings, real minus ideal, with all figures at the same end of their intervals. They overlap:
+the gains of two mechanisms need not add up to the gain of both (``engine.timing.shapley`` splits a gap).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from engine.catalog.board import Board
+from engine.catalog.core import Core
+from engine.counters.types import Block
+from engine.firmware.types import Firmware
+from engine.records.cause import Cause
+from engine.records.run import Stack
+from engine.targets.types import Execution
+from engine.timing.mechanism import IDEAL_MACHINE, Mechanism
+from engine.timing.retime import REAL, Retiming
+from engine.timing.table import End
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A region, or the whole run, with mechanisms idealised; warm.
+
+    ``stack`` is where its cycles go then. ``gain_*`` is what the real run takes more; the intervals hold the gains at the values
+    and at the low and high ends of all figures. Only with ``double_clock`` may a gain in cycles be negative (more wait states).
+    """
+
+    stack: Stack
+    latency_ms: float
+    gain_cycles: int
+    gain_cycles_interval: tuple[int, int]
+    gain_ms: float
+    gain_ms_interval: tuple[float, float]
+
+    @property
+    def cycles(self) -> int:
+        """Cycles: the sum of the stack."""
+        return self.stack.cycles
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """The run with ``mechanisms`` idealised. ``regions`` are the layers in order, the glue last; their cycles add up to the run's."""
+
+    mechanisms: tuple[Mechanism, ...]
+    clock_mhz: float
+    run: Outcome
+    regions: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The real run, every mechanism idealised alone (in the enum's order), all of the ideal machine's together, and combinations."""
+
+    real: Counterfactual
+    alone: tuple[Counterfactual, ...]
+    together: Counterfactual
+    combined: tuple[Counterfactual, ...]
+
+    def of(self, mechanism: Mechanism) -> Counterfactual:
+        """The counterfactual of one mechanism alone."""
+        return next(c for c in self.alone if c.mechanisms == (mechanism,))
+
+
+def what_if(
+    blocks: Mapping[int, Block],
+    execution: Execution,
+    firmware: Firmware,
+    board: Board,
+    core: Core,
+    clock_mhz: float,
+    combinations: Sequence[Set[Mechanism]] = (),
+) -> WhatIf:
+    """Re-time a stored execution with mechanisms idealised; arguments as for ``time_execution``.
+
+    Raises UsageError for a clock that the board's flash ladder does not cover.
+    """
+    return what_if_of(Retiming(blocks, execution, firmware, board, core, clock_mhz), combinations)
+
+
+def what_if_of(retiming: Retiming, combinations: Sequence[Set[Mechanism]] = ()) -> WhatIf:
+    """The same from a prepared re-timing, which keeps what it computed for the next question."""
+    return WhatIf(
+        real=counterfactual(retiming, REAL),
+        alone=tuple(counterfactual(retiming, {m}) for m in Mechanism),
+        together=counterfactual(retiming, set(IDEAL_MACHINE)),
+        combined=tuple(counterfactual(retiming, c) for c in combinations),
+    )
+
+
+def counterfactual(retiming: Retiming, mechanisms: Set[Mechanism]) -> Counterfactual:
+    """The run with some mechanisms idealised, ``double_clock`` allowed."""
+    double = Mechanism.DOUBLE_CLOCK in mechanisms
+    ideal = retiming.doubled() if double else retiming
+    cycle_mechanisms = mechanisms - {Mechanism.DOUBLE_CLOCK}
+    before = [retiming.cycles(REAL, end) for end in End]
+    after = [ideal.cycles(cycle_mechanisms, end) for end in End]
+    stacks = ideal.stacks(cycle_mechanisms)
+    clocks = (retiming.clock_mhz, ideal.clock_mhz)
+    regions = tuple(
+        _outcome(stack, tuple(b[i] for b in before), tuple(a[i] for a in after), clocks)
+        for i, stack in enumerate(stacks)
+    )
+    run = _outcome(_sum(stacks), tuple(sum(b) for b in before), tuple(sum(a) for a in after), clocks)
+    return Counterfactual(tuple(m for m in Mechanism if m in mechanisms), ideal.clock_mhz, run, regions)
+
+
+def _sum(stacks: Sequence[Stack]) -> Stack:
+    return Stack(**{cause.value: sum(s.of(cause) for s in stacks) for cause in Cause})
+
+
+def _outcome(stack: Stack, before: tuple[int, ...], after: tuple[int, ...], clocks_mhz: tuple[float, float]) -> Outcome:
+    """``before`` and ``after`` are cycles at the ends in the order of ``End``: the value first."""
+    gains = [b - a for b, a in zip(before, after, strict=True)]
+    # cycles over MHz are microseconds
+    gains_ms = [(b / clocks_mhz[0] - a / clocks_mhz[1]) / 1000 for b, a in zip(before, after, strict=True)]
+    return Outcome(
+        stack=stack,
+        latency_ms=after[0] / clocks_mhz[1] / 1000,
+        gain_cycles=gains[0],
+        gain_cycles_interval=(min(gains), max(gains)),
+        gain_ms=gains_ms[0],
+        gain_ms_interval=(min(gains_ms), max(gains_ms)),
+    )
