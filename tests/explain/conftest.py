@@ -1,0 +1,3 @@
+from tests.targets.conftest import make
+
+__all__ = ["make"]
