@@ -7,6 +7,7 @@ import click
 from engine import __version__
 from engine.cli.campaign import campaign
 from engine.cli.catalogue import boards, models
+from engine.cli.compare import compare
 from engine.cli.doctor import doctor
 from engine.cli.explain import explain
 from engine.cli.record import record
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (doctor, models, boards, run, explain, campaign, record, site):
+for command in (doctor, models, boards, run, explain, compare, campaign, record, site):
     main.add_command(command)

@@ -1,0 +1,27 @@
+"""``whycycles compare``: why two runs differ."""
+
+from __future__ import annotations
+
+import click
+
+from engine.cli.shell import console, json_option, print_json
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@json_option
+def compare(a: str, b: str, as_json: bool) -> None:
+    """Say whether two runs may be compared, by how much they differ, and why.
+
+    A and B are record files or run ids; every difference is B minus A.
+    """
+    from engine.explain.compare import compare as compare_records
+    from engine.explain.compare_terminal import render_comparison
+    from engine.pipeline.local import find_record
+
+    found = compare_records(find_record(a), find_record(b))
+    if as_json:
+        print_json(found)
+    else:
+        render_comparison(found, console())
