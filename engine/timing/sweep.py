@@ -13,7 +13,7 @@ from engine.counters.types import Block
 from engine.firmware.types import Firmware
 from engine.targets.types import Execution
 from engine.timing.retime import REAL, Retiming
-from engine.timing.table import CYCLE, End
+from engine.timing.table import End
 
 WORTH_IT = 0.01
 """A higher clock that saves a smaller share of the latency buys nothing."""
@@ -24,12 +24,21 @@ class Step(StrEnum):
 
     FIRST = "first"
     FASTER = "faster"
+    UNCERTAIN = "uncertain"
     NOTHING = "nothing"
 
     @property
     def label(self) -> str:
         """Name for people."""
-        return {"first": "lowest clock", "faster": "faster", "nothing": "a higher clock buys nothing"}[self.value]
+        return _LABELS[self]
+
+
+_LABELS = {
+    Step.FIRST: "lowest clock",
+    Step.FASTER: "faster",
+    Step.UNCERTAIN: "a higher clock may buy nothing",
+    Step.NOTHING: "a higher clock buys nothing",
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,8 @@ class SweepPoint:
 
     ``interval`` bounds ``cycles`` as in ``TimedRun``, ``latency_ms_interval`` the same in time. ``saving`` is the share of latency
     saved against the fastest lower clock (0.1: a tenth; negative: slower), ``saving_interval`` its range with all figures of both
-    clocks at the value, at the low and at the high end. ``step`` is NOTHING where the saving is less than 1 % or where one of
-    those ends saves no time at all.
+    clocks at the value, at the low and at the high end. ``step`` is NOTHING where the saving is less than ``WORTH_IT`` and
+    UNCERTAIN where it is more, but one of those ends saves no time at all.
     """
 
     clock_mhz: float
@@ -87,8 +96,7 @@ def sweep_of(retiming: Retiming, clocks: Sequence[float] | None = None) -> tuple
     fastest: tuple[float, ...] | None = None
     for clock in sorted(set(sweep_clocks(retiming.board) if clocks is None else clocks)):
         at = retiming.at(clock)
-        ticks = [int(at.ticks(REAL, end).sum()) for end in End]
-        latency = tuple(t / CYCLE / clock / 1000 for t in ticks)
+        latency = tuple(sum(at.cycles(REAL, end)) / clock / 1000 for end in End)
         points.append(_point(at, latency, fastest))
         if fastest is None or latency[0] < fastest[0]:
             fastest = latency
@@ -101,8 +109,10 @@ def _point(at: Retiming, latency_ms: tuple[float, ...], fastest_ms: tuple[float,
     savings = [1 - new / old if old else 0.0 for new, old in zip(latency_ms, fastest_ms or latency_ms, strict=True)]
     if fastest_ms is None:
         step = Step.FIRST
+    elif savings[0] < WORTH_IT:
+        step = Step.NOTHING
     else:
-        step = Step.FASTER if savings[0] >= WORTH_IT and min(savings) > 0 else Step.NOTHING
+        step = Step.FASTER if min(savings) > 0 else Step.UNCERTAIN
     flash = at.board.flash.step(at.clock_mhz)
     to_ms = at.clock_mhz * 1000
     return SweepPoint(
