@@ -59,9 +59,11 @@ def test_every_figure_has_an_origin_that_can_be_opened(board: Board) -> None:
 def test_ladders_rise_and_cover_the_clocks(board: Board) -> None:
     ladder = board.flash.ladder
     assert [s.up_to_mhz for s in ladder] == sorted({s.up_to_mhz for s in ladder})
-    # a faster clock never makes a read cheaper in core cycles
-    cost = [s.wait_states * s.bus_ratio for s in ladder]
-    assert cost == sorted(cost)
+    # a faster clock never makes a read cheaper in core cycles, unless the bus slows down against the core
+    for ratio in {s.bus_ratio for s in ladder}:
+        waits = [s.wait_states for s in ladder if s.bus_ratio == ratio]
+        assert waits == sorted(waits)
+    assert [s.bus_ratio for s in ladder] == sorted(s.bus_ratio for s in ladder)
     assert ladder[-1].up_to_mhz == board.max_clock_mhz.value
     assert 0 < board.default_clock_mhz <= board.max_clock_mhz.value
 

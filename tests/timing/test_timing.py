@@ -177,7 +177,7 @@ def test_wait_states_on_a_slower_bus_cost_core_cycles() -> None:
     board = load_board("nucleo-h743zi")
     extra = board.flash.miss_extra_cycles
     assert extra is not None
-    assert flash_ticks(board, 480, End.VALUE).fetch_miss == (2 * 2 + extra.value) * CYCLE
+    assert flash_ticks(board, 480, End.VALUE).fetch_miss == (4 * 2 + extra.value) * CYCLE
     assert flash_ticks(board, 200, End.VALUE).fetch_miss == (2 + extra.value) * CYCLE
 
 
