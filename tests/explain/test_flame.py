@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.explain.flame import (
@@ -153,6 +153,7 @@ STACKS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STACKS, st.text(max_size=30))
 def test_names_of_any_kind_stay_readable(stacks: list[Sample], title: str) -> None:
     total = sum(s.cycles for s in stacks)
@@ -226,6 +227,7 @@ def test_a_run_without_cycles_says_so() -> None:
     jsonschema.validate(json.loads(speedscope([], "nothing").to_json()), SPEEDSCOPE)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=30), st.integers(0, 10**9))
 def test_apportioned_cycles_sum_and_stay_within_one(ticks: list[int], cycles: int) -> None:
     if sum(ticks) == 0:

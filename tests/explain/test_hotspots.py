@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog.load import load_core
@@ -159,6 +159,7 @@ INSTRUCTIONS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(kit.CORES), st.lists(INSTRUCTIONS, min_size=1, max_size=24), st.sampled_from(End))
 def test_instruction_ticks_sum_by_cause_and_are_never_negative(core: str, code: list[Instruction], end: End) -> None:
     table = core_ticks(load_core(core), end)
