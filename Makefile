@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CAMPAIGN ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help site measure serve test test-slow lint publish clean
+.PHONY: help venv site measure serve test test-slow lint publish clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,8 @@ $(VENV)/.test: pyproject.toml $(VENV)/.core
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
+venv: $(VENV)/.core ## only install whycycles into .venv
+
 site: $(VENV)/.core ## measure what changed, explain it, build the website into site/
 	@$(BIN)/whycycles campaign $(CAMPAIGN) --jobs $(JOBS)
 	@$(BIN)/whycycles site build
@@ -33,10 +35,10 @@ serve: site ## build the site and serve it on http://127.0.0.1:8000
 	@$(BIN)/whycycles site serve
 
 test: $(VENV)/.test lint ## lint, types and the fast tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 test-slow: $(VENV)/.test ## the slow tests (every core, the fuzz tests, the browser)
-	@$(BIN)/python -m pytest -q -m slow
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m slow
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from engine.errors import CheckFailedError
 _SHOWN = 10
 
 
-@click.command()
+@click.command(short_help="Measure a matrix of runs, incrementally.")
 @click.argument("name", default="default")
 @click.option("--update", is_flag=True, help="Rewrite the committed records where they differ.")
 @click.option(
@@ -38,11 +38,16 @@ def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task(f"campaign {matrix.name}", total=total)
-        for result in run_campaign(matrix, jobs=jobs, update=update):
-            results.append(result)
-            bar.advance(task)
-            if result.outcome is not Outcome.UNCHANGED:
-                bar.console.print(_line(result, len(results), total), soft_wrap=True)
+        try:
+            for result in run_campaign(matrix, jobs=jobs, update=update):
+                results.append(result)
+                bar.advance(task)
+                if result.outcome is not Outcome.UNCHANGED:
+                    bar.console.print(_line(result, len(results), total), soft_wrap=True)
+        except KeyboardInterrupt:
+            raise CheckFailedError(
+                f"stopped: {len(results)} of {total} runs are kept", hint="the same command continues where it stopped"
+            ) from None
     failed = [r for r in results if r.outcome is Outcome.FAILED]
     different = [r for r in results if r.differences and not update]
     if as_json:

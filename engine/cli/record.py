@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from engine.cli.shell import Shell, json_option, progress_console
-from engine.errors import CheckFailedError
+from engine.errors import CheckFailedError, RecordError, UsageError
 
 
 @click.group(cls=Shell)
@@ -20,15 +20,28 @@ def record() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @json_option
 def check(path: Path, as_json: bool) -> None:
-    """Validate a record (or every record of a folder) against the schema and its own sums."""
-    from engine.records.store import read_record
+    """Validate a record, or every record below a folder, against the schema and its own sums."""
+    from engine.records.store import problems_of
 
-    paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    found = [read_record(p) for p in paths]
+    paths = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    if not paths:
+        raise UsageError(
+            f"there is no record below {path}", hint="records are JSON files, such as measurements/simulated/"
+        )
+    found = {p: problems_of(p) for p in paths}
+    wrong = {p: problems for p, problems in found.items() if problems}
     if as_json:
-        click.echo(json.dumps([{"id": r.id, "valid": True} for r in found], indent=1))
+        rows = [{"path": str(p), "valid": not problems, "problems": list(problems)} for p, problems in found.items()]
+        click.echo(json.dumps(rows, indent=1))
     else:
-        click.echo(f"{len(found)} valid record{'s' if len(found) != 1 else ''}")
+        for p, problems in wrong.items():
+            for problem in problems:
+                click.echo(f"{p}: {problem}")
+        click.echo(f"{len(found) - len(wrong)} of {len(found)} records are valid")
+    if wrong:
+        raise RecordError(
+            f"{len(wrong)} of {len(found)} records are not valid", hint="measure them again: `whycycles run`"
+        )
 
 
 @record.command()

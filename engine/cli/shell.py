@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from pydantic import BaseModel
 from rich.console import Console
 
-from engine.errors import WhycyclesError
+from engine.errors import ToolError, WhycyclesError
 
 
 class Shell(click.Group):
     """A group whose commands end in one message and a hint, never in a traceback, for anything a user can cause."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a command; exit code 0 done, 1 a check failed, 2 bad usage or bad input."""
+        """Run a command and exit: 0 done, 1 a check failed or interrupted, 2 bad usage or bad input."""
+        # a terminal that cannot show a sign gets a question mark, not a traceback
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")
         try:
-            return super().main(*args, **kwargs)
+            super().main(*args, **{**kwargs, "standalone_mode": False})
+            sys.stdout.flush()
         except WhycyclesError as error:
             fail(error)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("stopped", err=True)
+            sys.exit(1)
         except BrokenPipeError:
-            # the reader of a pipe went away: nothing left to say
-            sys.stderr.close()
+            # the reader of a pipe has seen enough; the interpreter must not flush into it again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            fail(
+                ToolError(
+                    f"{error.strerror or error}{where}", hint="check the path, its permissions and the space left"
+                )
+            )
+        sys.exit(0)
 
 
-def fail(error: WhycyclesError) -> None:
+def fail(error: WhycyclesError) -> NoReturn:
     """Print an error with its hint and exit."""
     click.echo(f"error: {error.message}", err=True)
     click.echo(f"hint: {error.hint}", err=True)
@@ -37,8 +57,9 @@ def fail(error: WhycyclesError) -> None:
 
 
 def console() -> Console:
-    """A console for results: colour only on a terminal, at least 80 columns."""
-    width = None if sys.stdout.isatty() else 100
+    """A console for results: as wide as the terminal, ``$COLUMNS`` or 100 columns where there is none."""
+    columns = os.environ.get("COLUMNS", "")
+    width = None if sys.stdout.isatty() else int(columns) if columns.isdigit() and int(columns) >= 20 else 100
     return Console(width=width, highlight=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -70,14 +71,22 @@ def run_campaign(campaign: Campaign, *, jobs: int, update: bool) -> Iterator[Run
         yield from (_settle(_run(s), update) for s in todo)
         return
     # fork would copy the emulator's and numba's threads; spawn starts clean
-    with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = [pool.submit(_run, s) for s in todo]
-        try:
-            for future in as_completed(futures):
-                yield _settle(future.result(), update)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(jobs, len(todo)), mp_context=context, initializer=_leave_interrupts_to_the_parent)
+    try:
+        for future in as_completed([pool.submit(_run, s) for s in todo]):
+            yield _settle(future.result(), update)
+    except BaseException:
+        # stop at once: every finished run has been kept by its worker
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        raise
+    pool.shutdown()
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _fresh(settings: RunSettings) -> RunResult | None:

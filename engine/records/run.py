@@ -134,6 +134,7 @@ class RunRecord(Record):
     clock_mhz: float = Field(gt=0)
     placement: PlacementUsed
     kernels: str
+    lowering: str = Field(default="tflm", description="whose choice of kernels was followed: tflm or microtvm")
     compiler: str
     opt: str
     target: str
@@ -160,6 +161,10 @@ class RunRecord(Record):
         issued = sum(x.counters.instructions for x in self.layers) + self.glue.counters.instructions
         if (warm, cold, issued) != (self.cycles.warm, self.cycles.cold, self.instructions):
             raise ValueError("layers and glue do not sum to the inference")
+        if abs(self.latency_ms - warm / self.clock_mhz / 1000) > 1e-6:
+            raise ValueError("latency_ms is not the warm cycles divided by the clock")
+        if (self.evidence is Evidence.MEASURED) != (self.target == "board"):
+            raise ValueError("evidence and target contradict each other: what is measured ran on a board")
         low, high = self.cycles_interval
         if not low <= self.cycles.warm <= high:
             raise ValueError("cycles_interval does not hold the warm cycles")

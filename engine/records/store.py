@@ -15,7 +15,7 @@ from engine.records.run import RunRecord
 MAX_BYTES = 100_000
 """A record larger than this does not belong in a repository; bulky data is content-addressed elsewhere."""
 
-_HINT = "run `whycycles record check FILE` for the whole list, or measure it again with `whycycles run`"
+_HINT = "`whycycles record check FILE` lists everything that is wrong; or measure it again with `whycycles run`"
 
 
 def dump_record(record: RunRecord) -> str:
@@ -29,27 +29,36 @@ def record_problems(text: str) -> tuple[str, ...]:
         RunRecord.model_validate_json(text)
     except ValidationError as error:
         return tuple(
-            f"{'.'.join(str(p) for p in e['loc']) or 'record'}: {e['msg']}"
+            f"{'.'.join(str(p) for p in e['loc']) or 'record'}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors(include_url=False, include_context=False)
         )
     return ()
 
 
+def problems_of(path: Path) -> tuple[str, ...]:
+    """Everything that is wrong with a record file; empty if it is valid. Raises RecordError if it cannot be read."""
+    return record_problems(_text(path))
+
+
 def read_record(path: Path) -> RunRecord:
     """Read and validate one record. Raises RecordError."""
+    text = _text(path)
+    problems = record_problems(text)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise RecordError(f"{path} is not a valid run record: {problems[0]}{more}", hint=_HINT)
+    return RunRecord.model_validate_json(text)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except FileNotFoundError:
         raise RecordError(
             f"no record at {path}", hint="name a record file, or a run id shown by `whycycles run`"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path} cannot be read: {error}", hint="name a record file (JSON)") from None
-    problems = record_problems(text)
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise RecordError(f"{path} is not a valid run record: {problems[0]}{more}", hint=_HINT)
-    return RunRecord.model_validate_json(text)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

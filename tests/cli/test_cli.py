@@ -1,6 +1,11 @@
 """The command line: help, exit codes, and one message with one hint for everything a user can get wrong."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import click
@@ -154,7 +159,7 @@ def test_record_check(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_record(kws_record(), path)
     assert invoke("record", "check", str(path)).exit_code == 0
-    assert "1 valid record" in invoke("record", "check", str(tmp_path)).stdout
+    assert "1 of 1 records are valid" in invoke("record", "check", str(tmp_path)).stdout
     path.write_text(dump_record(kws_record()).replace('"warm"', '"hot"', 1))
     refused(invoke("record", "check", str(path)))
 
@@ -176,3 +181,82 @@ def test_run_prints_what_scripts_read(monkeypatch: pytest.MonkeyPatch) -> None:
     text = invoke("run", "kws", "--board", "nucleo-l4r5zi")
     assert "simulated" in text.stdout
     assert record["id"] in text.stdout
+
+
+def test_record_check_of_nothing_is_refused(tmp_path: Path) -> None:
+    assert "no record below" in refused(invoke("record", "check", str(tmp_path)))
+
+
+def test_record_check_lists_every_problem(tmp_path: Path) -> None:
+    data = json.loads(dump_record(kws_record()))
+    data["clock_mhz"], data["opt"] = "fast", 2
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.json").write_text(json.dumps(data))
+    result = invoke("record", "check", str(tmp_path))
+    refused(result)
+    assert "clock_mhz" in result.stdout
+    assert "opt" in result.stdout
+
+
+def test_a_board_that_passes_for_another_is_refused(tmp_path: Path) -> None:
+    text = (REPO / "engine" / "catalog" / "boards" / "nucleo-l4r5zi.toml").read_text()
+    own = tmp_path / "own.toml"
+    own.write_text(text.replace("default_clock_mhz = 120", "default_clock_mhz = 80"))
+    assert "calls itself nucleo-l4r5zi" in refused(invoke("run", "kws", "--board", str(own)))
+
+
+def test_a_place_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    refused(invoke("site", "build", "--out", str(blocked / "site")))
+
+
+def run_in_shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command.replace("whycycles", f"{sys.executable} -m engine")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPO,
+        env=os.environ | environment,
+    )
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    found = run_in_shell("whycycles record schema | head -1")
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_a_full_disk_is_one_message() -> None:
+    found = run_in_shell("whycycles record schema > /dev/full")
+    assert found.returncode == 2
+    assert found.stderr.startswith("error: No space left")
+    assert "Traceback" not in found.stderr
+
+
+def test_a_terminal_without_signs_gets_question_marks(tmp_path: Path) -> None:
+    write_record(kws_record(), tmp_path / "a.json")
+    found = run_in_shell(f"whycycles explain {tmp_path / 'a.json'} --layer 1", PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert found.returncode == 0
+    assert "Traceback" not in found.stderr
+
+
+def test_an_interrupted_campaign_stops_at_once(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine", "campaign", "default", "--jobs", "2"],
+        cwd=REPO,
+        env=os.environ | {"WHYCYCLES_CACHE": str(tmp_path / "cache")},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    # the workers are running once the first one has made something
+    for _ in range(600):
+        if (tmp_path / "cache").exists():
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "of 20 runs are kept" in said
+    assert "Traceback" not in said
