@@ -58,10 +58,11 @@ class RawInstruction:
 
 @dataclass(frozen=True)
 class Segment:
-    """Bytes to put at a load address before reset."""
+    """Bytes to put at a load address before reset; ``runs_at`` is where they are used (elsewhere: start-up copies them)."""
 
     address: int
     data: bytes
+    runs_at: int
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Image:
         if elf["e_machine"] != "EM_ARM" or not elf.little_endian:
             raise BadInputError(f"{self.path} is not a little-endian Arm ELF", hint="build it for a Cortex-M core")
         self.segments = tuple(
-            Segment(int(s["p_paddr"]), bytes(s.data()))
+            Segment(int(s["p_paddr"]), bytes(s.data()), int(s["p_vaddr"]))
             for s in elf.iter_segments()
             if s["p_type"] == "PT_LOAD" and s["p_filesz"]
         )
@@ -181,6 +182,13 @@ class Image:
         """An address for people: ``0x08000124 (softmax+0x10)``."""
         found = self.function_at(address)
         return f"0x{address:08x}" + (f" ({found.name}+0x{address - found.address:x})" if found else "")
+
+    def stored_at(self, address: int) -> int:
+        """Where the byte used at an address is loaded: the same address unless start-up copies it from there."""
+        for segment in self.segments:
+            if segment.runs_at <= address < segment.runs_at + len(segment.data):
+                return address - segment.runs_at + segment.address
+        return address
 
     def word(self, address: int) -> int | None:
         """The 32-bit word at a load address, None where nothing is loaded."""

@@ -133,10 +133,13 @@ class Machine:
         self.stack_top = self._initial_stack(handler)
         self.uc.reg_write(arm_const.UC_ARM_REG_SP, self.stack_top)
         self.uc.reg_write(arm_const.UC_ARM_REG_LR, 0xFFFFFFFF)
-        covered = bytes(self.uc.mem_read(self.idle, 2))
-        self.uc.mem_write(self.idle, _BREAKPOINT)
+        # code that runs in RAM arrives there during start-up, so its breakpoint must be copied with it
+        stored = self.image.stored_at(self.idle)
+        covered = bytes(self.uc.mem_read(stored, 2))
+        self.uc.mem_write(stored, _BREAKPOINT)
         self._start(handler, self.idle, where)
-        self.uc.mem_write(self.idle, covered)
+        for place in {stored, self.idle}:
+            self.uc.mem_write(place, covered)
         self.stack_idle = int(self.uc.reg_read(arm_const.UC_ARM_REG_SP))
 
     def _initial_stack(self, handler: int) -> int:
