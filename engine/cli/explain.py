@@ -21,11 +21,13 @@ def explain(record: str, layer: int | None, as_json: bool) -> None:
 
     found = find_record(record)
     explanation = explain_run(found, hardware_for(found))
-    if layer is not None and not 0 <= layer < len(found.layers):
+    # by index: float conversions come first and last but have the highest indices
+    by_index = {x.index: x for x in explanation.layers}
+    if layer is not None and layer not in by_index:
         raise UsageError(f"run {found.id} has no layer {layer}", hint=f"layers are 0 to {len(found.layers) - 1}")
     if as_json:
-        print_json(explanation if layer is None else explanation.layers[layer])
+        print_json(explanation if layer is None else by_index[layer])
     elif layer is None:
         render(explanation, found, console())
     else:
-        render_layer(explanation.layers[layer], found, console())
+        render_layer(by_index[layer], found, console())

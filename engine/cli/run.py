@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from engine.cli.shell import console, json_option, print_json, progress_console
-from engine.firmware.types import CompilerName, KernelLibrary
+from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.pipeline.settings import OPTS, RunSettings, parse_place, resolve
 
 
@@ -27,6 +27,13 @@ from engine.pipeline.settings import OPTS, RunSettings, parse_place, resolve
     help="clang comes with pip; gcc is arm-none-eabi-gcc on the PATH.",
 )
 @click.option("--opt", type=click.Choice(OPTS), default="O2", show_default=True, help="Optimisation level.")
+@click.option(
+    "--lowering",
+    type=click.Choice([x.value for x in Lowering]),
+    default=Lowering.TFLM.value,
+    show_default=True,
+    help="Whose choice of kernels to follow: TensorFlow Lite Micro's, or microTVM's (cmsis-nn only).",
+)
 @click.option("--clock", "clock_mhz", type=float, metavar="MHZ", help="Core clock; the board's default if absent.")
 @click.option(
     "--target", type=click.Choice(["auto", "unicorn"]), default="auto", show_default=True, help="Where to run."
@@ -42,6 +49,7 @@ def run(
     kernels: str,
     compiler: str,
     opt: str,
+    lowering: str,
     clock_mhz: float | None,
     target: str,
     place: tuple[str, ...],
@@ -68,6 +76,7 @@ def run(
         opt=opt,
         clock_mhz=clock_mhz,
         place=tuple(parse_place(p) for p in place),
+        lowering=Lowering(lowering),
     )
     resolved = resolve(settings)
     record = None if fresh else fresh_record(resolved)

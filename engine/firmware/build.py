@@ -21,7 +21,7 @@ from engine.firmware.keys import firmware_key
 from engine.firmware.link import STACK_BYTES, link, refuse_absurd
 from engine.firmware.lowering import LoweredModel, lower
 from engine.firmware.toolchain import Cpu, Source, Toolchain, Tree, check_opt, compile_all, cpu_for, toolchain
-from engine.firmware.types import Compiler, CompilerName, Firmware, KernelLibrary, KernelLibraryInfo
+from engine.firmware.types import Compiler, CompilerName, Firmware, KernelLibrary, KernelLibraryInfo, Lowering
 from engine.models.graph import Graph
 from engine.paths import FIRMWARE_DIR, cache_dir
 
@@ -44,11 +44,12 @@ def build(
     opt: str,
     port: str = "bare",
     stack_bytes: int = STACK_BYTES,
+    lowering: Lowering = Lowering.TFLM,
 ) -> Firmware:
     """Build ``graph`` for a board. The same arguments give the same ELF bytes on every machine, at once if cached.
 
     ``model`` is the name for records and the UART; ``board.placement`` decides where each part lies; ``stack_bytes`` (a
-    multiple of 8) is reserved and counted as RAM.
+    multiple of 8) is reserved and counted as RAM; ``lowering`` says whose choice of kernels is followed.
 
     Raises UsageError (options), ModelError (cannot be lowered), DoesNotFitError, ToolError and BuildError.
     """
@@ -64,20 +65,22 @@ def build(
     cmsis_nn = find_cmsis_nn() if library is KernelLibrary.CMSIS_NN else None
     kernels = KernelLibraryInfo(library, cmsis_nn.version if cmsis_nn else __version__)
     wanted = (_FORMAT, model, kernels, board, core, tools.name, tools.version)
-    key = firmware_key(graph, (*wanted, tools.flags(cpu, opt), port, stack_bytes))
+    key = firmware_key(graph, (*wanted, tools.flags(cpu, opt), port, stack_bytes, lowering))
     folder = cache_dir() / "firmware" / key
     cached = _read(folder)
     if cached is not None:
         return cached
 
-    lowered = lower(graph, library, core_features=_features(core))
+    lowered = lower(graph, library, core_features=_features(core), lowering=lowering)
     needs = {"arena": lowered.arena.bytes, "weights": sum(layer.weight_bytes for layer in lowered.layers)}
     refuse_absurd(board, needs, stack_bytes)
-    facts = (
+    facts: tuple[tuple[str, str], ...] = (
         ("model", model), ("model-sha256", graph.sha256), ("board", board.name), ("core", core.name),
         ("kernels", library), ("kernels-version", kernels.version), ("compiler", tools.name),
         ("compiler-version", tools.version), ("opt", opt), ("whycycles", __version__),
     )  # fmt: skip
+    if lowering is not Lowering.TFLM:
+        facts = (*facts, ("lowering", lowering))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
@@ -102,6 +105,8 @@ def build(
                 flash_bytes=image.flash_bytes,
                 ram_bytes=image.ram_bytes,
                 stack_bytes=image.stack_bytes,
+                lowering=lowering,
+                float_input=lowered.float_input,
             )
             _store(firmware, elf, folder)
     except OSError as error:

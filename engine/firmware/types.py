@@ -28,6 +28,17 @@ class KernelLibrary(StrEnum):
     CMSIS_NN = "cmsis-nn"
 
 
+class Lowering(StrEnum):
+    """Whose choices the lowering follows where kernels are called in more than one way.
+
+    ``tflm``: TensorFlow Lite Micro's, one kernel per operator as the operator says. ``microtvm``: Apache TVM's of 2022 with its
+    CMSIS-NN back end (see ``engine.firmware.lowering.microtvm``); for the library ``cmsis-nn`` only.
+    """
+
+    TFLM = "tflm"
+    MICROTVM = "microtvm"
+
+
 class CompilerName(StrEnum):
     """Compilers a firmware can be built with."""
 
@@ -79,6 +90,7 @@ class LoweredLayer:
     """One layer as lowered: an operator and the kernel call that does it.
 
     ``kernel`` is the function that does the work ("arm_convolve_1x1_s8_fast", "wc_conv_2d_s8"); ``library`` whose it is.
+    ``index`` is the operator's; a layer that is no operator of the model (float conversion) has an index behind the last one.
     """
 
     index: int
@@ -88,6 +100,15 @@ class LoweredLayer:
     library: KernelLibrary
     macs: int
     weight_bytes: int
+    output_shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class FloatInput:
+    """A firmware that takes float32 input for an int8 model: real = scale * (q - zero_point), quantised on the device."""
+
+    scale: float
+    zero_point: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +126,8 @@ class Section:
 class Firmware:
     """A linked firmware for one board (or an MPS2 board), ready to run.
 
-    ``input``/``output`` are placements in the arena of the model's (single) input and output.
+    ``layers`` in the order of execution: the n-th is region n of an execution. ``inputs``/``outputs`` are placements in the
+    arena of the model's inputs and outputs. With ``float_input`` the input is float32 (see ``engine.firmware.stimulus``).
     """
 
     elf: Path
@@ -124,3 +146,5 @@ class Firmware:
     flash_bytes: int
     ram_bytes: int
     stack_bytes: int
+    lowering: Lowering = Lowering.TFLM
+    float_input: FloatInput | None = None

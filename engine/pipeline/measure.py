@@ -14,6 +14,7 @@ from engine.counters.count import count_regions
 from engine.counters.decode import Decoder
 from engine.errors import CheckFailedError
 from engine.firmware.build import build
+from engine.firmware.stimulus import stimulus
 from engine.firmware.types import Firmware
 from engine.models.cost import model_cost
 from engine.models.cost_types import ModelCost
@@ -59,11 +60,12 @@ def measure(run: ResolvedRun, progress: Progress = lambda _: None) -> Measured:
     cost = model_cost(graph)
     progress("building the firmware")
     firmware = build(
-        graph, model=run.model.name, library=s.kernels, board=run.board, core=run.core, compiler=s.compiler, opt=s.opt
-    )
+        graph, model=run.model.name, library=s.kernels, board=run.board, core=run.core, compiler=s.compiler, opt=s.opt,
+        lowering=s.lowering,
+    )  # fmt: skip
     inputs = make_inputs(graph, count=INPUTS)
     progress("executing")
-    execution = _execute(run, firmware, inputs)
+    execution = _execute(run, firmware, stimulus(firmware, inputs))
     verdict = check_outputs(graph, run.model.path, inputs, execution.outputs)
     if verdict.matches is False:
         raise CheckFailedError(
@@ -100,6 +102,8 @@ def _record(
     verdict: Verdict,
     inputs: tuple[bytes, ...],
 ) -> RunRecord:
+    # a layer that is no operator of the model (float conversion) has no cost in it
+    costs = {op.index: op for op in cost.operators}
     layers = tuple(
         Layer(
             index=layer.index,
@@ -109,13 +113,11 @@ def _record(
             library=layer.library.value,
             macs=layer.macs,
             weight_bytes=layer.weight_bytes,
-            arithmetic_intensity=round(op.arithmetic_intensity, 4),
-            output_shape=op.output_shape,
+            arithmetic_intensity=round(costs[layer.index].arithmetic_intensity, 4) if layer.index in costs else 0.0,
+            output_shape=costs[layer.index].output_shape if layer.index in costs else layer.output_shape,
             **_region(region, count).__dict__,
         )
-        for layer, op, region, count in zip(
-            firmware.layers, cost.operators, timed.regions[:-1], counters[:-1], strict=True
-        )
+        for layer, region, count in zip(firmware.layers, timed.regions[:-1], counters[:-1], strict=True)
     )
     glue = _region(timed.regions[-1], counters[-1])
     warm = sum(x.cycles for x in layers) + glue.cycles
@@ -129,6 +131,7 @@ def _record(
         clock_mhz=run.clock_mhz,
         placement=PlacementUsed(**run.board.placement.model_dump()),
         kernels=s.kernels.value,
+        lowering=s.lowering.value,
         compiler=s.compiler.value,
         opt=s.opt,
         target=execution.target,

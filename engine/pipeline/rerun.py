@@ -8,7 +8,7 @@ from engine.catalog.board import Board
 from engine.catalog.load import board_sha256, core_sha256, load_board
 from engine.errors import UsageError, WhycyclesError
 from engine.explain.hardware import Hardware, hardware_of
-from engine.firmware.types import CompilerName, KernelLibrary
+from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import resolve_model
 from engine.pipeline.local import BOARD, MODEL, runs_dir
 from engine.pipeline.measure import measure
@@ -55,9 +55,20 @@ def settings_of(record: RunRecord) -> ResolvedRun:
         opt=record.opt,
         clock_mhz=record.clock_mhz,
         place=_overrides(record, load_board(board)),
+        lowering=_lowering(record),
     )
     run = resolve(settings)
     return run if known else dataclasses.replace(run, model=dataclasses.replace(run.model, name=record.model))
+
+
+def _lowering(record: RunRecord) -> Lowering:
+    try:
+        return Lowering(record.lowering)
+    except ValueError:
+        raise UsageError(
+            f"{record.id} was lowered as '{record.lowering}', which is not known here",
+            hint=f"one of {', '.join(Lowering)}",
+        ) from None
 
 
 def _is_known(model: str) -> bool:

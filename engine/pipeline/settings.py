@@ -9,7 +9,7 @@ from engine.catalog.board import Board, Placement
 from engine.catalog.core import Core
 from engine.catalog.load import load_board, load_core
 from engine.errors import UsageError
-from engine.firmware.types import CompilerName, KernelLibrary
+from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import ModelRef, resolve_model
 
 OPTS = ("O0", "O1", "O2", "O3", "Os")
@@ -27,6 +27,7 @@ class RunSettings:
     opt: str = "O2"
     clock_mhz: float | None = None
     place: tuple[tuple[str, str], ...] = ()
+    lowering: Lowering = Lowering.TFLM
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,8 @@ class ResolvedRun:
         parts = [_slug(self.model.name), self.board.name, s.kernels.value, f"{s.compiler.value}-{s.opt.lower()}"]
         parts.append(f"{self.clock_mhz:g}mhz")
         parts += [f"{part}-in-{memory}" for part, memory in sorted(s.place)]
+        if s.lowering is not Lowering.TFLM:
+            parts.append(s.lowering.value)
         return "_".join(parts)
 
 
@@ -54,6 +57,11 @@ def resolve(settings: RunSettings) -> ResolvedRun:
     """Load what the settings name. Raises UsageError, CatalogError or ModelError."""
     if settings.opt not in OPTS:
         raise UsageError(f"no optimisation level '{settings.opt}'", hint=f"one of {', '.join(OPTS)}")
+    if settings.lowering is Lowering.MICROTVM and settings.kernels is not KernelLibrary.CMSIS_NN:
+        raise UsageError(
+            f"the microtvm lowering calls CMSIS-NN's kernels, not {settings.kernels}",
+            hint="use --kernels cmsis-nn, or leave --lowering out",
+        )
     described = load_board(settings.board)
     board = _place(described, settings.place)
     clock_mhz = float(board.default_clock_mhz if settings.clock_mhz is None else settings.clock_mhz)

@@ -76,4 +76,10 @@ void wc_add_broadcast_s8(const wc_add_t *add, const wc_broadcast_t *shape, const
 /* over the last axis; output has scale 1/256 and zero point -128 */
 void wc_softmax_s8(const wc_softmax_t *softmax, const int8_t *input, int8_t *output);
 
+/* round(input / scale) + zero point, ties away from zero, clamped to int8 */
+void wc_quantize_f32_s8(int32_t elements, float inverse_scale, float zero_point, const float *input, int8_t *output);
+
+/* scale * (input - zero point) */
+void wc_dequantize_s8_f32(int32_t elements, float scale, int32_t zero_point, const int8_t *input, float *output);
+
 #endif

@@ -1,12 +1,23 @@
 import pytest
 
 from engine.errors import UsageError
+from engine.firmware.types import KernelLibrary, Lowering
 from engine.pipeline.settings import RunSettings, parse_place, resolve
 
 
 def test_the_id_names_every_choice() -> None:
     run = resolve(RunSettings("kws", "nucleo-l4r5zi", opt="O3", clock_mhz=80))
     assert run.id == "kws_nucleo-l4r5zi_cmsis-nn_clang-o3_80mhz"
+
+
+def test_only_another_lowering_is_part_of_the_id() -> None:
+    ids = [resolve(RunSettings("kws", "nucleo-l4r5zi", lowering=x)).id for x in (Lowering.TFLM, Lowering.MICROTVM)]
+    assert ids == ["kws_nucleo-l4r5zi_cmsis-nn_clang-o2_120mhz", "kws_nucleo-l4r5zi_cmsis-nn_clang-o2_120mhz_microtvm"]
+
+
+def test_microtvm_is_for_cmsis_nn() -> None:
+    with pytest.raises(UsageError, match="not reference"):
+        resolve(RunSettings("kws", "nucleo-l4r5zi", KernelLibrary.REFERENCE, lowering=Lowering.MICROTVM))
 
 
 def test_the_default_clock_is_the_boards() -> None:

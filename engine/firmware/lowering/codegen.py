@@ -126,7 +126,8 @@ def _numbers(flat: NDArray[np.int8] | NDArray[np.int32]) -> str:
 def _places(listing: Listing) -> list[_Place]:
     places = []
     for t in listing.arena.tensors:
-        macro = f"T{t.tensor}" if t.tensor is not None else f"S{t.first}"
+        # lifetimes count layers as executed, scratch is named after the operator
+        macro = f"T{t.tensor}" if t.tensor is not None else f"S{listing.layers[t.first].index}"
         comment = f"{printable(t.name)}: {t.bytes} bytes, layers {t.first} to {t.last}"
         places.append(_Place(macro, t.offset, comment))
     return places

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.firmware.lowering import cmsis_nn
+from engine.firmware.lowering import cmsis_nn, microtvm
 from engine.firmware.lowering.render import by_channel, pointer, present, scale_constants, window_struct
 from engine.firmware.lowering.types import Call, Struct
 from engine.firmware.lowering.view import OperatorView
@@ -29,6 +29,9 @@ def conv_2d(view: OperatorView) -> Call:
             f"its filter has {shape[3]} input channels, its input {w.in_c}", "Grouped convolutions are not supported."
         )
     weights, scales = view.weights(1, w.out_c, axis=0)
+    if microtvm.is_depthwise(view, w):
+        # OHWI with I = 1 becomes the 1HWO of a depthwise filter: channel o of every tap lies together
+        return _convolution(view, w, np.ascontiguousarray(weights.transpose(3, 1, 2, 0)), scales, 3, o.activation, 1)
     return _convolution(view, w, weights, scales, 0, o.activation, w.in_c)
 
 

@@ -8,24 +8,32 @@ from dataclasses import dataclass
 from engine.errors import ModelError, UnsupportedOperatorError, UsageError
 from engine.firmware import planner
 from engine.firmware.lowering.codegen import Listing, render
+from engine.firmware.lowering.microtvm import FLOAT_IO, FLOAT_LOWERINGS, with_float_io
 from engine.firmware.lowering.registry import LOWERINGS, supported_operators
 from engine.firmware.lowering.types import Call, LoweredModel
 from engine.firmware.lowering.view import BROKEN_HINT, OperatorView
 from engine.firmware.quantise import INT32_MAX
-from engine.firmware.types import ArenaPlan, ArenaTensor, KernelLibrary, LoweredLayer
+from engine.firmware.types import ArenaPlan, ArenaTensor, KernelLibrary, LoweredLayer, Lowering
 from engine.models.graph import DType, Graph, Operator, Subgraph
 from engine.paths import FIRMWARE_DIR
 
 MAX_OPERATORS = 2048
 
 
-def lower(graph: Graph, library: KernelLibrary, *, core_features: Collection[str]) -> LoweredModel:
-    """Lower the main subgraph of ``graph`` to C that calls ``library``.
+def lower(
+    graph: Graph, library: KernelLibrary, *, core_features: Collection[str], lowering: Lowering = Lowering.TFLM
+) -> LoweredModel:
+    """Lower the main subgraph of ``graph`` to C that calls ``library``, with the choices of ``lowering``.
 
     ``core_features`` names the core's extensions; "dsp" decides which CMSIS-NN kernels and scratch buffers are used.
     Raises UnsupportedOperatorError for operators without a lowering and for float models, ModelError for a model that is
-    broken or that a kernel cannot take, UsageError for a core that ``library`` has no lowering for.
+    broken or that a kernel cannot take, UsageError for a core or a ``lowering`` that ``library`` has no lowering for.
     """
+    if lowering is Lowering.MICROTVM and library is not KernelLibrary.CMSIS_NN:
+        raise UsageError(
+            f"the microtvm lowering calls CMSIS-NN's kernels, not {library}",
+            hint="Use --kernels cmsis-nn, or leave --lowering out.",
+        )
     if library is KernelLibrary.CMSIS_NN and "mve" in core_features:
         raise UsageError(
             "cmsis-nn for cores with Helium (MVE) is not supported", hint="Use --kernels reference, or another board."
@@ -34,9 +42,14 @@ def lower(graph: Graph, library: KernelLibrary, *, core_features: Collection[str
     _check_operators(main)
     _check_flow(main)
     dsp = "dsp" in core_features
-    calls = [LOWERINGS[o.op](OperatorView(main, o, library, dsp)) for o in main.operators]
+    float_input = None
+    table = LOWERINGS
+    if lowering is Lowering.MICROTVM and graph.sha256 in FLOAT_IO:
+        main, float_input = with_float_io(main)
+        table = {**LOWERINGS, **FLOAT_LOWERINGS}
+    calls = [table[o.op](OperatorView(main, o, library, dsp, lowering)) for o in main.operators]
     arena, storage = _plan(main, calls)
-    layers = tuple(_layer(o, c) for o, c in zip(main.operators, calls, strict=True))
+    layers = tuple(_layer(main, o, c) for o, c in zip(main.operators, calls, strict=True))
     inputs = tuple(storage[t] for t in main.inputs)
     outputs = tuple(storage[t] for t in main.outputs)
     listing = Listing(
@@ -54,10 +67,11 @@ def lower(graph: Graph, library: KernelLibrary, *, core_features: Collection[str
         outputs=outputs,
         kernel_sources=tuple(FIRMWARE_DIR / "kernels" / s for s in ours),
         cmsis_nn_sources=tuple(arm),
+        float_input=float_input,
     )
 
 
-def _layer(operator: Operator, call: Call) -> LoweredLayer:
+def _layer(graph: Subgraph, operator: Operator, call: Call) -> LoweredLayer:
     return LoweredLayer(
         index=operator.index,
         name=f"{operator.op.lower()}_{operator.index}",
@@ -66,6 +80,7 @@ def _layer(operator: Operator, call: Call) -> LoweredLayer:
         library=call.library,
         macs=call.macs,
         weight_bytes=call.weight_bytes,
+        output_shape=graph.tensors[operator.outputs[0]].shape,
     )
 
 

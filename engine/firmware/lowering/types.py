@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.firmware.types import ArenaPlan, ArenaTensor, KernelLibrary, LoweredLayer
+from engine.firmware.types import ArenaPlan, ArenaTensor, FloatInput, KernelLibrary, LoweredLayer
 
 NO_KERNEL = "none"
 """``LoweredLayer.kernel`` of an operator that costs nothing (RESHAPE in place)."""
@@ -74,3 +74,4 @@ class LoweredModel:
     outputs: tuple[ArenaTensor, ...]
     kernel_sources: tuple[Path, ...]
     cmsis_nn_sources: tuple[str, ...]
+    float_input: FloatInput | None = None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.errors import ModelError
 from engine.firmware.lowering.types import Constant
 from engine.firmware.quantise import INT8_MAX, INT8_MIN, INT32_MAX, ActivationRange, FixedPoint, activation_range
-from engine.firmware.types import KernelLibrary
+from engine.firmware.types import KernelLibrary, Lowering
 from engine.models.graph import Activation, DType, Operator, Options, Quantisation, Subgraph, Tensor
 
 O = TypeVar("O", bound=Options)  # noqa: E741
@@ -42,6 +42,7 @@ class OperatorView:
     operator: Operator
     library: KernelLibrary
     dsp: bool
+    lowering: Lowering = Lowering.TFLM
 
     @property
     def index(self) -> int:

@@ -7,6 +7,7 @@ import shlex
 from engine.catalog.board import Board
 from engine.energy.power import EnergyEstimate, estimate_energy
 from engine.explain.explain import bound_by
+from engine.firmware.types import Lowering
 from engine.records.cause import Cause
 from engine.records.run import RunRecord, Stack
 from engine.records.store import dump_record
@@ -40,6 +41,8 @@ def command(record: RunRecord, board: Board | None) -> str:
     words = ["whycycles", "run", record.model, "--board", record.board, "--kernels", record.kernels]
     words += ["--compiler", record.compiler, "--opt", record.opt, "--target", record.target]
     words += ["--clock", f"{record.clock_mhz:g}"]
+    if record.lowering != Lowering.TFLM:
+        words += ["--lowering", record.lowering]
     if board is not None:
         for part, memory in record.placement.model_dump().items():
             if memory != getattr(board.placement, part):
