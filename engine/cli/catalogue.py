@@ -8,6 +8,9 @@ import click
 from rich.table import Table
 
 from engine.cli.shell import Shell, console, json_option, print_json
+from engine.errors import ModelError
+from engine.firmware.types import KernelLibrary
+from engine.models.graph import Graph
 
 
 @click.group(cls=Shell, invoke_without_command=True)
@@ -90,9 +93,12 @@ def show_model(name: str, as_json: bool) -> None:
     ref = resolve_model(name)
     graph = read_graph(ref.path)
     cost = model_cost(graph)
+    refusal = _refusal(graph)
     if as_json:
         plain = {
             "name": ref.name,
+            "can_run": refusal is None,
+            "reason": refusal,
             "sha256": graph.sha256,
             "macs": cost.macs,
             "parameters": cost.parameters,
@@ -107,6 +113,8 @@ def show_model(name: str, as_json: bool) -> None:
         f"{len(cost.operators)} operators, {cost.macs:,} MACs, {cost.parameters:,} parameters, "
         f"{cost.peak_bytes:,} bytes of activations alive at once"
     )
+    if refusal is not None:
+        out.print(f"cannot be run: {refusal}", soft_wrap=True)
     table = Table("#", "operator", "output", "MACs", "weights B", "in B", "out B", "ops/byte", box=None, pad_edge=False)
     for column in table.columns[3:]:
         column.justify = "right"
@@ -115,3 +123,18 @@ def show_model(name: str, as_json: bool) -> None:
         numbers = [f"{v:,}" for v in (o.macs, o.weight_bytes, o.input_bytes, o.output_bytes)]
         table.add_row(str(o.index), o.op, shape, *numbers, f"{o.arithmetic_intensity:.1f}")
     out.print(table)
+
+
+def _refusal(graph: Graph) -> str | None:
+    """Why no kernel library takes a model; None if one does."""
+    from engine.firmware.lowering import lower
+
+    reason = None
+    for library in KernelLibrary:
+        try:
+            lower(graph, library, core_features=())
+        except ModelError as error:
+            reason = reason or f"{error.message} ({error.hint})"
+        else:
+            return None
+    return reason

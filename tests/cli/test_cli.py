@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 import pytest
+import tflite
 from click.testing import CliRunner, Result
 
 from engine.cli import main
 from engine.records.store import dump_record, write_record
 from tests.builders.records import kws_record
+from tests.builders.tflite_builder import ModelBuilder
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -260,3 +262,18 @@ def test_an_interrupted_campaign_stops_at_once(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "of 20 runs are kept" in said
     assert "Traceback" not in said
+
+
+def test_a_model_that_cannot_run_is_said_so_before_it_is_run(tmp_path: Path) -> None:
+    assert json.loads(invoke("models", "show", "kws", "--json").stdout)["can_run"] is True
+    builder = ModelBuilder()
+    builder.output(builder.softmax(builder.fully_connected(builder.input((1, 4)), 3)))
+    for tensor in builder.graph.tensors:
+        if tensor.buffer == 0:
+            tensor.type, tensor.quant = tflite.TensorType.FLOAT32, None
+    path = tmp_path / "float.tflite"
+    path.write_bytes(builder.build())
+    found = json.loads(invoke("models", "show", str(path), "--json").stdout)
+    assert found["can_run"] is False
+    assert "floating point" in found["reason"]
+    assert "cannot be run" in invoke("models", "show", str(path)).stdout
