@@ -14,14 +14,15 @@ from engine.explain.roofline import Ceilings, ceilings_of, point_of
 from engine.explain.rules import Diagnosis, Firing, diagnose
 from engine.explain.sentences import (
     capital,
+    caveat_sentence,
     certainty_sentence,
     cold_sentence,
     correctness_sentence,
     families,
     glue_sentence,
     headline,
-    join,
     layer_title,
+    numbered,
     op_title,
     where_sentence,
 )
@@ -85,7 +86,8 @@ def explain_run(record: RunRecord, hardware: Hardware | None = None) -> Explanat
         where=where_sentence(record, groups),
         certainty=certainty_sentence(record, told.verdict, others),
         glue=glue_sentence(record),
-        cold=cold_sentence(record),
+        caveat=caveat_sentence(record, known.board),
+        cold=cold_sentence(record, known.board),
         correctness=correctness_sentence(record),
         glue_cycles=record.glue.cycles,
         glue_share=ratio(record.glue.cycles, record.cycles.warm),
@@ -213,14 +215,8 @@ def _run_advice(layers: tuple[LayerExplanation, ...], run_cycles: int) -> tuple[
 
 
 def _subject(who: list[LayerExplanation]) -> str:
-    """Layers by operator: "Conv2d #0, #2 and depthwise conv2d #1"."""
+    """Layers by operator: "Conv2d #0 and #2; depthwise conv2d #1"."""
     by_op: dict[str, list[int]] = {}
     for layer in sorted(who, key=lambda x: x.index):
         by_op.setdefault(layer.op, []).append(layer.index)
-    names = [
-        f"{op_title(op)} {', '.join(f'#{i}' for i in found)}"
-        if len(found) <= 6
-        else f"{op_title(op)} ({len(found)} layers)"
-        for op, found in by_op.items()
-    ]
-    return capital(join(names))
+    return capital("; ".join(f"{op_title(op)} {numbered(found)}" for op, found in by_op.items()))

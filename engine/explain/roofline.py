@@ -6,6 +6,8 @@ that the sloped roof is the core's data port. (A record's ``arithmetic_intensity
 
 from __future__ import annotations
 
+import re
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.catalog.core import Core
@@ -110,7 +112,7 @@ def _compute(core: Core) -> Ceiling:
         high=ops / low,
         unit="ops/cycle",
         inferred=_inferred(figures),
-        basis=f"{how}, {_cycles(cycles)}; {_origin(figures)}",
+        basis=f"{how}, {_cycles(cycles)}; {_origin(core, figures)}",
     )
 
 
@@ -133,7 +135,7 @@ def _port(core: Core) -> Ceiling:
         high=REGISTER_BYTES / low,
         unit="bytes/cycle",
         inferred=_inferred(figures),
-        basis=f"{REGISTER_BYTES}-byte {how}, {_cycles(cycles)} each; {_origin(figures)}",
+        basis=f"{REGISTER_BYTES}-byte {how}, {_cycles(cycles)} each; {_origin(core, figures)}",
     )
 
 
@@ -149,5 +151,15 @@ def _inferred(figures: tuple[Figure, ...]) -> bool:
     return any(f.inferred is not None for f in figures)
 
 
-def _origin(figures: tuple[Figure, ...]) -> str:
-    return "; ".join(dict.fromkeys(f.source if f.source is not None else f"inferred: {f.inferred}" for f in figures))
+def _origin(core: Core, figures: tuple[Figure, ...]) -> str:
+    said = "; ".join(dict.fromkeys(f.source if f.source is not None else f"inferred: {f.inferred}" for f in figures))
+    return source_names(core, said)
+
+
+def source_names(core: Core, text: str) -> str:
+    """``text`` with the core table's source keys ("trm:") replaced by the names of the documents."""
+    for key, document in core.sources.items():
+        # only the document: where it was read and at which commit is on the core's page
+        name = re.split(r" \(|[,;@] ?", document, maxsplit=1)[0]
+        text = re.sub(rf"(?<![\w.-]){re.escape(key)}:(?= )", lambda _, name=name: f"{name}:", text)  # type: ignore[misc]
+    return text

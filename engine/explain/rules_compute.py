@@ -89,8 +89,8 @@ COMPUTE_RULES: tuple[Rule, ...] = (
         prose="Unpacking, addresses, loop counters, requantisation and clamping take the time, not MACs.",
         evidence=("other_alu", "alu_instructions", "branch_instructions", "instructions"),
         next_look="the hottest block: which of its instructions are not MACs, loads or stores",
-        says="is compute-bound by overhead instructions: {other_alu} of its {cycles} cycles do other ALU work"
-        "{mac_part}{per_unit}",
+        says="is compute-bound by overhead instructions: {other_alu} of its {cycles} cycles do other ALU work "
+        "(addresses, loops, branches, requantisation){mac_part}{per_unit}",
         advice="{simd_hint}",
         verdict=Bottleneck.COMPUTE_BOUND,
     ),

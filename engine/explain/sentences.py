@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.catalog.board import Board, MemoryKind
 from engine.explain.bottleneck import Bottleneck
 from engine.explain.phrases import number, percent
 from engine.records.cause import Evidence
@@ -17,6 +18,12 @@ _OPS = {
     "AVERAGE_POOL_2D": "average pool",
     "MAX_POOL_2D": "max pool",
 }
+
+_NAMED = 20
+"""Most layers that a sentence names one by one."""
+
+_SAME = 0.0001
+"""Cold and warm cycles closer than this (relative) need an explanation: a reader expects a warm-up."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,19 @@ def certainty_sentence(record: RunRecord, verdict: Bottleneck, others: Sequence[
         if not others
         else f"if all of that fell on one cause, the verdict could also be {join([o.label for o in others], 'or')}"
     )
+    span = " to ".join(milliseconds(c / record.clock_mhz / 1000.0) for c in (low, high))
     return (
-        f"Its cycles lie between {low:,} and {high:,} ({_signed(-below)} to {_signed(above)} around {warm:,}); {sure}."
+        f"The interval of this run is {low:,} to {high:,} cycles, {span} "
+        f"({_signed(-below)} to {_signed(above)} around {warm:,}); {sure}."
     )
+
+
+def caveat_sentence(record: RunRecord, board: Board | None) -> str:
+    """What the interval does not say; empty for a measurement. ``board`` is the run's own or None."""
+    if record.evidence is not Evidence.SIMULATED:
+        return ""
+    silicon = f"board silicon: {board.silicon}" if board is not None else "board silicon: not known here"
+    return f"The interval covers timing rules without a hard source; it is not an error against silicon ({silicon})."
 
 
 def glue_sentence(record: RunRecord) -> str:
@@ -114,14 +131,32 @@ def glue_sentence(record: RunRecord) -> str:
     return f"Between the layers {percent(share)} of the cycles are spent ({record.glue.cycles:,})."
 
 
-def cold_sentence(record: RunRecord) -> str:
-    """The first inference against the steady state."""
+def cold_sentence(record: RunRecord, board: Board | None = None) -> str:
+    """The first inference against the steady state, and why there is no difference where ``board`` tells."""
     cold, warm = record.cycles.cold, record.cycles.warm
+    why = _no_warm_up(record, board) if abs(cold - warm) < _SAME * warm else ""
     if cold == warm:
-        return "The first inference after reset takes the same number of cycles."
+        return f"The first inference after reset takes the same number of cycles{why}."
     more = "more" if cold > warm else "fewer"
     relative = f", {percent(abs(cold - warm) / warm)}" if warm and abs(cold - warm) < 10 * warm else ""
-    return f"The first inference after reset takes {abs(cold - warm):,} cycles {more}{relative}."
+    return f"The first inference after reset takes {abs(cold - warm):,} cycles {more}{relative}{why}."
+
+
+def _no_warm_up(record: RunRecord, board: Board | None) -> str:
+    """Why a warm inference is hardly faster; empty where the board is not known or the caches would hold everything."""
+    if board is None or record.evidence is not Evidence.SIMULATED:
+        return ""
+    caches = [c.bytes for c in (board.flash.icache, board.flash.dcache) if c is not None]
+    if not caches:
+        return ": this board has no flash cache to warm"
+    flash = {m.name for m in board.memories if m.kind is MemoryKind.FLASH}
+    needed = sum(p.bytes for p in record.memory.parts if p.memory in flash and p.kind in ("code", "weights"))
+    if needed <= sum(caches):
+        return ""
+    return (
+        f": code and weights in flash ({needed:,} bytes) are larger than the flash caches ({sum(caches):,} bytes), so these hold "
+        "little of use when a later inference starts either"
+    )
 
 
 def correctness_sentence(record: RunRecord) -> str:
@@ -148,9 +183,15 @@ def join(items: Sequence[str], word: str = "and") -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {word} {items[-1]}"
 
 
+def numbered(indices: Sequence[int]) -> str:
+    """Layers by number, "#1, #3 and #5"; of very many the first are named and the others counted."""
+    shown = [f"#{i}" for i in indices[:_NAMED]]
+    return join([*shown, f"{len(indices) - _NAMED} more"] if len(indices) > _NAMED else shown)
+
+
 def _family_clause(family: Family, total: int) -> str:
     count = len(family.indices)
-    which = join([f"#{i}" for i in family.indices]) if count <= 6 else f"({count} layers)"
+    which = numbered(family.indices)
     holds = "holds" if count == 1 else "hold"
     share = percent(family.cycles / total)
     return f"{op_title(family.op)} {which} {holds} {share} of the cycles ({family.kernel}; {family.verdict})"

@@ -39,7 +39,7 @@ def render(explanation: Explanation, record: RunRecord, console: Console) -> Non
     _say(console, explanation.sentence, width, style="bold")
     console.print()
     _bar(console, explanation.bar, width)
-    for line in (explanation.where, explanation.certainty):
+    for line in (explanation.where, explanation.certainty, explanation.caveat):
         _say(console, line, width)
     console.print()
     if explanation.layers:

@@ -102,6 +102,7 @@ class Explanation(Region):
     could_also_be: tuple[Bottleneck, ...]
     where: str
     certainty: str
+    caveat: str = Field(description="what the interval does not cover; empty for a measurement")
     glue: str
     cold: str
     correctness: str
@@ -115,7 +116,9 @@ class Explanation(Region):
     def text(self) -> str:
         """All sentences as one paragraph."""
         return " ".join(
-            s for s in (self.sentence, self.where, self.certainty, self.glue, self.cold, self.correctness) if s
+            s
+            for s in (self.sentence, self.where, self.certainty, self.caveat, self.glue, self.cold, self.correctness)
+            if s
         )
 
     def to_json(self) -> str:

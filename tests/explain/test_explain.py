@@ -8,8 +8,11 @@ from engine.catalog.load import load_board, load_core
 from engine.explain.bottleneck import Bottleneck
 from engine.explain.explain import bound_by, explain_run
 from engine.explain.hardware import Hardware, hardware_of
+from engine.explain.sentences import numbered
 from engine.explain.terminal import render, render_layer
 from engine.explain.types import Explanation
+from engine.records.cause import Evidence
+from engine.records.run import Cycles
 from tests.builders.records import (
     ELEMENTWISE,
     PATIENT,
@@ -88,6 +91,42 @@ def test_the_verdict_of_kws_names_numbers_layers_and_doubt():
     assert "Conv2d #2, #4, #6 and #8 hold 65 % of the cycles" in found.where
     assert "−4.0 % to +5.0 %" in found.certainty
     assert f"{record.cycles.cold - record.cycles.warm:,} cycles more" in found.cold
+
+
+def test_the_interval_is_given_in_time_too_with_what_it_does_not_cover():
+    record = kws_record()
+    found = explain_run(record, hardware())
+    low, high = found.latency_interval_ms
+    assert f"{low:.1f} ms to {high:.1f} ms" in found.certainty
+    assert "not an error against silicon (board silicon: untested)" in found.caveat
+    assert found.caveat in found.text
+    assert "error against silicon" in shown(found, record, width=200)
+    assert "board silicon: not known here" in explain_run(record, NONE).caveat
+    measured = record.model_copy(update={"evidence": Evidence.MEASURED})
+    assert explain_run(measured, hardware()).caveat == ""
+
+
+def test_a_cold_inference_that_is_no_slower_says_why():
+    record = kws_record()
+    warm = record.cycles.warm
+    same = record.model_copy(update={"cycles": Cycles(cold=warm, warm=warm)})
+    board = load_board("nucleo-l4r5zi")
+    said = explain_run(same, hardware()).cold
+    # half and a quarter of 96,000 bytes of flash against caches of 1,024 and 256
+    assert "(72,000 bytes) are larger than the flash caches (1,280 bytes)" in said
+    bare = board.model_copy(update={"flash": board.flash.model_copy(update={"icache": None, "dcache": None})})
+    assert "no flash cache to warm" in explain_run(same, Hardware(bare, None)).cold
+    large = board.flash.model_copy(update={"icache": board.flash.icache.model_copy(update={"bytes": 2**20})})
+    roomy = board.model_copy(update={"flash": large})
+    for unexplained in (Hardware(roomy, None), NONE):
+        assert explain_run(same, unexplained).cold.endswith("takes the same number of cycles.")
+    assert "larger than" not in explain_run(record, hardware()).cold
+
+
+def test_layers_are_named_until_there_are_very_many():
+    assert numbered([3]) == "#3"
+    assert numbered(range(9)) == "#0, #1, #2, #3, #4, #5, #6, #7 and #8"
+    assert numbered(range(50)).endswith("#19 and 30 more")
 
 
 def test_layers_shares_and_glue_are_the_whole_run():

@@ -28,6 +28,8 @@ def test_every_core_has_ceilings_with_a_basis_and_an_interval_that_holds_them():
         for ceiling in (found.compute, found.port):
             assert ceiling.low <= ceiling.value <= ceiling.high
             assert ceiling.basis
+            # a reader of the page does not know the table's own abbreviations
+            assert not [key for key in core.sources if f"{key}: " in ceiling.basis]
 
 
 def test_an_inferred_figure_makes_an_inferred_ceiling():
