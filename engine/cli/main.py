@@ -14,6 +14,7 @@ from engine.cli.record import record
 from engine.cli.run import run
 from engine.cli.shell import Shell
 from engine.cli.site import site
+from engine.cli.validate import validate
 
 
 @click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,5 +26,5 @@ def main() -> None:
     """
 
 
-for command in (doctor, models, boards, run, explain, compare, campaign, record, site):
+for command in (doctor, models, boards, run, explain, compare, campaign, record, validate, site):
     main.add_command(command)

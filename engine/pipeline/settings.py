@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from engine.catalog.board import Board, Placement
+from engine.catalog.board import Board, Placement, placement_problem
 from engine.catalog.core import Core
-from engine.catalog.load import load_board, load_core
+from engine.catalog.load import board_sha256, list_boards, load_board, load_core
 from engine.errors import UsageError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import ModelRef, resolve_model
@@ -63,6 +63,7 @@ def resolve(settings: RunSettings) -> ResolvedRun:
             hint="use --kernels cmsis-nn, or leave --lowering out",
         )
     described = load_board(settings.board)
+    _check_own_name(described)
     board = _place(described, settings.place)
     clock_mhz = float(board.default_clock_mhz if settings.clock_mhz is None else settings.clock_mhz)
     # written so that NaN is refused too
@@ -72,6 +73,16 @@ def resolve(settings: RunSettings) -> ResolvedRun:
             hint=f"choose a clock above 0 and up to {board.max_clock_mhz.value:g} MHz",
         )
     return ResolvedRun(settings, resolve_model(settings.model), described, board, load_core(board.core), clock_mhz)
+
+
+def _check_own_name(board: Board) -> None:
+    """A user's board must not pass for one of the catalogue."""
+    for known in list_boards():
+        if known.name == board.name and board_sha256(known) != board_sha256(board):
+            raise UsageError(
+                f"the board file calls itself {board.name}, but the catalogue's {board.name} is another board",
+                hint="change `name` (and `title`) in the board file",
+            )
 
 
 def parse_place(text: str) -> tuple[str, str]:
@@ -90,6 +101,9 @@ def _place(board: Board, overrides: tuple[tuple[str, str], ...]) -> Board:
         if memory not in names:
             raise UsageError(f"{board.name} has no memory '{memory}' for its {part}", hint=f"one of {', '.join(names)}")
     placement = board.placement.model_copy(update=dict(overrides))
+    problem = placement_problem(placement, board.memories)
+    if problem is not None:
+        raise UsageError(f"{board.name}: {problem}", hint=problem.hint)
     return board.model_copy(update={"placement": placement})
 
 

@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import pytest
+
+from engine.errors import RecordError
+from engine.firmware.types import CompilerName, KernelLibrary, Lowering
+from engine.paths import measurements_dir
+from engine.pipeline.settings import RunSettings
+from engine.validate import points
+from engine.validate.choose import choose
+from engine.validate.points import validate
+from engine.validate.reference import BoundSide, ReferenceRow, Use, read_reference
+from tests.builders.records import kws_record
+
+HEADER = "board,model,clock_mhz,latency_ms,kernels,use,bound_side,framework,compiler\n"
+ROW = "nucleo-l4r5zi,kws,120,99.8,cmsis-nn,exact,,microTVM,arm-none-eabi-gcc -O3"
+
+
+def read(tmp_path: Path, text: str) -> tuple[ReferenceRow, ...]:
+    path = tmp_path / "reference.csv"
+    path.write_text(text)
+    return read_reference(path)
+
+
+def test_the_projects_own_reference_can_be_read() -> None:
+    rows = read_reference(measurements_dir() / "published" / "validation.csv")
+    assert sum(r.use is Use.EXACT for r in rows) == 5
+    assert all(r.source and r.latency_ms > 0 for r in rows)
+
+
+def test_a_row_says_how_it_was_built(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, HEADER + ROW)
+    chosen = choose(row)
+    assert chosen.settings == RunSettings(
+        "kws", "nucleo-l4r5zi", KernelLibrary.CMSIS_NN, CompilerName.GCC, "O3", 120.0, lowering=Lowering.MICROTVM
+    )
+    assert chosen.notes == ()
+
+
+def test_what_a_row_does_not_say_is_noted(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, HEADER + "nucleo-l4r5zi,kws,120,99.8,proprietary,bound,simulated_at_least,,")
+    chosen = choose(row)
+    assert (chosen.settings.compiler, chosen.settings.opt) == (CompilerName.GCC, "O2")
+    assert chosen.settings.lowering is Lowering.TFLM
+    assert len(chosen.notes) == 2
+    assert choose(row, CompilerName.CLANG).settings.compiler is CompilerName.CLANG
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("", "no column"),
+        ("board,model\n", "no column clock_mhz"),
+        (HEADER + ROW.replace("120", "fast"), "line 2: clock_mhz"),
+        (HEADER + ROW.replace("99.8", "-1"), "line 2: latency_ms"),
+        (HEADER + ROW.replace("99.8", "nan"), "line 2: latency_ms"),
+        (HEADER + ROW.replace("exact", "perhaps"), "line 2: use"),
+        (HEADER + ROW.replace("exact,", "bound,"), "line 2: bound_side"),
+        (HEADER + ROW.replace("exact,", "bound,somewhere"), "line 2: bound_side"),
+        (HEADER + "nucleo-l4r5zi", "line 2: use"),
+    ],
+)
+def test_a_broken_reference_names_its_place(tmp_path: Path, text: str, where: str) -> None:
+    with pytest.raises(RecordError, match=where):
+        read(tmp_path, text)
+
+
+@pytest.fixture
+def at_100_ms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run takes 100 ms, with an interval of 96 to 105."""
+    record = kws_record()
+    scale = 100 / record.latency_ms
+    low, high = record.cycles_interval
+    shown = record.model_copy(
+        update={"latency_ms": 100.0, "cycles_interval": (round(low * scale), round(high * scale))}
+    )
+    monkeypatch.setattr(points, "fresh_record", lambda run: shown)
+
+
+@pytest.mark.usefixtures("at_100_ms")
+def test_errors_are_relative_to_what_was_published(tmp_path: Path) -> None:
+    found = validate(read(tmp_path, HEADER + ROW.replace("99.8", "80") + "\n" + ROW.replace("99.8", "104") + "\n"))
+    first, second = found.points
+    assert first.error == pytest.approx(0.25)
+    assert second.error == pytest.approx(100 / 104 - 1)
+    assert found.worst == pytest.approx(0.25)
+    assert found.mape == pytest.approx((0.25 + 1 - 100 / 104) / 2)
+    assert (first.holds, second.holds) == (False, True)
+
+
+@pytest.mark.usefixtures("at_100_ms")
+@pytest.mark.parametrize(
+    ("side", "published", "holds"),
+    [
+        (BoundSide.SIMULATED_AT_MOST, 101, True),
+        (BoundSide.SIMULATED_AT_MOST, 99, False),
+        (BoundSide.SIMULATED_AT_LEAST, 99, True),
+        (BoundSide.SIMULATED_AT_LEAST, 101, False),
+    ],
+)
+def test_bounds(tmp_path: Path, side: BoundSide, published: int, holds: bool) -> None:
+    text = ROW.replace("exact,", f"bound,{side}").replace("99.8", str(published))
+    found = validate(read(tmp_path, HEADER + text))
+    assert found.points[0].holds is holds
+    assert found.bounds_hold is holds
+    assert found.mape is None
+
+
+def test_a_row_that_cannot_be_run_says_why(tmp_path: Path) -> None:
+    (point,) = validate(read(tmp_path, HEADER + ROW.replace("nucleo-l4r5zi", "no-such-board"))).points
+    assert (point.simulated_ms, point.error, point.holds) == (None, None, None)
+    assert "no-such-board" in point.notes[-1]
