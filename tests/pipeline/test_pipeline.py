@@ -173,9 +173,7 @@ def test_a_users_board_and_model(own_runs: Path) -> None:
 def test_what_does_not_fit_is_refused(own_runs: Path) -> None:
     board = own_runs / "small.toml"
     text = (BOARDS_DIR / "nucleo-l4r5zi.toml").read_text()
-    board.write_text(
-        text.replace("0x30000 ", "0x2000 ").replace(chr(34) + "nucleo-l4r5zi" + chr(34), chr(34) + "small" + chr(34))
-    )
+    board.write_text(text.replace("0x30000 ", "0x2000 ").replace('name = "nucleo-l4r5zi"', 'name = "small"'))
     with pytest.raises(DoesNotFitError, match="sram1"):
         measure(resolve(RunSettings("kws", str(board), KernelLibrary.REFERENCE)))
 
