@@ -8,7 +8,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from engine.catalog.figure import Figure, Frozen
+from engine.catalog.figure import Figure, Frozen, Origin, RefusalError, check_origin
+
+_ALIGNED = 8  # bytes: start-up copies words, the stack must be aligned to 8
+_WRITTEN = {"activations": "they are written, so they need RAM", "stack": "it is written, so it needs RAM"}
+_MOST_MHZ = 10_000  # a clock above it was written in Hz or kHz
 
 
 class MemoryKind(StrEnum):
@@ -30,13 +34,13 @@ class Memory(Frozen):
     kind: MemoryKind
     origin: int = Field(ge=0, lt=2**32)
     bytes: int = Field(gt=0, le=2**30)
-    source: str
+    source: Origin
     wait_states: Figure | None = None
 
     @model_validator(mode="after")
     def _ram_only(self) -> Self:
         if self.wait_states is not None and self.kind is MemoryKind.FLASH:
-            raise ValueError("'wait_states' of a flash memory belong in [flash] ladder")
+            raise RefusalError("'wait_states' of a flash memory belong in [flash] ladder", "remove them here")
         return self
 
     @property
@@ -71,17 +75,20 @@ class Cache(Frozen):
     bytes: int = Field(gt=0)
     line_bytes: int = Field(gt=0)
     ways: int = Field(gt=0)
-    source: str | None = None
-    inferred: str | None = None
+    source: Origin | None = None
+    inferred: Origin | None = None
 
     @model_validator(mode="after")
     def _geometry(self) -> Self:
         if self.line_bytes & (self.line_bytes - 1):
-            raise ValueError("'line_bytes' must be a power of two")
-        if self.bytes % (self.line_bytes * self.ways):
-            raise ValueError("'bytes' must be a multiple of line_bytes * ways")
-        if (self.source is None) == (self.inferred is None):
-            raise ValueError("a cache needs exactly one of 'source' and 'inferred'")
+            raise RefusalError("'line_bytes' must be a power of two", "write 8, 16, 32 or 64")
+        way = self.line_bytes * self.ways
+        if self.bytes % way:
+            raise RefusalError(
+                "'bytes' must be a multiple of line_bytes * ways",
+                f"{self.line_bytes} * {self.ways} = {way}: write {-(-self.bytes // way) * way}, or change the ways",
+            )
+        check_origin(self.source, self.inferred, "a cache")
         return self
 
 
@@ -95,9 +102,9 @@ class FlashInterface(Frozen):
 
     width_bytes: Figure
     ladder: tuple[ClockStep, ...] = Field(min_length=1)
-    ladder_source: str
+    ladder_source: Origin
     prefetch: bool
-    prefetch_source: str
+    prefetch_source: Origin
     icache: Cache | None = None
     dcache: Cache | None = None
     unified: bool = False
@@ -105,15 +112,25 @@ class FlashInterface(Frozen):
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
-        steps = [s.up_to_mhz for s in self.ladder]
-        if any(b <= a for a, b in itertools.pairwise(steps)):
-            raise ValueError("'ladder' must rise in up_to_mhz")
+        for a, b in itertools.pairwise(self.ladder):
+            if b.up_to_mhz <= a.up_to_mhz:
+                raise RefusalError(
+                    "'ladder' must rise in up_to_mhz",
+                    f"order its steps by clock: {a.up_to_mhz} MHz stands before {b.up_to_mhz} MHz",
+                )
+            # only a slower bus, which makes each wait longer, lets their number fall
+            if b.bus_ratio <= a.bus_ratio and b.wait_states * b.bus_ratio < a.wait_states * a.bus_ratio:
+                raise RefusalError(
+                    f"'ladder' falls: fewer wait states up to {b.up_to_mhz} MHz ({b.wait_states}) than up to "
+                    f"{a.up_to_mhz} MHz ({a.wait_states})",
+                    "a faster clock waits at least as long: check both steps",
+                )
         if self.unified and self.icache is None:
-            raise ValueError("'unified' needs an icache")
+            raise RefusalError("'unified' needs an icache", "add [flash.icache], or remove 'unified'")
         if self.unified and self.dcache is not None:
-            raise ValueError("'unified' and a dcache exclude each other")
+            raise RefusalError("'unified' and a dcache exclude each other", "remove [flash.dcache], or 'unified'")
         if self.width_bytes.value not in (1, 2, 4, 8, 16, 32, 64):
-            raise ValueError("'width_bytes' must be a power of two up to 64")
+            raise RefusalError("'width_bytes' must be a power of two up to 64", "write 4, 8, 16 or 32: bytes, not bits")
         return self
 
     def step(self, clock_mhz: float) -> ClockStep:
@@ -140,7 +157,7 @@ class Current(Figure):
     @model_validator(mode="after")
     def _positive(self) -> Self:
         if self.lowest <= 0:
-            raise ValueError("a current must be greater than 0")
+            raise RefusalError("a current must be greater than 0", "write µA per MHz")
         return self
 
 
@@ -168,28 +185,36 @@ class Board(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = [m.name for m in self.memories]
-        if len(set(names)) != len(names):
-            raise ValueError("two memories have the same name")
-        for part in ("code", "weights", "activations", "stack"):
-            if getattr(self.placement, part) not in names:
-                raise ValueError(
-                    f"placement.{part} names '{getattr(self.placement, part)}', but the memories are {', '.join(names)}"
-                )
-        ordered = sorted(self.memories, key=lambda m: m.origin)
-        for a, b in itertools.pairwise(ordered):
-            if a.end > b.origin:
-                raise ValueError(
-                    f"memories '{a.name}' (up to 0x{a.end - 1:08x}) and '{b.name}' (from 0x{b.origin:08x}) overlap"
-                )
-        if ordered[-1].end > 2**32:
-            raise ValueError(f"memory '{ordered[-1].name}' ends beyond the 32-bit address space")
-        if self.default_clock_mhz > self.flash.ladder[-1].up_to_mhz:
-            raise ValueError("default_clock_mhz is above the last step of flash.ladder")
+        _check_memories(self.memories)
+        problem = placement_problem(self.placement, self.memories)
+        if problem is not None:
+            raise problem
+        last = self.flash.ladder[-1].up_to_mhz
+        for name, mhz in (
+            ("default_clock_mhz", self.default_clock_mhz),
+            ("max_clock_mhz", self.max_clock_mhz.value),
+            ("flash.ladder's last up_to_mhz", last),
+        ):
+            if mhz > _MOST_MHZ:
+                shown = mhz / (1_000_000 if mhz >= 1_000_000 else 1000)
+                raise RefusalError(f"{name} is {mhz} MHz", f"clocks are in MHz: write {shown:g}")
+        if self.default_clock_mhz > last:
+            raise RefusalError(
+                "default_clock_mhz is above the last step of flash.ladder",
+                f"{self.default_clock_mhz} against {last} MHz: clocks are in MHz; lower it, or add a step to the ladder",
+            )
         if self.default_clock_mhz > self.max_clock_mhz.highest:
-            raise ValueError("default_clock_mhz is above max_clock_mhz")
+            raise RefusalError(
+                "default_clock_mhz is above max_clock_mhz",
+                f"{self.default_clock_mhz} against {self.max_clock_mhz.highest} MHz: lower it",
+            )
+        if self.max_clock_mhz.value > last:
+            raise RefusalError(
+                "max_clock_mhz is above the last step of flash.ladder",
+                f"add a step with up_to_mhz = {self.max_clock_mhz.value} and its wait states",
+            )
         if self.price_usd is not None and self.price_usd.lowest <= 0:
-            raise ValueError("price_usd must be greater than 0")
+            raise RefusalError("price_usd must be greater than 0", "remove it where the price is not known")
         return self
 
     def memory(self, name: str) -> Memory:
@@ -198,3 +223,51 @@ class Board(Frozen):
             if m.name == name:
                 return m
         raise KeyError(name)
+
+
+def placement_problem(placement: Placement, memories: tuple[Memory, ...]) -> RefusalError | None:
+    """Why parts cannot lie where a placement puts them, or None: the memory must exist, and what is written must be RAM."""
+    names = ", ".join(m.name for m in memories)
+    ram = ", ".join(m.name for m in memories if m.kind is not MemoryKind.FLASH)
+    kinds = {m.name: m.kind for m in memories}
+    for part in Placement.model_fields:
+        name = getattr(placement, part)
+        if name not in kinds:
+            return RefusalError(
+                f"placement.{part} names '{name}', but the memories are {names}", f"write one of {names}"
+            )
+        if part in _WRITTEN and kinds[name] is MemoryKind.FLASH:
+            return RefusalError(
+                f"placement.{part} names '{name}', which is flash: {_WRITTEN[part]}",
+                f"place {part} in one of {ram}" if ram else "describe a RAM in [[memories]]",
+            )
+    return None
+
+
+def _check_memories(memories: tuple[Memory, ...]) -> None:
+    names = [m.name for m in memories]
+    for name in names:
+        if names.count(name) > 1:
+            raise RefusalError(f"two memories have the same name '{name}'", "give one of them another name")
+    for m in memories:
+        for key, value in (("origin", m.origin), ("bytes", m.bytes)):
+            if value % _ALIGNED:
+                raise RefusalError(
+                    f"memory '{m.name}': {key} 0x{value:x} must be a multiple of {_ALIGNED}",
+                    f"write 0x{value - value % _ALIGNED:x}, or look the number up again",
+                )
+    ordered = sorted(memories, key=lambda m: m.origin)
+    for a, b in itertools.pairwise(ordered):
+        if a.end > b.origin:
+            room = b.origin - a.origin
+            raise RefusalError(
+                f"memories '{a.name}' (up to 0x{a.end - 1:08x}) and '{b.name}' (from 0x{b.origin:08x}) overlap",
+                f"from origin to origin there are 0x{room:x} bytes: make '{a.name}' that small, or move one of them"
+                if room
+                else "both have the same origin: move one of them, or remove it",
+            )
+    if ordered[-1].end > 2**32:
+        last = ordered[-1]
+        raise RefusalError(
+            f"memory '{last.name}' ends beyond the 32-bit address space", f"at most 0x{2**32 - last.origin:x} bytes fit"
+        )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from engine.catalog.figure import Frozen
-from engine.errors import CatalogError, UsageError
+from engine.catalog.toml_file import load_toml
+from engine.errors import UsageError
 
 _FOLDER = Path(__file__).parent / "campaigns"
 
@@ -41,19 +41,4 @@ def load_campaign(name_or_path: str) -> Campaign:
             raise UsageError(
                 f"no campaign is called '{name_or_path}'", hint=f"known: {known}; or give a path to a .toml"
             )
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-        # strict validation of JSON-like input: lists become tuples
-        return Campaign.model_validate(data, strict=False)
-    except OSError as error:
-        raise CatalogError(f"{path} cannot be read: {error.strerror}", hint="check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogError(
-            f"{path} is not valid TOML: {error}", hint="see engine/catalog/campaigns/default.toml"
-        ) from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(p) for p in first["loc"]) or "campaign"
-        raise CatalogError(
-            f"{path}: {where}: {first['msg']}", hint="see engine/catalog/campaigns/default.toml for an example"
-        ) from None
+    return load_toml(Campaign, path, "see engine/catalog/campaigns/default.toml for an example")

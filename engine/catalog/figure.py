@@ -2,9 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+
+
+class RefusalError(ValueError):
+    """What a validator refuses, and in ``hint`` what to write instead."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+def _said(text: str) -> str:
+    if not text.removeprefix("inferred:").strip():
+        raise RefusalError(
+            "must not be empty", "say what you opened (document and section), or why you believe the figure"
+        )
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_said)]
+"""Where a figure comes from, in words: not empty."""
+
+
+def check_origin(source: str | None, inferred: str | None, what: str) -> None:
+    """Raise RefusalError unless exactly one of the two is given."""
+    if source is not None and inferred is not None:
+        raise RefusalError(
+            f"{what} needs exactly one of 'source' and 'inferred', found both",
+            "keep 'source' if you opened it, 'inferred' if you reasoned, and remove the other",
+        )
+    if source is None and inferred is None:
+        raise RefusalError(
+            f"{what} needs exactly one of 'source' and 'inferred', found neither",
+            'add source = "document and section", or inferred = "why you believe it"',
+        )
 
 
 class Frozen(BaseModel):
@@ -19,17 +53,22 @@ class Figure(Frozen):
     value: float | int
     low: float | int | None = None
     high: float | int | None = None
-    source: str | None = None
-    inferred: str | None = None
+    source: Origin | None = None
+    inferred: Origin | None = None
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
-        if (self.source is None) == (self.inferred is None):
-            raise ValueError("a figure needs exactly one of 'source' and 'inferred'")
+        check_origin(self.source, self.inferred, "a figure")
         if self.inferred is not None and (self.low is None or self.high is None):
-            raise ValueError("an inferred figure needs 'low' and 'high'")
+            raise RefusalError(
+                "an inferred figure needs 'low' and 'high'",
+                f"add the interval you believe in: low = …, high = … around {self.value:g}",
+            )
         if not self.lowest <= self.value <= self.highest:
-            raise ValueError("'value' must lie between 'low' and 'high'")
+            raise RefusalError(
+                "'value' must lie between 'low' and 'high'",
+                f"{self.value:g} is outside {self.lowest:g} to {self.highest:g}: change one of them",
+            )
         return self
 
     @property

@@ -135,13 +135,13 @@ def test_currents_and_price_take_no_part_in_the_hash(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "place", "hint"),
     [
-        ('[[current_ua_per_mhz]]\nvalue = 9\nsource = "x"\n', "conditions: missing", "add it"),
+        ('[[current_ua_per_mhz]]\nvalue = 9\nsource = "x"\n', "conditions: missing", "add conditions"),
         ('[[current_ua_per_mhz]]\nvalue = 0\nconditions = "run"\nsource = "x"\n', "greater than 0", ""),
         ('[[current_ua_per_mhz]]\nvalue = 9\nconditions = "run"\n', "exactly one of 'source' and 'inferred'", ""),
         (
             '[[current_ua_per_mhz]]\nvalue = 9\ncondition = "run"\nsource = "x"\n',
-            "unknown key",
-            "did you mean conditions",
+            "unknown key 'condition' (did you mean conditions?)",
+            "rename it to conditions",
         ),
         ('[price_usd]\nvalue = -1\nsource = "x"\n', "price_usd must be greater than 0", ""),
     ],

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from engine.catalog.board import Board
+from engine.catalog.board import Board, ClockStep, FlashInterface
+from engine.catalog.campaign import load_campaign
 from engine.catalog.load import (
     BOARDS_DIR,
     board_sha256,
@@ -20,6 +22,8 @@ from engine.catalog.load import (
 )
 from engine.errors import CatalogError, UsageError, WhycyclesError
 
+# how pydantic speaks
+RAW = ("Value error", "String should", "Field required", "Input should", "Extra inputs", "should have at least")
 EXAMPLE = (BOARDS_DIR / "nucleo-g0b1re.toml").read_text()
 
 
@@ -63,8 +67,8 @@ def test_hashes_follow_content_not_layout(tmp_path: Path) -> None:
     [
         ("bytes = 0x80000", 'bytes = "512K"', "memories[0].bytes: expected a valid integer", "whole number"),
         ("bytes = 0x80000", "bytes = 512.5", "memories[0].bytes: expected a valid integer", "whole number"),
-        ("prefetch = true", "prefech = true", "flash.prefech: unknown key", "did you mean prefetch"),
-        ("value = 64, source", "value = 64, sorce", "max_clock_mhz.sorce: unknown key", "source"),
+        ("prefetch = true", "prefech = true", "flash: unknown key 'prefech' (did you mean prefetch?)", "rename it to prefetch"),
+        ("value = 64, source", "value = 64, sorce", "max_clock_mhz: unknown key 'sorce' (did you mean source?)", "source"),
         ("default_clock_mhz = 64", 'default_clock_mhz = "64"', "default_clock_mhz: expected a valid number", "without quotes"),
         ("default_clock_mhz = 64", "default_clock_mhz = 640", "above the last step of flash.ladder", ""),
         ("default_clock_mhz = 64", "default_clock_mhz = nan", "'inf' and 'nan'", "finite"),
@@ -76,7 +80,25 @@ def test_hashes_follow_content_not_layout(tmp_path: Path) -> None:
         ("[flash]", "[flash", "TOML syntax", ""),
         ("wait_states = 1", 'wait_states = "1"', "flash.ladder[1].wait_states: expected a valid integer", ""),
         ("up_to_mhz = 48", "up_to_mhz = 12", "must rise", ""),
-        ("bytes = 16 ", "bytes = 18 ", "", ""),
+        ("bytes = 16 ", "bytes = 18 ", "multiple of line_bytes * ways", "8 * 2 = 16: write 32"),
+        ("line_bytes = 8", "line_bytes = 12", "flash.icache: 'line_bytes' must be a power of two", "write 8, 16"),
+        ("bytes = 0x24000", "bytes = 0x24002", "memory 'sram': bytes 0x24002 must be a multiple of 8", "0x24000"),
+        ("origin = 0x08000000", "origin = 0x08000004", "memory 'flash': origin 0x8000004 must be a multiple of 8", "0x8000000"),
+        ('"reference/mcu_specs.csv: STM32G0B1RE" }', '"" }', "max_clock_mhz.source: must not be empty", "say what you opened"),
+        ("prefetch_source = \"ST", "prefetch_source = \"inferred: \" # ", "flash.prefetch_source: must not be empty", "believe"),
+        ("wait_states = 2", "wait_states = 0", "fewer wait states up to 64 MHz (0) than up to 48 MHz (1)", "at least as long"),
+        ('activations = "sram"', 'activations = "flash"', "placement.activations names 'flash', which is flash", "one of sram"),
+        ('stack = "sram"', 'stack = "flash"', "placement.stack names 'flash', which is flash", "place stack in one of sram"),
+        ("default_clock_mhz = 64", "default_clock_mhz = 64000000", "default_clock_mhz is 64000000 MHz", "clocks are in MHz: write 64"),
+        ("value = 64, source", "value = 65, source", "max_clock_mhz is above the last step", "up_to_mhz = 65"),
+        ("value = 64, source", 'inferred = "so", low = 1, high = 2, value = 64, source', "found both", "keep 'source' if"),
+        ("value = 64, source", "value = 64, inferred", "an inferred figure needs 'low' and 'high'", "low = …, high = …"),
+        ('max_clock_mhz = { value = 64, source = "reference/mcu_specs.csv: STM32G0B1RE" }', "max_clock_mhz = 64", "max_clock_mhz: expected a figure with its origin, found 64", 'write { value = 64, source = "…" }'),
+        ('name = "nucleo-g0b1re" ', 'name = "My Board" ', "name: must be lower-case letters, digits and dashes", "another name"),
+        ("wait_states = 2", "wait_states = -2", "flash.ladder[2].wait_states: must be at least 0, found -2", "at least 0"),
+        ("default_clock_mhz = 64", "", "default_clock_mhz: missing", "at the top of the file"),
+        ("[placement]", "[placment]", "unknown section 'placment' (did you mean placement?)", "rename it"),
+        ('vendor = "STMicroelectronics"', "vendor = true", "vendor: expected text, found true", "quotes"),
         ('title = "ST NUCLEO-G0B1RE"', "title = 1979-05-27", "dates and times", "quotes"),
         (', source = "reference/mcu_specs.csv: STM32G0B1RE"', "", "exactly one of 'source' and 'inferred'", ""),
         ('name = "sram"', 'name = "flash"', "same name", ""),
@@ -93,6 +115,89 @@ def test_broken_boards_say_what_and_where(tmp_path: Path, old: str, new: str, pl
     assert place in caught.value.message
     assert hint in caught.value.hint
     assert caught.value.exit_code == 2
+    for raw in RAW:
+        assert raw not in caught.value.message + caught.value.hint
+
+
+def broken(tmp_path: Path, text: str) -> CatalogError:
+    path = tmp_path / "my-board.toml"
+    path.write_text(text)
+    with pytest.raises(CatalogError) as caught:
+        load_board(path)
+    return caught.value
+
+
+def test_a_misspelt_key_is_one_problem(tmp_path: Path) -> None:
+    error = broken(tmp_path, EXAMPLE.replace("default_clock_mhz", "defualt_clock_mhz"))
+    assert error.message.endswith("my-board.toml: unknown key 'defualt_clock_mhz' (did you mean default_clock_mhz?)")
+
+
+def test_further_problems_are_listed_up_to_three(tmp_path: Path) -> None:
+    text = EXAMPLE
+    for key in ("title", "vendor", "mcu", "core", "default_clock_mhz"):
+        text = text.replace(f"\n{key} =", f"\n# {key} =", 1)
+    message = broken(tmp_path, text).message
+    assert message.endswith("title: missing; also vendor: missing; also mcu: missing; also core: missing (and 1 more)")
+
+
+def test_a_missing_section_is_called_so(tmp_path: Path) -> None:
+    no_flash = broken(tmp_path, EXAMPLE[: EXAMPLE.index("# How the core reaches")])
+    assert no_flash.message.endswith("my-board.toml: the section [flash] is missing")
+    assert "add [flash] with width_bytes, ladder" in no_flash.hint
+    start = EXAMPLE.index("[[memories]]")
+    no_memories = broken(tmp_path, EXAMPLE[:start] + EXAMPLE[EXAMPLE.index("# How the core reaches") :])
+    assert "the section [[memories]] is missing" in no_memories.message
+
+
+def test_a_model_is_not_a_board(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"model\.tflite: is a model, not a board TOML"):
+        load_board("model.tflite")
+    renamed = tmp_path / "board.toml"
+    renamed.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    with pytest.raises(CatalogError, match="is a model, not a TOML file"):
+        load_board(renamed)
+
+
+def test_two_wait_ladders_that_fall_or_do_not() -> None:
+    flash = load_board("nucleo-g0b1re").flash
+
+    def ladder(*steps: tuple[int, int]) -> tuple[ClockStep, ...]:
+        return tuple(
+            ClockStep(up_to_mhz=20 * (n + 1), wait_states=waits, bus_ratio=ratio)
+            for n, (waits, ratio) in enumerate(steps)
+        )
+
+    # half as fast a bus needs fewer of its own cycles
+    kept = FlashInterface(**(dict(flash) | {"ladder": ladder((4, 1), (1, 2))}))
+    assert kept.step(40).bus_ratio == 2
+    with pytest.raises(ValidationError, match="'ladder' falls"):
+        FlashInterface(**(dict(flash) | {"ladder": ladder((4, 2), (3, 2))}))
+
+
+CAMPAIGN = (BOARDS_DIR.parent / "campaigns" / "default.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what", "hint"),
+    [
+        ("models =", "modles =", "unknown key 'modles' (did you mean models?)", "rename it to models"),
+        ('"cmsis-nn"', '"cmsis"', "expected 'reference' or 'cmsis-nn', found \"cmsis\"", "write one of"),
+        ("title =", "# title =", "title: missing", "add title"),
+        ('name = "default"', 'name = "My Campaign"', "name: must be lower-case letters", "another name"),
+        ("models =", "models = []\nx =", "models: must not be empty", "at least one"),
+        ("models =", "models = 7 #", "models: expected a list, found 7", "write ["),
+    ],
+)
+def test_broken_campaigns_say_what_and_where(tmp_path: Path, old: str, new: str, what: str, hint: str) -> None:
+    path = tmp_path / "my-campaign.toml"
+    assert old in CAMPAIGN
+    path.write_text(CAMPAIGN.replace(old, new, 1))
+    with pytest.raises(CatalogError) as caught:
+        load_campaign(str(path))
+    assert what in caught.value.message
+    assert hint in caught.value.hint or "; also" in caught.value.message
+    for raw in RAW:
+        assert raw not in caught.value.message
 
 
 def test_a_syntax_error_names_its_line(tmp_path: Path) -> None:
@@ -146,3 +251,4 @@ def test_mutated_boards_load_or_fail_with_one_message(tmp_path: Path, data: st.D
     if isinstance(found, WhycyclesError):
         assert str(path) in found.message
         assert found.hint
+        assert not any(raw in found.message for raw in RAW)
