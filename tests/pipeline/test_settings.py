@@ -41,3 +41,11 @@ def test_a_clock_the_board_cannot_run_at_is_refused(clock_mhz: float) -> None:
 def test_a_placement_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not understood"):
         parse_place(text)
+
+
+@pytest.mark.parametrize("place", ["activations=flash", "stack=flash"])
+def test_what_is_written_cannot_be_placed_in_flash(place: str) -> None:
+    with pytest.raises(UsageError, match=f"placement.{place.split('=')[0]} names 'flash', which is flash") as caught:
+        resolve(RunSettings("kws", "nucleo-l4r5zi", place=(parse_place(place),)))
+    assert "in one of sram1, sram2, sram3" in caught.value.hint
+    assert caught.value.exit_code == 2
