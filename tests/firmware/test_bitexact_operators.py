@@ -117,7 +117,8 @@ def test_operators_on_one_core(number: int, library: KernelLibrary) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("library", bitexact.LIBRARIES)
 @pytest.mark.parametrize(
-    ("core", "compiler"), [*((core, CLANG) for core in bitexact.BOARDS if core != "m4"), ("m4", GCC), ("m0plus", GCC)]
+    ("core", "compiler"),
+    [*((core, CLANG) for core in bitexact.BOARDS if core != "m4"), *((core, GCC) for core in bitexact.BOARDS)],
 )
 @pytest.mark.parametrize("number", range(BATCHES))
 def test_operators(number: int, core: str, compiler: CompilerName, library: KernelLibrary) -> None:
