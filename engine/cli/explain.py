@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import click
 
-from engine.cli.shell import console, json_option, print_json
+from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.records.run import RunRecord
 
 
 @click.command()
 @click.argument("record")
 @click.option("--layer", type=int, metavar="N", help="Explain one layer in full.")
+@click.option(
+    "--blocks", type=click.IntRange(1, 50), metavar="K", help="With --layer: its K hottest basic blocks, disassembled."
+)
 @json_option
-def explain(record: str, layer: int | None, as_json: bool) -> None:
+def explain(record: str, layer: int | None, blocks: int | None, as_json: bool) -> None:
     """Say why a run takes the cycles it takes. RECORD is a record file or a run id."""
     from engine.errors import UsageError
     from engine.explain.explain import explain_run
@@ -19,15 +23,47 @@ def explain(record: str, layer: int | None, as_json: bool) -> None:
     from engine.pipeline.local import find_record
     from engine.pipeline.rerun import hardware_for
 
+    if blocks is not None and layer is None:
+        raise UsageError("--blocks needs a layer", hint="add --layer N")
     found = find_record(record)
     explanation = explain_run(found, hardware_for(found))
     # by index: float conversions come first and last but have the highest indices
     by_index = {x.index: x for x in explanation.layers}
     if layer is not None and layer not in by_index:
         raise UsageError(f"run {found.id} has no layer {layer}", hint=f"layers are 0 to {len(found.layers) - 1}")
-    if as_json:
+    if layer is not None and blocks is not None:
+        _print_blocks(found, layer, blocks, as_json)
+    elif as_json:
         print_json(explanation if layer is None else by_index[layer])
     elif layer is None:
         render(explanation, found, console())
     else:
         render_layer(by_index[layer], found, console())
+
+
+def _print_blocks(found: RunRecord, layer: int, count: int, as_json: bool) -> None:
+    from engine.pipeline.prepare import prepare
+    from engine.pipeline.rerun import settings_of
+    from engine.pipeline.rethink import hot_spots
+
+    with progress_console().status(f"{found.id}: hottest blocks"):
+        made = prepare(settings_of(found))
+        position = next(n for n, x in enumerate(made.firmware.layers) if x.index == layer)
+        spots = hot_spots(made, count)[position]
+    if as_json:
+        print_json(spots)
+        return
+    out = console()
+    out.print(
+        f"layer {layer}, {spots.name}: {spots.cycles:,} cycles, {spots.pipeline_cycles:,.0f} of them in {spots.blocks_executed} "
+        f"basic blocks; those below hold {spots.share_shown:.0%} of them (simulated)"
+    )
+    for b in spots.blocks:
+        causes = ", ".join(f"{c.label} {c.cycles:g}" for c in b.per_iteration if c.cycles)
+        out.print()
+        out.print(f"0x{b.address:08x} {b.function}+0x{b.offset:x}  {b.source}")
+        out.print(
+            f"{b.count:,} times, {b.cycles_per_iteration:g} cycles each ({causes}), {b.share:.1%} of the pipeline cycles"
+        )
+        for i in b.disassembly:
+            out.print(f"  {i.cycles:6g}  0x{i.address:08x}  {i.text}", soft_wrap=True)

@@ -15,6 +15,7 @@ from engine.cli.run import run
 from engine.cli.shell import Shell
 from engine.cli.site import site
 from engine.cli.validate import validate
+from engine.cli.whatif import whatif
 
 
 @click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (doctor, models, boards, run, explain, compare, campaign, record, validate, site):
+for command in (doctor, models, boards, run, explain, compare, whatif, campaign, record, validate, site):
     main.add_command(command)

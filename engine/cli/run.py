@@ -82,7 +82,7 @@ def run(
     record = None if fresh else fresh_record(resolved)
     if record is None:
         with progress_console().status(resolved.id) as status:
-            record = measure(resolved, lambda step: status.update(f"{resolved.id}: {step}")).record
+            record = measure(resolved, lambda step: status.update(f"{resolved.id}: {step}"))
         save(resolved, record)
     if as_json:
         print_json(record)

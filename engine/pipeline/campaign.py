@@ -103,7 +103,7 @@ def _run(settings: RunSettings) -> RunResult:
     try:
         run = resolve(settings)
         name = run.id
-        record = measure(run).record
+        record = measure(run)
         save(run, record)
     except WhycyclesError as error:
         return RunResult(name, Outcome.FAILED, None, committed=False, error=error.message, hint=error.hint)

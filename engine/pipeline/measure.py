@@ -3,105 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
 
 import engine
 from engine.catalog.load import board_sha256, core_sha256
 from engine.counters.count import count_regions
-from engine.counters.decode import Decoder
 from engine.errors import CheckFailedError
-from engine.firmware.build import build
-from engine.firmware.stimulus import stimulus
 from engine.firmware.types import Firmware
-from engine.models.cost import model_cost
-from engine.models.cost_types import ModelCost
-from engine.models.graph import Graph
-from engine.models.inputs import make_inputs
 from engine.models.oracle import Verdict, check_outputs
-from engine.models.reader import read_graph
-from engine.pipeline.fingerprint import execution_key
+from engine.pipeline.prepare import Prepared, Progress, prepare
 from engine.pipeline.settings import ResolvedRun
 from engine.records.cause import Evidence
 from engine.records.counters import Counters
 from engine.records.run import Cycles, Layer, MemoryPart, MemoryUse, PlacementUsed, Provenance, Region, RunRecord
-from engine.targets.store import load_execution, save_execution
 from engine.targets.types import Execution
-from engine.targets.unicorn_target import UnicornTarget
 from engine.timing.timing import TimedRegion, TimedRun, time_execution
 
-INPUTS = 4
-"""Inferences per run whose outputs are compared with the oracle; the first one is profiled."""
 
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """A finished run with what it was made from."""
-
-    record: RunRecord
-    graph: Graph
-    cost: ModelCost
-    firmware: Firmware
-
-
-def measure(run: ResolvedRun, progress: Progress = lambda _: None) -> Measured:
+def measure(run: ResolvedRun, progress: Progress = lambda _: None) -> RunRecord:
     """Build, execute, count and time one run.
 
     Raises any WhycyclesError: ModelError, DoesNotFitError, BuildError, ExecutionError, and CheckFailedError when the output
     differs from the oracle's (its numbers do not count then).
     """
-    s = run.settings
-    progress("reading the model")
-    graph = read_graph(run.model.path)
-    cost = model_cost(graph)
-    progress("building the firmware")
-    firmware = build(
-        graph, model=run.model.name, library=s.kernels, board=run.board, core=run.core, compiler=s.compiler, opt=s.opt,
-        lowering=s.lowering,
-    )  # fmt: skip
-    inputs = make_inputs(graph, count=INPUTS)
-    progress("executing")
-    execution = _execute(run, firmware, stimulus(firmware, inputs))
-    verdict = check_outputs(graph, run.model.path, inputs, execution.outputs)
+    made = prepare(run, progress)
+    verdict = check_outputs(made.graph, run.model.path, made.inputs, made.execution.outputs)
     if verdict.matches is False:
         raise CheckFailedError(
             f"{run.id}: the firmware's output differs from the oracle's: {verdict.note}",
             hint="this is a bug in a kernel or in the lowering; please report the model",
         )
     progress("timing")
-    decoder = Decoder.of(firmware)
-    counters = count_regions(firmware, execution, run.board, decoder)
-    blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
-    timed = time_execution(blocks, execution, firmware, run.board, run.core, run.clock_mhz)
-    record = _record(run, graph, cost, firmware, execution, counters, timed, verdict, inputs)
-    return Measured(record, graph, cost, firmware)
+    counters = count_regions(made.firmware, made.execution, run.board, made.decoder)
+    timed = time_execution(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
+    return _record(made, counters, timed, verdict)
 
 
-def _execute(run: ResolvedRun, firmware: Firmware, inputs: tuple[bytes, ...]) -> Execution:
-    """Execute, or read what the same ELF did on the same board with the same inputs before."""
-    key = execution_key(firmware, run.board, inputs)
-    execution = load_execution(key)
-    if execution is None:
-        execution = UnicornTarget(run.board).run(firmware, inputs)
-        save_execution(key, execution)
-    return execution
-
-
-def _record(
-    run: ResolvedRun,
-    graph: Graph,
-    cost: ModelCost,
-    firmware: Firmware,
-    execution: Execution,
-    counters: tuple[Counters, ...],
-    timed: TimedRun,
-    verdict: Verdict,
-    inputs: tuple[bytes, ...],
-) -> RunRecord:
+def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, verdict: Verdict) -> RunRecord:
+    run, graph, cost, firmware, execution = made.run, made.graph, made.cost, made.firmware, made.execution
     # a layer that is no operator of the model (float conversion) has no cost in it
     costs = {op.index: op for op in cost.operators}
     layers = tuple(
@@ -151,7 +89,7 @@ def _record(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,
             elf_sha256=firmware.elf_sha256,
-            input_sha256=hashlib.sha256(b"".join(inputs)).hexdigest(),
+            input_sha256=hashlib.sha256(b"".join(made.inputs)).hexdigest(),
             board_sha256=board_sha256(run.described),
             core_sha256=core_sha256(run.core),
             compiler_version=firmware.compiler.version,

@@ -23,7 +23,7 @@ def verify_record(record: RunRecord) -> tuple[Difference, ...]:
 
     Raises UsageError if the record names a model or board that this machine does not have.
     """
-    return diff_records(record, measure(settings_of(record)).record)
+    return diff_records(record, measure(settings_of(record)))
 
 
 def hardware_for(record: RunRecord) -> Hardware:

@@ -277,3 +277,26 @@ def test_a_model_that_cannot_run_is_said_so_before_it_is_run(tmp_path: Path) -> 
     assert found["can_run"] is False
     assert "floating point" in found["reason"]
     assert "cannot be run" in invoke("models", "show", str(path)).stdout
+
+
+RUN = "kws_nucleo-l4r5zi_cmsis-nn_clang-o2_120mhz"
+
+
+def test_what_if_answers_from_the_stored_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    answer = json.loads(invoke("whatif", RUN, "--json").stdout)
+    shares = sum(g["share_cycles"] for g in answer["gains"] if g["share_cycles"] is not None)
+    assert shares == answer["cycles"] - answer["ideal_cycles"] > 0
+    assert [p["clock_mhz"] for p in answer["clocks"]][-1] == 120
+    assert answer["clocks"][-1]["cycles"] == answer["cycles"]
+    assert "zero-wait flash" in invoke("whatif", RUN).stdout
+    refused(invoke("whatif", "no-such-run"))
+
+
+def test_the_hottest_blocks_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    spots = json.loads(invoke("explain", RUN, "--layer", "0", "--blocks", "2", "--json").stdout)
+    assert len(spots["blocks"]) == 2
+    assert spots["blocks"][0]["function"].startswith("arm_")
+    assert spots["blocks"][0]["function"] in invoke("explain", RUN, "--layer", "0", "--blocks", "2").stdout
+    assert "needs a layer" in refused(invoke("explain", RUN, "--blocks", "2"))

@@ -45,7 +45,7 @@ def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def kws() -> RunRecord:
-    return measure(resolve(KWS)).record
+    return measure(resolve(KWS))
 
 
 def test_a_run_is_checked_and_sums(kws: RunRecord) -> None:
@@ -58,7 +58,7 @@ def test_a_run_is_checked_and_sums(kws: RunRecord) -> None:
 
 
 def test_a_run_is_repeatable(kws: RunRecord) -> None:
-    assert dump_record(measure(resolve(KWS)).record) == dump_record(kws)
+    assert dump_record(measure(resolve(KWS))) == dump_record(kws)
 
 
 def test_the_record_names_no_path_host_or_time(kws: RunRecord) -> None:
@@ -153,7 +153,7 @@ def test_a_users_board_and_model(own_runs: Path) -> None:
     model = own_runs / "My Model.tflite"
     model.write_bytes((ZOO / "kws.tflite").read_bytes() + b"\0\0\0\0")
     run = resolve(RunSettings(str(model), str(board)))
-    record = measure(run).record
+    record = measure(run)
     assert record.board == "my-board"
     assert record.id.startswith("my-model")
     save(run, record)

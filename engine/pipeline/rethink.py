@@ -1,0 +1,111 @@
+"""A run asked again without executing it again: each mechanism idealised, the gap split, other clocks, the hottest blocks."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from engine.explain.block_costs import profile_of
+from engine.explain.hotspots import LayerHotspots, hottest
+from engine.pipeline.prepare import Prepared
+from engine.timing.counterfactual import what_if_of
+from engine.timing.retime import Retiming
+from engine.timing.shapley import split_gap
+from engine.timing.sweep import sweep_of
+
+
+class Answer(BaseModel):
+    """Base of what is printed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Gain(Answer):
+    """What one mechanism, idealised alone, would bring, and its Shapley share of the gap to the ideal machine.
+
+    ``share_cycles`` is null for a mechanism that is no part of the ideal machine.
+    """
+
+    mechanism: str
+    label: str
+    meaning: str
+    cycles: int
+    latency_ms: float
+    gain_cycles: int
+    gain_cycles_interval: tuple[int, int]
+    gain_ms: float
+    gain_ms_interval: tuple[float, float]
+    share_cycles: int | None
+
+
+class ClockPoint(Answer):
+    """The run at another clock of the board's ladder; ``step`` says whether the higher clock bought anything."""
+
+    clock_mhz: float
+    wait_states: int
+    cycles: int
+    latency_ms: float
+    latency_ms_interval: tuple[float, float]
+    step: str
+
+
+class WhatIfAnswer(Answer):
+    """Gains by mechanism, all of the ideal machine's together, and the clock sweep. Gains overlap; the shares add up."""
+
+    id: str
+    cycles: int
+    latency_ms: float
+    gains: tuple[Gain, ...]
+    ideal_cycles: int
+    clocks: tuple[ClockPoint, ...]
+
+
+def what_if(made: Prepared) -> WhatIfAnswer:
+    """Re-time an executed run under every mechanism and every clock step."""
+    run = made.run
+    retiming = Retiming(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
+    found = what_if_of(retiming)
+    shares = {s.mechanism: s.cycles for s in split_gap(retiming).run.shares}
+    gains = []
+    for alone in found.alone:
+        (mechanism,) = alone.mechanisms
+        gains.append(
+            Gain(
+                mechanism=mechanism.value,
+                label=mechanism.label,
+                meaning=mechanism.meaning,
+                cycles=alone.run.cycles,
+                latency_ms=alone.run.latency_ms,
+                gain_cycles=alone.run.gain_cycles,
+                gain_cycles_interval=alone.run.gain_cycles_interval,
+                gain_ms=alone.run.gain_ms,
+                gain_ms_interval=alone.run.gain_ms_interval,
+                share_cycles=shares.get(mechanism),
+            )
+        )
+    return WhatIfAnswer(
+        id=run.id,
+        cycles=found.real.run.cycles,
+        latency_ms=found.real.run.latency_ms,
+        gains=tuple(sorted(gains, key=lambda g: -g.gain_ms)),
+        ideal_cycles=found.together.run.cycles,
+        clocks=tuple(
+            ClockPoint(
+                clock_mhz=p.clock_mhz,
+                wait_states=p.wait_states,
+                cycles=p.cycles,
+                latency_ms=p.latency_ms,
+                latency_ms_interval=p.latency_ms_interval,
+                step=p.step.value,
+            )
+            for p in sweep_of(retiming)
+        ),
+    )
+
+
+def hot_spots(made: Prepared, per_layer: int) -> tuple[LayerHotspots, ...]:
+    """The hottest basic blocks of every layer, with disassembly and cycles by cause."""
+    run = made.run
+    profile = profile_of(
+        made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz, made.decoder.image
+    )
+    return hottest(profile, per_layer)
