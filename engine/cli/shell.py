@@ -60,12 +60,12 @@ def console() -> Console:
     """A console for results: as wide as the terminal, ``$COLUMNS`` or 100 columns where there is none."""
     columns = os.environ.get("COLUMNS", "")
     width = None if sys.stdout.isatty() else int(columns) if columns.isdigit() and int(columns) >= 20 else 100
-    return Console(width=width, highlight=False)
+    return Console(width=width, highlight=False, markup=False)
 
 
 def progress_console() -> Console:
     """A console for progress: stderr, so that stdout stays clean."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def print_json(data: BaseModel | Sequence[BaseModel]) -> None:

@@ -88,7 +88,7 @@ def _point(row: ReferenceRow, choice: Choice) -> Point:
         run = resolve(choice.settings)
         record = fresh_record(run)
         if record is None:
-            record = measure(run).record
+            record = measure(run)
             save(run, record)
     except WhycyclesError as error:
         notes.append(f"not run: {error.message}")

@@ -165,7 +165,7 @@ def test_without_microtvm_ad_takes_int8() -> None:
 
 def test_the_record_of_another_lowering_is_reproduced() -> None:
     settings = RunSettings("kws", BOARDS[0], lowering=Lowering.MICROTVM)
-    record = measure(resolve(settings)).record
+    record = measure(resolve(settings))
     assert record.output_matches_oracle
     assert record.lowering == "microtvm"
     assert settings_of(record).id == record.id
@@ -176,7 +176,7 @@ def test_the_record_of_another_lowering_is_reproduced() -> None:
 
 def test_the_record_of_float_input_has_two_more_layers() -> None:
     reference_model(AD)
-    record = measure(resolve(RunSettings("mlperf-tiny/ad", BOARDS[0], lowering=Lowering.MICROTVM))).record
+    record = measure(resolve(RunSettings("mlperf-tiny/ad", BOARDS[0], lowering=Lowering.MICROTVM)))
     first, last = record.layers[0], record.layers[-1]
     assert [(x.op, x.macs, x.output_shape) for x in (first, last)] == [
         ("QUANTIZE", 0, (1, ELEMENTS)),
