@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -72,9 +74,11 @@ def run_campaign(campaign: Campaign, *, jobs: int, update: bool) -> Iterator[Run
         return
     # fork would copy the emulator's and numba's threads; spawn starts clean
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(todo)), mp_context=context, initializer=_leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(min(jobs, len(todo)), mp_context=context)
     try:
-        for future in as_completed([pool.submit(_run, s) for s in todo]):
+        with _interrupts_ignored_by_children():
+            futures = [pool.submit(_run, s) for s in todo]
+        for future in as_completed(futures):
             yield _settle(future.result(), update)
     except BaseException:
         # stop at once: every finished run has been kept by its worker
@@ -85,8 +89,18 @@ def run_campaign(campaign: Campaign, *, jobs: int, update: bool) -> Iterator[Run
     pool.shutdown()
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _interrupts_ignored_by_children() -> Iterator[None]:
+    """Processes started here ignore Ctrl-C from their first instruction on: the parent ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # an ignored signal stays ignored in a new process, even before its Python has started
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _fresh(settings: RunSettings) -> RunResult | None:
