@@ -25,6 +25,9 @@ from engine.site.staging import Staging
 STATIC_WIDTH = 760
 """Width in pixels of the static drawing; the live chart takes the width of the page."""
 
+_ROOM = {"left": 28, "right": 14, "top": 6, "bottom": 6}
+"""Empty margin of the static drawing in pixels."""
+
 VL_CONVERT = metadata.version("vl-convert-python")
 """Version of what draws; part of every cache key."""
 
@@ -41,7 +44,7 @@ _CONFIG: dict[str, Any] = {
     },
     "legend": {
         "labelColor": palette.INK, "titleColor": palette.MUTED, "labelFontSize": 12, "titleFontSize": 12,
-        "titleFontWeight": "normal", "orient": "top", "columns": 5, "symbolType": "square", "labelLimit": 200,
+        "titleFontWeight": "normal", "orient": "top", "columns": 4, "columnPadding": 24, "symbolType": "square", "labelLimit": 200,
     },
     "text": {"color": palette.INK, "fontSize": 12},
     "title": {"color": palette.INK, "fontSize": 13, "anchor": "start"},
@@ -122,11 +125,12 @@ class Draughtsman:
         )  # fmt: skip
 
     def _svg(self, spec: dict[str, Any], text: str) -> str:
-        key = hashlib.sha256(f"{VL_CONVERT}|{STATIC_WIDTH}|{text}".encode()).hexdigest()
+        key = hashlib.sha256(f"{VL_CONVERT}|{STATIC_WIDTH}|{_ROOM}|{text}".encode()).hexdigest()
         path = self._cache / f"{key}.svg"
         if path.is_file():
             return path.read_text("utf-8")
-        fixed = {**spec, "width": STATIC_WIDTH}
+        # a reader's font may be wider than the one the labels were measured in: leave room on the left
+        fixed = {**spec, "width": STATIC_WIDTH, "autosize": {"type": "fit-x", "contains": "padding"}, "padding": _ROOM}
         fixed["config"] = {**spec["config"], "background": "transparent"}
         svg: str = vl_convert.vegalite_to_svg(fixed)
         write_atomically(path, svg.encode())

@@ -91,7 +91,7 @@ def _energy(estimate: EnergyEstimate | NoEnergy) -> Metric:
 
 
 def _system(r: RunRecord, board: Board | None) -> Iterator[Metric]:
-    yield Metric(3, "core clock, static", f"{r.clock_mhz:g}\u00a0MHz", "described")
+    yield Metric(3, "core clock", f"{r.clock_mhz:g}\u00a0MHz", "described")
     if board is None:
         yield Metric(3, "flash wait states at this clock", absent=f"no description of {r.board} at hand")
     else:

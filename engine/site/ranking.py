@@ -112,7 +112,8 @@ def ranking_chart(ranked: Sequence[Place], kernels: Sequence[str]) -> Chart:
         "ranking",
         finish(chart),
         "Latency of one inference, shorter is better. The thin line on each bar is the interval that the timing rules without "
-        "a hard source leave open: where two of them overlap, the order is a tie.",
+        "a hard source leave open: where two of them overlap, the order is a tie. A bar ends at the documented values, which may lie at one end of the "
+        "interval (a prefetch that no document describes, for instance, can only add cycles).",
         f"Bars: latency of {model} by board and kernel library, with intervals",
         table,
         "downloads/runs.csv",

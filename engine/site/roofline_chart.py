@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import altair as alt
@@ -71,12 +72,20 @@ def roofline_chart(points: Sequence[tuple[str, str, RooflinePoint]], ceilings: C
             ],
         )
     )
-    layers = [band, lines, dots] if top.low != top.high else [lines, dots]
+    span = (math.log(right / left), math.log(top.high * 1.6 / low))
+    numbers = (
+        alt.Chart(
+            inline(_labels([(lab.split(" ")[0], p.counted_intensity, p.ops_per_cycle) for lab, _, p in points], span))
+        )
+        .mark_text(align="left", dx=7, dy=-7, fontSize=10, color=palette.INK)
+        .encode(x=x, y=y, text="number:N")
+    )
+    layers = [band, lines, dots, numbers] if top.low != top.high else [lines, dots, numbers]
     said = " The roofs rest on inferred figures: the band is their interval." if top.inferred or slope.inferred else ""
     return Chart(
         "roofline",
         finish(alt.layer(*layers).properties(height=300)),
-        f"Roofline. The flat roof is {top.name} ({significant(top.value)} {top.unit}: {top.basis}), the sloped one the "
+        f"Roofline; the numbers are those of the layers. The flat roof is {top.name} ({significant(top.value)} {top.unit}: {top.basis}), the sloped one the "
         f"{slope.name} ({significant(slope.value)} {slope.unit}: {slope.basis}).{said}",
         f"Roofline chart with the layers of {what}",
         Table(
@@ -90,3 +99,21 @@ def roofline_chart(points: Sequence[tuple[str, str, RooflinePoint]], ceilings: C
         ),
         legend=category_legend(ops),
     )  # fmt: skip
+
+
+def _labels(numbered: Sequence[tuple[str, float, float]], span: tuple[float, float]) -> list[dict[str, str | float]]:
+    """One text for points that lie so close that their numbers would cover each other. ``span``: lengths of the axes, as logarithms."""
+    order = [number for number, _, _ in numbered]
+    groups: list[list[tuple[str, float, float]]] = []
+    for number, x, y in sorted(numbered, key=lambda p: p[1]):
+        if groups:
+            _, near_x, near_y = groups[-1][-1]
+            if math.log(x / near_x) < 0.03 * span[0] and abs(math.log(y / near_y)) < 0.06 * span[1]:
+                groups[-1].append((number, x, y))
+                continue
+        groups.append([(number, x, y)])
+    # at the rightmost point, where there is room for the text
+    return [
+        {"number": ", ".join(sorted((n for n, _, _ in g), key=order.index)), "x": g[-1][1], "y": g[-1][2]}
+        for g in groups
+    ]

@@ -12,7 +12,7 @@ from engine.site.text import kilobytes, percent, whole
 
 _ROW = 22
 _GLUE = "glue"
-_LABELS = alt.Axis(title=None, labelLimit=150, ticks=False, domain=False, labelOverlap=False)
+_LABELS = alt.Axis(title=None, labelLimit=220, ticks=False, domain=False, labelOverlap=False)
 
 
 def layer_label(layer: Layer) -> str:

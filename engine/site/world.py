@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from engine.catalog.board import Board
 from engine.catalog.core import Core
-from engine.catalog.load import board_sha256, core_sha256
+from engine.catalog.load import board_sha256, core_sha256, list_boards
 from engine.errors import RecordError
 from engine.explain.explain import bound_by, explain_run
 from engine.explain.hardware import Hardware, hardware_of
 from engine.explain.types import Explanation
 from engine.models.cost_types import ModelCost
 from engine.models.graph import Graph
+from engine.models.library import Origin, list_models
 from engine.records.run import RunRecord
 from engine.site.ranking import Place, places
 
@@ -44,7 +45,7 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """The input of all pages. ``runs`` are grouped by model (least work first), fastest first."""
+    """The input of all pages. ``runs`` are grouped by model (zoo, reference, the user's own; least work first), fastest first."""
 
     runs: tuple[Run, ...]
     boards: dict[str, Board]
@@ -64,6 +65,15 @@ class World:
         """Runs on a core."""
         return tuple(r for r in self.runs if r.record.core == name)
 
+    def board_of(self, record: RunRecord) -> Board | None:
+        """The board a record was made with; None if what has this name here is described otherwise."""
+        board = self.boards.get(record.board)
+        return board if board is not None and board_sha256(board) == record.provenance.board_sha256 else None
+
+    def made_otherwise(self, name: str) -> tuple[Run, ...]:
+        """Runs that name a board of another description than the one known by this name."""
+        return tuple(r for r in self.of_board(name) if self.board_of(r.record) is None)
+
     @property
     def model_names(self) -> tuple[str, ...]:
         """Names of all models that have runs or can be looked into: models with runs first, in the order of ``runs``."""
@@ -77,22 +87,30 @@ def make_world(
     models: Sequence[ModelInfo],
     engine_version: str,
 ) -> World:
-    """Explain and rank all runs. Raises RecordError if two runs have one id."""
+    """Explain and rank all runs; a board with a catalogue name is the catalogue's. Raises RecordError if two runs have one id."""
     seen: set[str] = set()
     for r in records:
         if r.id in seen:
             raise RecordError(f"two records have the id {r.id}", hint="remove one of the two files")
         seen.add(r.id)
     board_by_name = {b.name: b for b in boards}
+    # a user's file must not change the catalogue's pages by carrying one of its names
+    board_by_name |= {b.name: b for b in list_boards() if b.name in board_by_name}
     core_by_name = {c.name: c for c in cores}
     work = {r.model: r.macs for r in records}
     runs = [
         Run(p.record, explain_run(p.record, _hardware(p.record, board_by_name, core_by_name)), p)
-        for name in sorted(work, key=lambda n: (work[n], n))
+        for name in sorted(work, key=lambda n: (_standing(n), work[n], n))
         for p in places([r for r in records if r.model == name])
     ]
     by_name = {m.name: m for m in sorted(models, key=lambda m: (m.cost.macs, m.name))}
     return World(tuple(runs), board_by_name, core_by_name, by_name, engine_version)
+
+
+def _standing(model: str) -> int:
+    """Where a model stands in lists: the project's own first, then the reference models, then everybody's."""
+    origins = {m.name: m.origin for m in list_models()}
+    return (Origin.ZOO, Origin.REFERENCE, Origin.FILE).index(origins.get(model, Origin.FILE))
 
 
 def _hardware(record: RunRecord, boards: dict[str, Board], cores: dict[str, Core]) -> Hardware:

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.catalog.load import list_boards, load_board
+from engine.catalog.load import board_sha256, list_boards, load_board
 from engine.explain.explain import explain_run
+from engine.models.library import list_models
 from engine.paths import SITE_SRC_DIR
 from engine.records.cause import Cause
 from engine.records.counters import Counters
@@ -26,11 +27,13 @@ from engine.site.chart import Chart, Draughtsman
 from engine.site.exports import layers_csv, runs_csv
 from engine.site.meaning import CAUSE_MEANING, CAUSE_REMEDY
 from engine.site.metrics import Metric, counter_label, pyramid, total
+from engine.site.pages.run import command, needed_files
 from engine.site.ranking import labels, places, ranking_chart
 from engine.site.roofline_chart import roofline_chart
 from engine.site.run_charts import memory_chart, stack_chart, waterfall_chart
 from engine.site.staging import Staging
 from engine.site.text import kilobytes, link, plain, significant, slug, whole
+from engine.site.world import make_world
 from tests.builders.records import kws_record, make_record, records
 
 _CSV = csv.DictReader
@@ -107,6 +110,42 @@ def test_labels_grow_until_they_differ() -> None:
         "nucleo-l4r5zi · cmsis-nn · 120 MHz",
         "nucleo-l4r5zi · cmsis-nn · 80 MHz",
     }
+
+
+# the world
+
+
+def test_a_board_with_a_catalogue_name_is_the_catalogues() -> None:
+    known = load_board("nucleo-l4r5zi")
+    record = kws_record(board=known.name)
+    impostor = known.model_copy(update={"title": "Mine", "default_clock_mhz": 12})
+    world = make_world([record], [impostor], [], [], "1")
+    assert world.boards[known.name].title == known.title
+    assert world.board_of(record) == known
+    other = record.model_copy(
+        update={"id": "x", "provenance": record.provenance.model_copy(update={"board_sha256": board_sha256(impostor)})}
+    )
+    world = make_world([record, other], [known], [], [], "1")
+    assert world.board_of(other) is None
+    assert [r.record.id for r in world.made_otherwise(known.name)] == ["x"]
+
+
+def test_the_projects_own_models_come_first() -> None:
+    small = make_record(kws_record().layers[:1], model="tiny-of-mine", id="a")
+    middle = make_record(kws_record().layers[:2], model="mlperf-tiny/kws", id="b")
+    world = make_world([small, middle, kws_record()], list_boards(), [], [], "1")
+    assert world.model_names == ("kws", "mlperf-tiny/kws", "tiny-of-mine")
+
+
+def test_the_command_names_what_everybody_has_and_placeholders_for_the_rest() -> None:
+    zoo = next(m for m in list_models() if m.name == "kws")
+    made = kws_record()
+    record = made.model_copy(update={"provenance": made.provenance.model_copy(update={"model_sha256": zoo.sha256})})
+    board = load_board(record.board)
+    assert command(record, board).startswith("whycycles run kws --board nucleo-l4r5zi ")
+    assert needed_files(record, board) == []
+    assert command(made, None).startswith("whycycles run path/to/MODEL.tflite --board path/to/BOARD.toml ")
+    assert [x[2] for x in needed_files(made, None)] == [made.provenance.model_sha256, made.provenance.board_sha256]
 
 
 # metrics and exports
@@ -240,8 +279,13 @@ def test_charts_draw_light_and_dark(tmp_path: Path) -> None:
         ladder_chart(load_board("nucleo-l4r5zi")),
     ]
     assert explanation.ceilings is not None
-    points = [(x.title, x.op, x.roofline) for x in explanation.layers if x.roofline is not None]
+    points = [(f"{x.index} {x.op.lower()}", x.op, x.roofline) for x in explanation.layers if x.roofline is not None]
     charts.append(roofline_chart(points, explanation.ceilings, "a run"))
+    spec = charts[-1].spec
+    source = next(x for x in spec["layer"] if x["mark"]["type"] == "text")["data"]
+    texts = source["values"] if "values" in source else spec["datasets"][source["name"]]
+    named = [n for t in texts for n in t["number"].split(", ")]
+    assert sorted(named, key=int) == [label.split(" ")[0] for label, _, _ in points]
     staging = Staging(tmp_path / "docs")
     draughtsman = Draughtsman(staging, tmp_path / "cache")
     for chart in charts:

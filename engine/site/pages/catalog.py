@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from engine.catalog.board import Board, MemoryKind
 from engine.site.catalog_charts import ladder_chart, lifetimes_chart
 from engine.site.render import Renderer
 from engine.site.text import slug
 from engine.site.world import Run, World
+
+_TABLE = re.compile(r"reference/[a-z_]+\.csv")
+"""How board files cite the project's own collections of published figures."""
 
 _NO_BOARD = "the description of this board was not at hand where the site was built; the record keeps its hash."
 _NO_CORE = "the table of this core was not at hand where the site was built; the record keeps its hash."
@@ -35,6 +40,8 @@ def write_boards(renderer: Renderer, world: World) -> None:
             b=b,
             core=world.cores.get(b.core),
             runs=world.of_board(b.name),
+            otherwise=world.made_otherwise(b.name),
+            tables=sorted(set(_TABLE.findall(b.model_dump_json(exclude={"current_ua_per_mhz", "price_usd"})))),
             holds={m.name: ", ".join(part for part, memory in parts.items() if memory == m.name) for m in b.memories},
         )
     for name in strangers:

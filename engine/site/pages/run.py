@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 
 from engine.catalog.board import Board
+from engine.catalog.load import list_boards
 from engine.energy.power import EnergyEstimate, estimate_energy
 from engine.explain.explain import bound_by
 from engine.firmware.types import Lowering
+from engine.models.library import list_models
 from engine.records.cause import Cause
 from engine.records.run import RunRecord, Stack
 from engine.records.store import dump_record
@@ -36,9 +38,32 @@ SECTIONS = (
 """Headings of the page, as anchors and names."""
 
 
+MODEL_FILE = "path/to/MODEL.tflite"
+BOARD_FILE = "path/to/BOARD.toml"
+"""What stands for a file of the user's in the command."""
+
+
+def in_catalogue(model: str, sha256: str) -> bool:
+    """Whether a model's name alone leads everybody to this file."""
+    return any((m.name, m.sha256) == (model, sha256) for m in list_models())
+
+
+def needed_files(record: RunRecord, board: Board | None) -> list[tuple[str, str, str]]:
+    """Files that only the user has, as (placeholder, what it is, SHA-256); ``board`` is the catalogue's one or None."""
+    files = []
+    if not in_catalogue(record.model, record.provenance.model_sha256):
+        files.append((MODEL_FILE, f"the file of the model {record.model}", record.provenance.model_sha256))
+    if board is None:
+        what = f"the description of the board {record.board}; the hash is of its content as whycycles reads it"
+        files.append((BOARD_FILE, what, record.provenance.board_sha256))
+    return files
+
+
 def command(record: RunRecord, board: Board | None) -> str:
-    """The command line that makes this run again; a board of the user's is named by its file."""
-    words = ["whycycles", "run", record.model, "--board", record.board, "--kernels", record.kernels]
+    """The command line that makes this run again; ``board`` is the catalogue's one or None. What the catalogue lacks is a placeholder."""
+    known = in_catalogue(record.model, record.provenance.model_sha256)
+    words = ["whycycles", "run", record.model if known else MODEL_FILE]
+    words += ["--board", record.board if board is not None else BOARD_FILE, "--kernels", record.kernels]
     words += ["--compiler", record.compiler, "--opt", record.opt, "--target", record.target]
     words += ["--clock", f"{record.clock_mhz:g}"]
     if record.lowering != Lowering.TFLM:
@@ -70,7 +95,8 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
     """One run: verdict, stacks, counters, memory, provenance, downloads."""
     r = run.record
     folder = f"runs/{slug(r.id)}"
-    board = world.boards.get(r.board)
+    board = world.board_of(r)
+    shared = board if board is not None and r.board in {b.name for b in list_boards()} else None
     energy = estimate_energy(r)
     sizes = {m.name: m.bytes for m in board.memories} if board else {}
     charts: dict[str, Chart] = {
@@ -106,6 +132,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         power=energy.basis if isinstance(energy, EnergyEstimate) else (),
         sections=SECTIONS,
         bound_by=bound_by,
-        command=command(r, board),
+        command=command(r, shared),
+        needed=needed_files(r, shared),
         provenance=provenance(r),
     )
