@@ -8,6 +8,7 @@ from engine.catalog.board import Board
 from engine.catalog.load import list_boards, load_board
 from engine.errors import WhycyclesError
 from engine.models.cost import model_cost
+from engine.models.library import list_models
 from engine.models.reader import read_graph
 from engine.pipeline.fingerprint import fingerprint
 from engine.pipeline.local import LocalRun, local_runs, runs_dir, simulated_dir
@@ -53,6 +54,9 @@ def gather() -> Publication:
 
 def _why_not(run: LocalRun) -> str:
     """Why a local run is not shown; empty if nothing has changed since it was made."""
+    if any(m.name == run.record.model and not m.present for m in list_models()):
+        # building a site fetches nothing
+        return f"the model {run.record.model} is not on this machine"
     try:
         now = fingerprint(settings_of(run.record))
     except WhycyclesError as error:

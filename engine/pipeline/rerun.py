@@ -9,7 +9,7 @@ from engine.catalog.load import board_sha256, core_sha256, load_board
 from engine.errors import UsageError, WhycyclesError
 from engine.explain.hardware import Hardware, hardware_of
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
-from engine.models.library import resolve_model
+from engine.models.library import list_models
 from engine.pipeline.local import BOARD, MODEL, runs_dir
 from engine.pipeline.measure import measure
 from engine.pipeline.settings import PARTS, ResolvedRun, RunSettings, resolve
@@ -46,7 +46,7 @@ def settings_of(record: RunRecord) -> ResolvedRun:
         )
     kept = runs_dir() / record.id
     board = str(kept / BOARD) if (kept / BOARD).is_file() else record.board
-    known = _is_known(record.model)
+    known = record.model in {m.name for m in list_models()}
     settings = RunSettings(
         model=record.model if known else str(kept / MODEL),
         board=board,
@@ -69,14 +69,6 @@ def _lowering(record: RunRecord) -> Lowering:
             f"{record.id} was lowered as '{record.lowering}', which is not known here",
             hint=f"one of {', '.join(Lowering)}",
         ) from None
-
-
-def _is_known(model: str) -> bool:
-    try:
-        resolve_model(model)
-    except WhycyclesError:
-        return False
-    return True
 
 
 def _overrides(record: RunRecord, board: Board) -> tuple[tuple[str, str], ...]:

@@ -45,12 +45,19 @@ class ResolvedRun:
     def id(self) -> str:
         """Name of the run: the same settings give the same name on every machine."""
         s = self.settings
-        parts = [_slug(self.model.name), self.board.name, s.kernels.value, f"{s.compiler.value}-{s.opt.lower()}"]
+        parts = [_slug(self.model.name), self._board_name, s.kernels.value, f"{s.compiler.value}-{s.opt.lower()}"]
         parts.append(f"{self.clock_mhz:g}mhz")
         parts += [f"{part}-in-{memory}" for part, memory in sorted(s.place)]
         if s.lowering is not Lowering.TFLM:
             parts.append(s.lowering.value)
         return "_".join(parts)
+
+    @property
+    def _board_name(self) -> str:
+        """The board's name; one that is not of the catalogue carries a digest, as its description may change under its name."""
+        if self.board.name in {b.name for b in list_boards()}:
+            return self.board.name
+        return f"{self.board.name}-{board_sha256(self.described)[:6]}"
 
 
 def resolve(settings: RunSettings) -> ResolvedRun:

@@ -156,6 +156,10 @@ def test_a_users_board_and_model(own_runs: Path) -> None:
     record = measure(run)
     assert record.board == "my-board"
     assert record.id.startswith("my-model")
+    # another description under the same name is another run
+    other = own_runs / "other.toml"
+    other.write_text(board.read_text().replace("0x100000 ", "0x180000 "))
+    assert resolve(RunSettings(str(model), str(other))).id != record.id
     save(run, record)
     board.unlink()
     model.unlink()
