@@ -5,8 +5,8 @@ Interface of every firmware (symbols in the ELF, see firmware/harness/whycycles.
 ``Reset_Handler``   start-up; initialises .data/.bss, then calls ``main``
 ``wc_idle``         entered by ``main`` once, when the device is ready for commands (a host without a UART stops here)
 ``wc_infer``        ``void wc_infer(void)``: one inference, input already in place
-``wc_layer_begin``  noinline empty marker; the n-th call within an inference opens layer n
-``wc_layer_end``    noinline empty marker; closes the layer that is open
+``wc_layer_begin``  noinline marker (a test of one pointer, a time stamp where layers are timed); the n-th call opens layer n
+``wc_layer_end``    the same; closes the layer that is open
 ``wc_arena``        the arena; tensors lie at ``ArenaTensor.offset``
 
 Instructions of ``wc_infer`` outside begin/end, and the markers themselves, are the glue.

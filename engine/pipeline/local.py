@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,8 +85,3 @@ def find_record(name: str) -> RunRecord:
         f"no run is called '{name}'",
         hint=f"give a record file or a run id, such as {', '.join(near)}" if near else "make one with `whycycles run`",
     )
-
-
-def forget(run_id: str) -> None:
-    """Remove a local run."""
-    shutil.rmtree(runs_dir() / run_id, ignore_errors=True)
