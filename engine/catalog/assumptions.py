@@ -35,7 +35,8 @@ def assumptions(board: Board, core: Core) -> tuple[Assumption, ...]:
 def _of_board(board: Board) -> Iterator[Assumption]:
     yield from _of_figure("board.max_clock_mhz", board.max_clock_mhz)
     for memory in board.memories:
-        yield from _of_figure(f"board.memories.{memory.name}.wait_states", memory.wait_states)
+        for key, figure in memory.figures():
+            yield from _of_figure(f"board.memories.{memory.name}.{key}", figure)
     flash = board.flash
     yield from _of_figure("board.flash.width_bytes", flash.width_bytes)
     for name, text in (("ladder", flash.ladder_source), ("prefetch", flash.prefetch_source)):
