@@ -32,7 +32,7 @@ SOURCE = "set on the command line"
 
 _MOST = 2**32
 _MOST_OF_A_FIGURE = 100_000  # cycles, MHz or bytes of a width: ticks of a whole run must stay far within 64 bits
-_WORD = re.compile(r"[A-Za-z][\w-]*(,[A-Za-z][\w-]*)*")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]*(,[A-Za-z][A-Za-z0-9._-]*)*")
 _KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 
 
@@ -60,10 +60,18 @@ def parse_override(text: str) -> Override:
 def override(board: Board, core: Core, overrides: Sequence[Override]) -> tuple[Board, Core]:
     """Both with the overrides applied and validated. Raises UsageError for a key that does not exist or a value that is refused."""
     _check_conflicts(overrides)
-    of_core = [o for o in overrides if o.key.startswith(CORE)]
-    of_board = [o for o in overrides if not o.key.startswith(CORE)]
     known = override_keys(board, core)
-    return _apply(board, "", of_board, known), _apply(core, CORE, of_core, known)
+    return override_board(board, overrides, known), override_core(core, overrides, known)
+
+
+def override_board(board: Board, overrides: Sequence[Override], known: tuple[str, ...] = ()) -> Board:
+    """The board with those of the overrides that are its own; ``known``: keys to hint at. Raises UsageError."""
+    return _apply(board, "", [o for o in overrides if not o.key.startswith(CORE)], known)
+
+
+def override_core(core: Core, overrides: Sequence[Override], known: tuple[str, ...] = ()) -> Core:
+    """The core with those of the overrides that are its own; ``known``: keys to hint at. Raises UsageError."""
+    return _apply(core, CORE, [o for o in overrides if o.key.startswith(CORE)], known)
 
 
 def override_notes(board: Board, core: Core, overrides: Sequence[Override]) -> tuple[str, ...]:
@@ -84,10 +92,10 @@ def _parse(key: str, text: str) -> Value:
     try:
         value = tomllib.loads(f"x = {text}").get("x") if "\n" not in text else None
     except (tomllib.TOMLDecodeError, ValueError, RecursionError):
-        value = text if _WORD.fullmatch(text) else None
-    if isinstance(value, bool | str) and value != "":
+        value = text
+    if isinstance(value, bool) or (isinstance(value, str) and _WORD.fullmatch(value)):
         return value
-    if isinstance(value, list) and all(isinstance(x, str) for x in value):
+    if isinstance(value, list) and value and all(isinstance(x, str) and _WORD.fullmatch(x) for x in value):
         return value
     if isinstance(value, int | float):
         if math.isfinite(value) and 0 <= value <= _MOST:

@@ -116,9 +116,10 @@ def _total(work: _Work, memory: MemoryProfile, board: Board, core: Core, clock_m
     return int((pipeline + _memory(memory, pipeline, table, board, clock_mhz, end)).sum())
 
 
-def _pipeline(work: _Work, table: CoreTicks) -> Ticks:
-    """Ticks by region and cause without memory stalls; shape (regions, causes)."""
-    cost = np.array([operations_ticks(ops, table) for ops in work.operations], dtype=np.int64)
+def _pipeline(work: _Work, table: CoreTicks, cost: Ticks | None = None) -> Ticks:
+    """Ticks by region and cause without memory stalls, shape (regions, causes); ``cost`` of one execution of each block, if known."""
+    if cost is None:
+        cost = np.array([operations_ticks(ops, table) for ops in work.operations], dtype=np.int64)
     spent = np.zeros((work.regions, len(CAUSES)), dtype=np.int64)
     np.add.at(spent, work.profile.region, cost.reshape(-1, len(CAUSES))[work.block_at] * work.profile.count[:, None])
     refill = refill_ticks(work.profile, work.facts, work.regions, table)
