@@ -72,7 +72,7 @@ class ClockStep(Frozen):
 class Cache(Frozen):
     """A cache: ``bytes`` in all, ``line_bytes`` per line, ``ways`` (1: direct mapped; equal to the line count: fully associative)."""
 
-    bytes: int = Field(gt=0)
+    bytes: int = Field(gt=0, le=2**24)
     line_bytes: int = Field(gt=0)
     ways: int = Field(gt=0)
     source: Origin | None = None

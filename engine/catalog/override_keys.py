@@ -19,7 +19,7 @@ CORE = "core."
 NONE = "none"
 """The value that takes away what a description may leave out."""
 
-_NOT_FIGURES = NO_PART_IN_RUN | {"silicon", "notes", "log"}
+_NOT_FIGURES = NO_PART_IN_RUN | {"silicon", "notes", "log", "architecture"}
 
 
 def override_keys(board: Board, core: Core) -> tuple[str, ...]:
@@ -53,8 +53,10 @@ def unknown_key(given: str, key: str, table: str, step: str, told: bool, known: 
     where = f" in {table}" if table else ""
     if table == "placement":
         return UsageError(f"--set {given}: the placement is no figure", hint=f"write --place {step}=MEMORY")
-    what = f"'{step}'{where} is no figure that a run is computed from" if told else f"unknown key '{step}'{where}"
-    return UsageError(f"--set {given}: {what}", hint=_near(key, table, known))
+    if told:
+        what = f"'{step}'{where} is no figure that a run is computed from"
+        return UsageError(f"--set {given}: {what}", hint=f"known: {_inside(table, known) or _inside('', known)}")
+    return UsageError(f"--set {given}: unknown key '{step}'{where}", hint=_near(key, table, known))
 
 
 def no_figure(given: str, table: str, known: tuple[str, ...]) -> UsageError:
