@@ -94,7 +94,7 @@ class Cache(Frozen):
     write miss and writes it out when it is driven out; a write-through cache passes every write on.
     """
 
-    bytes: int = Field(gt=0)
+    bytes: int = Field(gt=0, le=2**24)
     line_bytes: int = Field(gt=0)
     ways: int = Field(gt=0)
     replacement: Literal["lru", "round_robin", "random"] = "lru"

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 
 from engine.catalog.figure import Figure, Frozen
 
+_DSP = {"armv6-m": False, "armv7-m": False, "armv7e-m": True}
+"""Whether architectures have the DSP extension; of the others it is an option."""
+
 
 class Fpu(StrEnum):
     """Floating-point unit of a core."""
@@ -194,6 +197,10 @@ class Core(Frozen):
             for x in (figure.value, figure.lowest, figure.highest):
                 if x < 0 or round(x * 1000) != x * 1000:
                     raise ValueError(f"'{name}' must be a multiple of 0.001 and not negative")
+        if self.dsp is not _DSP.get(self.architecture, self.dsp):
+            raise ValueError(
+                f"'dsp' of {self.architecture} is {str(_DSP[self.architecture]).lower()}: not an option there"
+            )
         if self.issue_width not in (1, 2) or (self.issue_width == 2) != (self.dual_issue is not None):
             raise ValueError("'issue_width' is 1, or 2 with a [dual_issue] table")
         return self

@@ -6,7 +6,7 @@ import click
 
 from engine.cli.shell import console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
-from engine.pipeline.settings import OPTS, RunSettings, parse_place, resolve
+from engine.pipeline.settings import OPTS, RunSettings, parse_place, parse_set, resolve
 
 
 @click.command()
@@ -41,6 +41,13 @@ from engine.pipeline.settings import OPTS, RunSettings, parse_place, resolve
 @click.option(
     "--place", multiple=True, metavar="PART=MEMORY", help="Place code, weights, activations or stack elsewhere."
 )
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a figure of the board or core, like flash.wait_states=3 or core.latency.load=3.",
+)
 @click.option("--fresh", is_flag=True, help="Measure again even if nothing changed.")
 @json_option
 def run(
@@ -53,6 +60,7 @@ def run(
     clock_mhz: float | None,
     target: str,
     place: tuple[str, ...],
+    overrides: tuple[str, ...],
     fresh: bool,
     as_json: bool,
 ) -> None:
@@ -77,6 +85,7 @@ def run(
         clock_mhz=clock_mhz,
         place=tuple(parse_place(p) for p in place),
         lowering=Lowering(lowering),
+        set=tuple(parse_set(text) for text in overrides),
     )
     resolved = resolve(settings)
     record = None if fresh else fresh_record(resolved)

@@ -6,12 +6,13 @@ import hashlib
 
 import engine
 from engine.catalog.load import board_sha256, core_sha256
+from engine.catalog.overrides import override_notes
 from engine.counters.count import count_regions
 from engine.errors import CheckFailedError
 from engine.firmware.types import Firmware
 from engine.models.oracle import Verdict, check_outputs
 from engine.pipeline.prepare import Prepared, Progress, prepare
-from engine.pipeline.settings import ResolvedRun
+from engine.pipeline.settings import ResolvedRun, overrides_of
 from engine.records.cause import Evidence
 from engine.records.counters import Counters
 from engine.records.run import Cycles, Layer, MemoryPart, MemoryUse, PlacementUsed, Provenance, Region, RunRecord
@@ -60,6 +61,7 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
     glue = _region(timed.regions[-1], counters[-1])
     warm = sum(x.cycles for x in layers) + glue.cycles
     s = run.settings
+    overrides = overrides_of(s)
     return RunRecord(
         schema_version=1,
         id=run.id,
@@ -68,6 +70,7 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
         core=run.core.name,
         clock_mhz=run.clock_mhz,
         placement=PlacementUsed(**run.board.placement.model_dump()),
+        overrides=tuple(str(o) for o in overrides),
         kernels=s.kernels.value,
         lowering=s.lowering.value,
         compiler=s.compiler.value,
@@ -84,7 +87,7 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
         memory=_memory(firmware, execution),
         layers=layers,
         glue=glue,
-        notes=timed.notes,
+        notes=override_notes(*run.catalogued, overrides) + timed.notes,
         provenance=Provenance(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,

@@ -1,14 +1,17 @@
-"""A run asked again without executing it again: each mechanism idealised, the gap split, other clocks, the hottest blocks."""
+"""A run asked again without executing it again: mechanisms idealised, other clocks, figures at their ends, the hottest blocks."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.catalog.assumptions import assumptions
 from engine.explain.block_costs import profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
 from engine.pipeline.prepare import Prepared
+from engine.pipeline.settings import overrides_of
 from engine.timing.counterfactual import what_if_of
 from engine.timing.retime import Retiming
+from engine.timing.sensitivity import Sensitivity, sensitivity
 from engine.timing.shapley import split_gap
 from engine.timing.sweep import sweep_of
 
@@ -48,19 +51,44 @@ class ClockPoint(Answer):
     step: str
 
 
+class AssumptionEffect(Answer):
+    """One uncertain figure of board or core, and the cycles that the run takes more with it alone at an end of its interval.
+
+    ``value``, ``low`` and ``high`` are in the unit of ``key`` (see ``engine.catalog``), null for a rule of the model. The shares
+    are of the run's cycles. ``reason``: why the figure is believed, or the source that leaves it a range.
+    """
+
+    key: str
+    value: float | int | None
+    low: float | int | None
+    high: float | int | None
+    low_effect_cycles: int
+    high_effect_cycles: int
+    low_effect_share: float
+    high_effect_share: float
+    reason: str
+
+
 class WhatIfAnswer(Answer):
-    """Gains by mechanism, all of the ideal machine's together, and the clock sweep. Gains overlap; the shares add up."""
+    """Gains by mechanism, all of the ideal machine's together, the clock sweep, and what the result rests on.
+
+    Gains overlap; the shares add up. ``overrides``: figures set for the run. ``assumptions``: by effect, the largest first;
+    ``unvaried_assumptions``: keys of inferred things that have no interval to vary, like a cache's geometry.
+    """
 
     id: str
+    overrides: tuple[str, ...]
     cycles: int
     latency_ms: float
     gains: tuple[Gain, ...]
     ideal_cycles: int
     clocks: tuple[ClockPoint, ...]
+    assumptions: tuple[AssumptionEffect, ...]
+    unvaried_assumptions: tuple[str, ...]
 
 
 def what_if(made: Prepared) -> WhatIfAnswer:
-    """Re-time an executed run under every mechanism and every clock step."""
+    """Re-time an executed run under every mechanism, at every clock step, and with every uncertain figure at its ends."""
     run = made.run
     retiming = Retiming(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
     found = what_if_of(retiming)
@@ -82,8 +110,10 @@ def what_if(made: Prepared) -> WhatIfAnswer:
                 share_cycles=shares.get(mechanism),
             )
         )
+    rests_on = sensitivity(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
     return WhatIfAnswer(
         id=run.id,
+        overrides=tuple(map(str, overrides_of(run.settings))),
         cycles=found.real.run.cycles,
         latency_ms=found.real.run.latency_ms,
         gains=tuple(sorted(gains, key=lambda g: -g.gain_ms)),
@@ -99,6 +129,23 @@ def what_if(made: Prepared) -> WhatIfAnswer:
             )
             for p in sweep_of(retiming)
         ),
+        assumptions=tuple(_assumption(s, rests_on.cycles) for s in rests_on.figures),
+        unvaried_assumptions=tuple(a.key for a in assumptions(run.board, run.core) if a.value is None),
+    )
+
+
+def _assumption(found: Sensitivity, cycles: int) -> AssumptionEffect:
+    a = found.assumption
+    return AssumptionEffect(
+        key=a.key,
+        value=a.value,
+        low=a.low,
+        high=a.high,
+        low_effect_cycles=found.low_effect_cycles,
+        high_effect_cycles=found.high_effect_cycles,
+        low_effect_share=found.low_effect_cycles / cycles if cycles else 0.0,
+        high_effect_share=found.high_effect_cycles / cycles if cycles else 0.0,
+        reason=a.reason,
     )
 
 

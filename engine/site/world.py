@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from engine.catalog.board import Board
 from engine.catalog.core import Core
-from engine.catalog.load import board_sha256, core_sha256, list_boards
+from engine.catalog.load import list_boards
 from engine.errors import RecordError
 from engine.explain.explain import bound_by, explain_run
-from engine.explain.hardware import Hardware, hardware_of
+from engine.explain.hardware import Hardware, board_as_run, core_as_run, hardware_of
 from engine.explain.types import Explanation
 from engine.models.cost_types import ModelCost
 from engine.models.graph import Graph
@@ -66,9 +66,9 @@ class World:
         return tuple(r for r in self.runs if r.record.core == name)
 
     def board_of(self, record: RunRecord) -> Board | None:
-        """The board a record was made with; None if what has this name here is described otherwise."""
+        """The board a record was made with, set figures included; None if what has this name here is described otherwise."""
         board = self.boards.get(record.board)
-        return board if board is not None and board_sha256(board) == record.provenance.board_sha256 else None
+        return None if board is None else board_as_run(board, record)
 
     def made_otherwise(self, name: str) -> tuple[Run, ...]:
         """Runs that name a board of another description than the one known by this name."""
@@ -116,11 +116,11 @@ def _standing(model: str) -> int:
 def _hardware(record: RunRecord, boards: dict[str, Board], cores: dict[str, Core]) -> Hardware:
     """What explains a run: the catalogue's, or a user's own board that the catalogue does not know."""
     known = hardware_of(record)
-    board = boards.get(record.board)
-    core = cores.get(record.core)
-    if known.board is not None or board is None or board_sha256(board) != record.provenance.board_sha256:
+    own = boards.get(record.board)
+    board = None if own is None else board_as_run(own, record)
+    if known.board is not None or board is None:
         return known
-    if core is not None and core_sha256(core) != record.provenance.core_sha256:
-        core = None
+    table = cores.get(record.core)
+    core = None if table is None else core_as_run(table, record)
     notes = tuple(n for n in known.notes if record.board not in n)
     return replace(known, board=board, core=core, notes=notes)

@@ -96,6 +96,11 @@ BAD = [
     ("run", "kws", "--board", "nucleo-l4r5zi", "--place", "weights"),
     ("run", "kws", "--board", "nucleo-l4r5zi", "--place", "weights=moon"),
     ("run", "kws", "--board", "nucleo-l4r5zi", "--place", "soul=flash"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "flash"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "flash.wait_state=3"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "flash.width_bytes=7"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "core.latency.load=-1"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "flash.prefetch=true", "--set", "flash.prefetch=false"),
     ("explain", "no-such-run"),
     ("explain", "missing.json"),
     ("campaign", "no-such-campaign"),
@@ -291,6 +296,34 @@ def test_what_if_answers_from_the_stored_profile(monkeypatch: pytest.MonkeyPatch
     assert answer["clocks"][-1]["cycles"] == answer["cycles"]
     assert "zero-wait flash" in invoke("whatif", RUN).stdout
     refused(invoke("whatif", "no-such-run"))
+
+
+def test_what_if_says_what_the_result_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    answer = json.loads(invoke("whatif", RUN, "--json").stdout)
+    found = {a["key"]: a for a in answer["assumptions"]}
+    divide = found["core.issue.divide"]
+    assert (divide["value"], divide["low"], divide["high"]) == (7, 2, 12)
+    assert divide["low_effect_cycles"] < 0 < divide["high_effect_cycles"]
+    assert all(a["reason"] for a in answer["assumptions"])
+    sizes = [max(abs(a["low_effect_share"]), abs(a["high_effect_share"])) for a in answer["assumptions"]]
+    assert sizes == sorted(sizes, reverse=True)
+    text = " ".join(invoke("whatif", RUN).stdout.split())
+    assert "what the result rests on" in text
+    folded = text.split("Under 0.05% either way: ")[1]
+    assert all((a["key"] in folded) == (size < 0.0005) for a, size in zip(answer["assumptions"], sizes, strict=True))
+
+
+def test_what_if_with_a_figure_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    plain = json.loads(invoke("whatif", RUN, "--json").stdout)
+    slower = json.loads(invoke("whatif", RUN, "--set", "core.latency.load=4", "--json").stdout)
+    assert (plain["overrides"], slower["overrides"]) == ([], ["core.latency.load=4"])
+    assert slower["cycles"] > plain["cycles"]
+    assert slower["id"] == f"{RUN}_core.latency.load-4"
+    more = slower["cycles"] - plain["cycles"]
+    assert f"so these are {more:+,}" in " ".join(invoke("whatif", RUN, "--set", "core.latency.load=4").stdout.split())
+    assert "unknown key" in refused(invoke("whatif", RUN, "--set", "core.latency.lod=4"))
 
 
 def test_the_hottest_blocks_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,6 +144,8 @@ def test_the_command_names_what_everybody_has_and_placeholders_for_the_rest() ->
     board = load_board(record.board)
     assert command(record, board).startswith("whycycles run kws --board nucleo-l4r5zi ")
     assert needed_files(record, board) == []
+    with_set = record.model_copy(update={"overrides": ("flash.dcache=none", "flash.wait_states=3")})
+    assert command(with_set, board).endswith(" --set flash.dcache=none --set flash.wait_states=3")
     assert command(made, None).startswith("whycycles run path/to/MODEL.tflite --board path/to/BOARD.toml ")
     assert [x[2] for x in needed_files(made, None)] == [made.provenance.model_sha256, made.provenance.board_sha256]
 

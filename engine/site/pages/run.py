@@ -8,6 +8,7 @@ from engine.catalog.board import Board
 from engine.catalog.load import list_boards
 from engine.energy.power import EnergyEstimate, estimate_energy
 from engine.explain.explain import bound_by
+from engine.explain.sentences import board_as_set
 from engine.firmware.types import Lowering
 from engine.models.library import list_models
 from engine.records.cause import Cause
@@ -72,6 +73,8 @@ def command(record: RunRecord, board: Board | None) -> str:
         for part, memory in record.placement.model_dump().items():
             if memory != getattr(board.placement, part):
                 words += ["--place", f"{part}={memory}"]
+    for text in record.overrides:
+        words += ["--set", text]
     return " ".join(shlex.quote(" ".join(w.split())) for w in words)
 
 
@@ -117,7 +120,8 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         folder,
         "run.md.j2",
         charts,
-        title=f"{r.model} on {r.board}, {r.kernels}",
+        title=f"{r.model} on {board_as_set(r)}, {r.kernels}",
+        board_name=board_as_set(r),
         run=run,
         r=r,
         x=run.explanation,
