@@ -1,12 +1,13 @@
-"""A run asked again without executing it again: mechanisms idealised, other clocks, figures at their ends, the hottest blocks."""
+"""A run asked again without executing it again: mechanisms, clocks, figures at their ends, hot blocks, and llvm-mca on them."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
 from engine.catalog.assumptions import assumptions
-from engine.explain.block_costs import profile_of
+from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
+from engine.explain.second_opinion import SecondOpinion, second_opinion
 from engine.pipeline.prepare import Prepared
 from engine.pipeline.settings import overrides_of
 from engine.timing.counterfactual import what_if_of
@@ -151,8 +152,16 @@ def _assumption(found: Sensitivity, cycles: int) -> AssumptionEffect:
 
 def hot_spots(made: Prepared, per_layer: int) -> tuple[LayerHotspots, ...]:
     """The hottest basic blocks of every layer, with disassembly and cycles by cause."""
+    return hottest(_profile(made), per_layer)
+
+
+def ask_llvm(made: Prepared, count: int = 10) -> SecondOpinion:
+    """The hottest basic blocks of the whole run with llvm-mca's cycles beside ours."""
+    return second_opinion(_profile(made), made.run.id, made.run.core.name, count)
+
+
+def _profile(made: Prepared) -> RunProfile:
     run = made.run
-    profile = profile_of(
+    return profile_of(
         made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz, made.decoder.image
     )
-    return hottest(profile, per_layer)

@@ -14,6 +14,7 @@ import tflite
 from click.testing import CliRunner, Result
 
 from engine.cli import main
+from engine.explain.mca import find_mca
 from engine.records.store import dump_record, write_record
 from tests.builders.records import kws_record
 from tests.builders.tflite_builder import ModelBuilder
@@ -333,3 +334,27 @@ def test_the_hottest_blocks_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert spots["blocks"][0]["function"].startswith("arm_")
     assert spots["blocks"][0]["function"] in invoke("explain", RUN, "--layer", "0", "--blocks", "2").stdout
     assert "needs a layer" in refused(invoke("explain", RUN, "--blocks", "2"))
+
+
+@pytest.mark.skipif(find_mca() is None, reason="llvm-mca is not installed (extra 'llvm')")
+def test_a_second_opinion_on_the_hottest_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    opinion = json.loads(invoke("explain", RUN, "--mca", "--json").stdout)
+    assert len(opinion["blocks"]) == 10
+    assert opinion["model"] == "M4"
+    text = invoke("explain", RUN, "--mca").stdout
+    table = text.splitlines().index(next(x for x in text.splitlines() if x.startswith(" 1 "))) - 1
+    for number, block in enumerate(opinion["blocks"], start=1):
+        row = text.splitlines()[table + number]
+        assert f"{block['llvm_mca']:.2f}" in row
+        assert f"{block['ours']:.2f}" in row
+        assert block["function"] in row
+    assert "data phase" in text
+    assert "whole run" in refused(invoke("explain", RUN, "--mca", "--layer", "0"))
+
+
+def test_a_core_that_llvm_has_no_model_of_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    result = invoke("explain", "kws_nucleo-g0b1re_cmsis-nn_clang-o2_64mhz", "--mca")
+    assert result.exit_code == 0
+    assert "no second opinion" in result.stdout
