@@ -1,15 +1,15 @@
-"""A run asked again without executing it again: each mechanism idealised, the gap split, other clocks, the hottest blocks."""
+"""A run asked again without executing it again, as the command line answers: gains, clocks, the hottest blocks."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from engine.explain.block_costs import profile_of
+from engine.explain.analysis import ClockPoint, clock_points, gains_of
+from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
+from engine.firmware.types import GLUE
 from engine.pipeline.prepare import Prepared
-from engine.timing.counterfactual import what_if_of
 from engine.timing.retime import Retiming
-from engine.timing.shapley import split_gap
 from engine.timing.sweep import sweep_of
 
 
@@ -19,7 +19,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Gain(Answer):
+class LabelledGain(Answer):
     """What one mechanism, idealised alone, would bring, and its Shapley share of the gap to the ideal machine.
 
     ``share_cycles`` is null for a mechanism that is no part of the ideal machine.
@@ -37,75 +37,52 @@ class Gain(Answer):
     share_cycles: int | None
 
 
-class ClockPoint(Answer):
-    """The run at another clock of the board's ladder; ``step`` says whether the higher clock bought anything."""
-
-    clock_mhz: float
-    wait_states: int
-    cycles: int
-    latency_ms: float
-    latency_ms_interval: tuple[float, float]
-    step: str
-
-
 class WhatIfAnswer(Answer):
     """Gains by mechanism, all of the ideal machine's together, and the clock sweep. Gains overlap; the shares add up."""
 
     id: str
     cycles: int
     latency_ms: float
-    gains: tuple[Gain, ...]
+    gains: tuple[LabelledGain, ...]
     ideal_cycles: int
     clocks: tuple[ClockPoint, ...]
 
 
+def retiming_of(made: Prepared) -> Retiming:
+    """An executed run, ready to be timed in other ways."""
+    run = made.run
+    return Retiming(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
+
+
+def block_profile(made: Prepared) -> RunProfile:
+    """An executed run block by block."""
+    run = made.run
+    return profile_of(
+        made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz, made.decoder.image
+    )
+
+
 def what_if(made: Prepared) -> WhatIfAnswer:
     """Re-time an executed run under every mechanism and every clock step."""
-    run = made.run
-    retiming = Retiming(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
-    found = what_if_of(retiming)
-    shares = {s.mechanism: s.cycles for s in split_gap(retiming).run.shares}
-    gains = []
-    for alone in found.alone:
-        (mechanism,) = alone.mechanisms
-        gains.append(
-            Gain(
-                mechanism=mechanism.value,
-                label=mechanism.label,
-                meaning=mechanism.meaning,
-                cycles=alone.run.cycles,
-                latency_ms=alone.run.latency_ms,
-                gain_cycles=alone.run.gain_cycles,
-                gain_cycles_interval=alone.run.gain_cycles_interval,
-                gain_ms=alone.run.gain_ms,
-                gain_ms_interval=alone.run.gain_ms_interval,
-                share_cycles=shares.get(mechanism),
-            )
+    retiming = retiming_of(made)
+    names = [*(layer.name for layer in made.firmware.layers), GLUE]
+    run, _ = gains_of(retiming, made.run.model.name, names)
+    gains = [
+        LabelledGain(
+            label=g.mechanism.label, meaning=g.mechanism.meaning, **g.model_dump(exclude={"share_cycles_interval"})
         )
+        for g in run.gains
+    ]
     return WhatIfAnswer(
-        id=run.id,
-        cycles=found.real.run.cycles,
-        latency_ms=found.real.run.latency_ms,
+        id=made.run.id,
+        cycles=run.cycles,
+        latency_ms=run.cycles / made.run.clock_mhz / 1000,
         gains=tuple(sorted(gains, key=lambda g: -g.gain_ms)),
-        ideal_cycles=found.together.run.cycles,
-        clocks=tuple(
-            ClockPoint(
-                clock_mhz=p.clock_mhz,
-                wait_states=p.wait_states,
-                cycles=p.cycles,
-                latency_ms=p.latency_ms,
-                latency_ms_interval=p.latency_ms_interval,
-                step=p.step.value,
-            )
-            for p in sweep_of(retiming)
-        ),
+        ideal_cycles=run.ideal_cycles,
+        clocks=clock_points(sweep_of(retiming)),
     )
 
 
 def hot_spots(made: Prepared, per_layer: int) -> tuple[LayerHotspots, ...]:
     """The hottest basic blocks of every layer, with disassembly and cycles by cause."""
-    run = made.run
-    profile = profile_of(
-        made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz, made.decoder.image
-    )
-    return hottest(profile, per_layer)
+    return hottest(block_profile(made), per_layer)
