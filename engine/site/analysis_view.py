@@ -109,7 +109,9 @@ def _clock(analysis: Analysis) -> str:
     first, last = points[0], points[-1]
     times = last.clock_mhz / first.clock_mhz
     faster = first.latency_ms / last.latency_ms if last.latency_ms else 1.0
-    text = f"From {first.clock_mhz:g} to {last.clock_mhz:g} MHz the clock rises {significant(times)} times and the latency falls {significant(faster)} times."
+    longer = last.cycles / first.cycles - 1 if first.cycles else 0.0
+    text = f"From {first.clock_mhz:g} to {last.clock_mhz:g} MHz the clock rises {significant(times)} times and the latency falls {significant(faster)} times"
+    text += f": wait states make the run {percent(longer, 1)} longer there." if longer > 0 else "."
     for step, words in (
         (Step.NOTHING, "saves less than 1 % against the fastest lower clock"),
         (Step.UNCERTAIN, "may save nothing, within the interval"),
