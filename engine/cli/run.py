@@ -73,8 +73,8 @@ def run(
     from engine.explain.explain import explain_run
     from engine.explain.hardware import Hardware
     from engine.explain.terminal import render
-    from engine.pipeline.local import fresh_record, runs_dir, save
-    from engine.pipeline.measure import measure
+    from engine.pipeline.keep import kept, make
+    from engine.pipeline.local import runs_dir
 
     settings = RunSettings(
         model=model,
@@ -88,11 +88,10 @@ def run(
         set=tuple(parse_set(text) for text in overrides),
     )
     resolved = resolve(settings)
-    record = None if fresh else fresh_record(resolved)
+    record = None if fresh else kept(resolved)
     if record is None:
         with progress_console().status(resolved.id) as status:
-            record = measure(resolved, lambda step: status.update(f"{resolved.id}: {step}"))
-        save(resolved, record)
+            record = make(resolved, lambda step: status.update(f"{resolved.id}: {step}"), again=fresh)
     if as_json:
         print_json(record)
         return

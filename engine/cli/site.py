@@ -23,11 +23,19 @@ def build(out: Path) -> None:
     from engine.pipeline.publication import gather
     from engine.site.build import build_site
 
-    found = gather()
-    for line in found.left_out:
-        click.echo(f"left out: {line}", err=True)
     with progress_console().status("building the site") as status:
-        report = build_site(found.records, out, boards=found.boards, models=found.models, progress=status.update)
+        found = gather(status.update)
+        for line in found.left_out:
+            click.echo(f"left out: {line}", err=True)
+        report = build_site(
+            found.records,
+            out,
+            boards=found.boards,
+            models=found.models,
+            analyses=found.analyses,
+            validations=found.validations,
+            progress=status.update,
+        )
     what = "built" if report.rebuilt else "unchanged"
     click.echo(
         f"site {what}: {report.pages} pages, {report.charts} charts, {report.bytes / 1e6:.1f} MB: {out / 'index.html'}"

@@ -26,7 +26,12 @@ def measure(run: ResolvedRun, progress: Progress = lambda _: None) -> RunRecord:
     Raises any WhycyclesError: ModelError, DoesNotFitError, BuildError, ExecutionError, and CheckFailedError when the output
     differs from the oracle's (its numbers do not count then).
     """
-    made = prepare(run, progress)
+    return record_of(prepare(run, progress), progress)
+
+
+def record_of(made: Prepared, progress: Progress = lambda _: None) -> RunRecord:
+    """Count and time an executed run. Raises CheckFailedError when its output differs from the oracle's."""
+    run = made.run
     verdict = check_outputs(made.graph, run.model.path, made.inputs, made.execution.outputs)
     if verdict.matches is False:
         raise CheckFailedError(

@@ -7,49 +7,83 @@ from dataclasses import dataclass
 from engine.catalog.board import Board
 from engine.catalog.load import list_boards, load_board
 from engine.errors import WhycyclesError
+from engine.explain.analysis import Analysis
 from engine.models.cost import model_cost
 from engine.models.library import list_models
 from engine.models.reader import read_graph
 from engine.pipeline.fingerprint import fingerprint
-from engine.pipeline.local import LocalRun, local_runs, runs_dir, simulated_dir
+from engine.pipeline.keep import analysis_of
+from engine.pipeline.local import LocalRun, local_runs, runs_dir, simulated_dir, validations_path
+from engine.pipeline.prepare import Progress
 from engine.pipeline.rerun import settings_of
 from engine.records.run import RunRecord
 from engine.records.store import read_records
+from engine.records.validation import Validations, read_validations
 from engine.site.world import ModelInfo
 
 
 @dataclass(frozen=True, eq=False)
 class Publication:
-    """Records with the boards and the user's own models that they speak of; ``left_out`` says what is not shown and why."""
+    """Records with the boards and the user's own models that they speak of; ``left_out`` says what is not shown and why.
+
+    ``analyses`` are of the records whose run was made on this machine by this version of the engine.
+    """
 
     records: tuple[RunRecord, ...]
+    analyses: tuple[Analysis, ...]
+    validations: Validations
     boards: tuple[Board, ...]
     models: tuple[ModelInfo, ...]
     left_out: tuple[str, ...]
 
 
-def gather() -> Publication:
-    """Collect what can be published from this checkout. Raises RecordError for a broken committed record."""
-    committed = read_records(simulated_dir())
-    known = {r.id for r in committed}
+def gather(progress: Progress = lambda _: None) -> Publication:
+    """Collect what can be published from this checkout. Raises RecordError for a broken committed record.
+
+    An analysis that is missing or out of date is made anew from the stored execution of its run.
+    """
+    committed = {r.id: r for r in read_records(simulated_dir())}
     boards = {b.name: b for b in list_boards()}
     models: dict[str, ModelInfo] = {}
-    records, left_out = list(committed), []
+    records = list(committed.values())
+    analyses: list[Analysis] = []
+    left_out: list[str] = []
     for run in local_runs():
-        if run.record.id in known:
-            continue
+        name = run.record.id
         reason = _why_not(run)
+        if name in committed:
+            # the committed record is shown, so only an analysis of the same numbers may stand beside it
+            if not reason and run.record == committed[name]:
+                analyses += _analysis(run, progress, left_out)
+            continue
         if reason:
-            left_out.append(f"{run.record.id}: {reason}")
+            left_out.append(f"{name}: {reason}")
             continue
         records.append(run.record)
+        analyses += _analysis(run, progress, left_out)
         if run.board is not None:
             board = load_board(run.board)
             boards[board.name] = board
         if run.model is not None:
             graph = read_graph(run.model)
             models[run.record.model] = ModelInfo(run.record.model, graph, model_cost(graph))
-    return Publication(tuple(records), tuple(boards.values()), tuple(models.values()), tuple(left_out))
+    return Publication(
+        records=tuple(records),
+        analyses=tuple(analyses),
+        validations=read_validations(validations_path()),
+        boards=tuple(boards.values()),
+        models=tuple(models.values()),
+        left_out=tuple(left_out),
+    )
+
+
+def _analysis(run: LocalRun, progress: Progress, left_out: list[str]) -> tuple[Analysis, ...]:
+    """The analysis of a run that is up to date; where it cannot be had, ``left_out`` says why."""
+    try:
+        return (analysis_of(settings_of(run.record), lambda step: progress(f"{run.record.id}: {step}")),)
+    except WhycyclesError as error:
+        left_out.append(f"the analysis of {run.record.id}: {error.message}")
+        return ()
 
 
 def _why_not(run: LocalRun) -> str:

@@ -24,10 +24,12 @@ from engine.errors import BuildError, UsageError
 from engine.paths import SITE_SRC_DIR, cache_dir
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, write_atomically
+from engine.records.validation import Validations
 from engine.site.staging import Staging, footprint, tree_hash
 
 if TYPE_CHECKING:
     from engine.catalog.board import Board
+    from engine.explain.analysis import Analysis
     from engine.site.world import ModelInfo
 
 Progress = Callable[[str], None]
@@ -76,14 +78,16 @@ def build_site(
     *,
     boards: Sequence[Board] | None = None,
     models: Sequence[ModelInfo] = (),
+    analyses: Sequence[Analysis] = (),
+    validations: Validations | None = None,
     notebooks: bool = True,
     staging: Path | None = None,
     progress: Progress = lambda text: None,
 ) -> SiteReport:
     """Build the website of ``records`` into ``out`` (replaced as a whole).
 
-    ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's. ``notebooks`` runs and
-    shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
+    ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's; a run without one of the
+    ``analyses`` says so on its page, and so does the page of the ``validations`` without any. ``notebooks`` runs and shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
     line per step.
 
     Raises UsageError if ``out`` holds something else than a site, RecordError for two records with one id, BuildError if
@@ -91,7 +95,8 @@ def build_site(
     """
     out = out.resolve()
     _check_replaceable(out)
-    key = _fingerprint(records, boards, models, notebooks)
+    kept = Validations() if validations is None else validations
+    key = _fingerprint(records, boards, models, analyses, kept, notebooks)
     previous = _stamp(out)
     if previous is not None and previous.inputs == key and footprint(out) == (previous.files, previous.bytes):
         return SiteReport(out, False, previous.pages, previous.charts, 0, previous.bytes)
@@ -106,6 +111,8 @@ def build_site(
         records,
         boards=boards,
         models=models,
+        analyses=analyses,
+        validations=kept,
         notebooks=notebooks,
         cache=cache_dir() / "site-cache",
         progress=progress,
@@ -179,12 +186,16 @@ def _fingerprint(
     records: Sequence[RunRecord],
     boards: Sequence[Board] | None,
     models: Sequence[ModelInfo],
+    analyses: Sequence[Analysis],
+    validations: Validations,
     notebooks: bool,
 ) -> str:
     digest = hashlib.sha256()
     digest.update(tree_hash([_ENGINE, SITE_SRC_DIR, config_file()]).encode())
     digest.update(json.dumps([__version__, sys.version, notebooks, *(metadata.version(p) for p in _PACKAGES)]).encode())
     digest.update(json.dumps([m.graph.sha256 + m.name for m in models]).encode())
+    digest.update(json.dumps(sorted((a.id, a.key) for a in analyses)).encode())
+    digest.update(validations.model_dump_json().encode())
     for board in boards or ():
         digest.update(board.model_dump_json().encode())
     for record in records:

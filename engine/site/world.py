@@ -9,6 +9,7 @@ from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.load import list_boards
 from engine.errors import RecordError
+from engine.explain.analysis import Analysis
 from engine.explain.explain import bound_by, explain_run
 from engine.explain.hardware import Hardware, board_as_run, core_as_run, hardware_of
 from engine.explain.types import Explanation
@@ -31,11 +32,15 @@ class ModelInfo:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run with its explanation and its place in the ranking of its model."""
+    """A run with its explanation and its place in the ranking of its model.
+
+    ``analysis`` is None where the run was not re-simulated where the site is built.
+    """
 
     record: RunRecord
     explanation: Explanation
     place: Place
+    analysis: Analysis | None = None
 
     @property
     def why(self) -> str:
@@ -86,6 +91,7 @@ def make_world(
     cores: Sequence[Core],
     models: Sequence[ModelInfo],
     engine_version: str,
+    analyses: Sequence[Analysis] = (),
 ) -> World:
     """Explain and rank all runs; a board with a catalogue name is the catalogue's. Raises RecordError if two runs have one id."""
     seen: set[str] = set()
@@ -99,12 +105,23 @@ def make_world(
     core_by_name = {c.name: c for c in cores}
     work = {r.model: r.macs for r in records}
     runs = [
-        Run(p.record, explain_run(p.record, _hardware(p.record, board_by_name, core_by_name)), p)
+        Run(
+            p.record,
+            explain_run(p.record, _hardware(p.record, board_by_name, core_by_name)),
+            p,
+            _analysis(p.record, analyses),
+        )
         for name in sorted(work, key=lambda n: (_standing(n), work[n], n))
         for p in places([r for r in records if r.model == name])
     ]
     by_name = {m.name: m for m in sorted(models, key=lambda m: (m.cost.macs, m.name))}
     return World(tuple(runs), board_by_name, core_by_name, by_name, engine_version)
+
+
+def _analysis(record: RunRecord, analyses: Sequence[Analysis]) -> Analysis | None:
+    """The analysis of a run, if there is one of these very cycles."""
+    cycles = tuple(x.cycles for x in (*record.layers, record.glue))
+    return next((a for a in analyses if a.id == record.id and tuple(r.cycles for r in a.regions) == cycles), None)
 
 
 def _standing(model: str) -> int:

@@ -108,6 +108,7 @@ BAD = [
     ("campaign", "missing.toml"),
     ("record", "check", "missing.json"),
     ("record", "verify", "no-such-run"),
+    ("validate", "--update", "--against", "missing.csv"),
     ("boards", "show", "no-such-board"),
     ("models", "show", "no-such-model"),
     ("models", "show", "mlperf-tiny/nothing"),
@@ -193,6 +194,12 @@ def test_run_prints_what_scripts_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_record_check_of_nothing_is_refused(tmp_path: Path) -> None:
     assert "no record below" in refused(invoke("record", "check", str(tmp_path)))
+
+
+def test_record_check_of_all_measurements_leaves_the_validation_out() -> None:
+    result = invoke("record", "check", str(REPO / "measurements"))
+    assert result.exit_code == 0, result.output
+    assert "20 of 20 records are valid" in result.stdout
 
 
 def test_record_check_lists_every_problem(tmp_path: Path) -> None:

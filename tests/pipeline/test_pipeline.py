@@ -18,7 +18,7 @@ from engine.pipeline import campaign as campaigns
 from engine.pipeline import local
 from engine.pipeline.campaign import Outcome, RunResult, run_campaign
 from engine.pipeline.fingerprint import execution_key
-from engine.pipeline.local import find_record, fresh_record, local_runs, save, simulated_dir
+from engine.pipeline.local import ANALYSIS, find_record, fresh_analysis, fresh_record, local_runs, save, simulated_dir
 from engine.pipeline.measure import measure
 from engine.pipeline.prepare import prepare
 from engine.pipeline.publication import gather
@@ -111,10 +111,11 @@ def test_a_run_is_found_again_until_something_changes(
 def test_a_campaign_measures_once(kws: RunRecord, own_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
+    run_one = campaigns._run
+
     def counted(settings: RunSettings) -> RunResult:
         calls.append(settings)
-        save(resolve(settings), kws)
-        return RunResult(kws.id, Outcome.MEASURED, kws, committed=False)
+        return run_one(settings)
 
     monkeypatch.setattr(campaigns, "_run", counted)
     (first,) = run_campaign(TINY, jobs=1, update=True)
@@ -123,6 +124,11 @@ def test_a_campaign_measures_once(kws: RunRecord, own_runs: Path, monkeypatch: p
     (second,) = run_campaign(TINY, jobs=1, update=False)
     assert (second.outcome, second.committed) == (Outcome.UNCHANGED, True)
     assert len(calls) == 1
+    # an analysis that is lost is made again, the run is not
+    (own_runs / "runs" / kws.id / ANALYSIS).unlink()
+    (third,) = run_campaign(TINY, jobs=1, update=False)
+    assert (third.outcome, len(calls)) == (Outcome.UNCHANGED, 2)
+    assert fresh_analysis(resolve(KWS)) is not None
 
 
 def test_a_campaign_names_what_differs(kws: RunRecord, own_runs: Path) -> None:
