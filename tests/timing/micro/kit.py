@@ -148,8 +148,8 @@ def _layer(label: str, kernel: Kernel, repeats: int) -> str:
     {floats}
     .p2align 6
     bl wc_layer_begin
-{text(kernel.setup)}
     cmp r2, r2
+{text(kernel.setup)}
     .p2align 2
 {body}
     .p2align 2

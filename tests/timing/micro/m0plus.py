@@ -137,4 +137,20 @@ KERNELS = (
         "MRS 3 (table, state change).",
         disagrees="the core table has one figure for NOP and MRS: 1, in [1, 3]",
     ),
+    Kernel(
+        CORE,
+        "byte_load_then_multiply",
+        "ldrb r0, [r4]\n muls r1, r0, r1",
+        3,
+        "LDRB 2 + MULS 1 (table), no interlock.",
+        by(load_store_issue=2, mac=1),
+    ),
+    Kernel(
+        CORE,
+        "literal_and_store_register_offset",
+        "ldr r0, =0x12345678\n str r0, [r4, r2]\n adds r1, #1",
+        5,
+        "LDR of a literal 2 + STR with register offset 2 + ADDS 1 (table). One bus: its counts hold for constants too.",
+        by(load_store_issue=4, other_alu=1),
+    ),
 )

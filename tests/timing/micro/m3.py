@@ -23,7 +23,7 @@ KERNELS = (
     Kernel(
         CORE,
         "base_update_then_plain",
-        "ldr r0, [r4], #4\n ldr r1, [r5]",
+        "ldr r0, [r4], #4\n ldr.w r1, [r5]",
         3,
         """Only the first load of a chain may update its base (source "measured" of the core table). The plain load overlaps
         the one before it, the next base update does not: 1 + 2.""",
@@ -76,5 +76,13 @@ KERNELS = (
         8,
         """Two loads pipelined: 3 (pairing). MLA 2. SUBS 1. BNE taken 1 + P, P = 1 (32-bit target, word-aligned).""",
         by(load_store_issue=3, mac=1, multiply_divide_latency=1, other_alu=2, branch_refill=1),
+    ),
+    Kernel(
+        CORE,
+        "multiply_accumulate_around",
+        "ldr r0, [r4]\n mla r1, r2, r3, r0\n add.w r1, r1, r2",
+        5,
+        "LDR 2 (no transfer behind it), MLA 2, ADD 1 (table); the accumulator and the sum are used at once.",
+        by(load_store_issue=2, mac=1, multiply_divide_latency=1, other_alu=1),
     ),
 )

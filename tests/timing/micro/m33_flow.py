@@ -57,6 +57,7 @@ FLOW = (
         """BL 1 (32 bits) + branch.call 1. BX 1, behind a taken branch it pairs with nothing, + branch.indirect 2. B 1, the
         same, + branch.direct 1.""",
         by(other_alu=3, branch_refill=4),
+        crosses_blocks=True,
     ),
     Kernel(
         CORE,
@@ -65,6 +66,7 @@ FLOW = (
         11,
         "BL 1 + 1. PUSH of 2: 2. POP of 2: 2 + branch.load_pc 3. B 1 + 1.",
         by(load_store_issue=4, other_alu=2, branch_refill=5),
+        crosses_blocks=True,
     ),
     Kernel(
         CORE,
@@ -74,6 +76,7 @@ FLOW = (
         """CBZ 1, behind a taken branch it pairs with nothing; not taken. SUBS 1. B paired 0, branch.direct 1; it tests no
         flags.""",
         by(other_alu=2, branch_refill=1),
+        crosses_blocks=True,
     ),
     Kernel(
         CORE,
@@ -108,4 +111,5 @@ FLOW = (
         crosses_blocks=True,
         disagrees="every block starts with an empty pipeline: the wait behind the branch is missing",
     ),
+    Kernel(CORE, "nop", "nop", 1, "issue.system 1; pairs with NOP are not modelled (its notes).", by(other_alu=1)),
 )

@@ -86,4 +86,13 @@ KERNELS = (
         """Two loads pipelined: 3 (pairing). SMLAD 1. SUBS 1. BNE taken 1 + P, P = 1 (32-bit target, word-aligned).""",
         by(load_store_issue=3, mac=1, other_alu=2, branch_refill=1),
     ),
+    Kernel(
+        CORE,
+        "multiply_accumulate_around",
+        "ldr r0, [r4]\n mla r1, r2, r3, r0\n add.w r1, r1, r2",
+        4,
+        """LDR 2 (no transfer behind it), MLA 1, ADD 1 (table); the accumulator and the sum are used at once (latency.mac takes
+        1 of 1 to 2).""",
+        by(load_store_issue=2, mac=1, other_alu=1),
+    ),
 )

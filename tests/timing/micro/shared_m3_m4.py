@@ -197,4 +197,12 @@ def transfers(core: str) -> tuple[Kernel, ...]:
             target is 16 bits wide). ADDS 1, NOP 1.""",
             by(load_store_issue=2, other_alu=3, branch_refill=1),
         ),
+        Kernel(
+            core,
+            "byte_load_then_shifted_use",
+            "ldrb r0, [r4]\n add.w r1, r2, r0, lsl #1",
+            3,
+            "LDRB 2 + ADD with a shifted <op2> 1 (table): neither the size nor the shift is told apart.",
+            by(load_store_issue=2, other_alu=1),
+        ),
     )

@@ -47,7 +47,8 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Counter:
 @pytest.mark.parametrize("kernel", parameters())
 def test_counts_as_derived_by_hand(kernel: Kernel, counted: Counter) -> None:
     found = counted(kernel)
-    assert found.cycles == kernel.cycles, f"{kernel.derivation}\nthe engine: {found}"
+    across = "\n(depends on what survives a branch)" if kernel.crosses_blocks else ""
+    assert found.cycles == kernel.cycles, f"{kernel.derivation}{across}\nthe engine: {found}"
     if kernel.causes:
         assert found.causes == kernel.causes, kernel.derivation
 
