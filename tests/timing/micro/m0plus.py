@@ -1,4 +1,8 @@
-"""Cortex-M0+ kernels against Table 3.1 of Arm DDI 0484C ("the table"); zero wait states, the single-cycle multiplier."""
+"""Cortex-M0+ kernels against Table 3.1 of Arm DDI 0484C ("the table"); zero wait states, the single-cycle multiplier.
+
+Its rows up to the loads were read in Arm's page; those of stores, multiples, branches and MRS through the source "symex" of the
+core table, which states the same table as code.
+"""
 
 from __future__ import annotations
 

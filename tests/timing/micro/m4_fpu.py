@@ -1,9 +1,12 @@
 """Cortex-M4F kernels of the FPU, against the section on its instruction set of the Cortex-M4 TRM (Arm DDI 0439, 100166).
 
 "fpu table": its cycles per instruction: VADD, VSUB, VMUL 1, VMLA and VFMA 3, VDIV and VSQRT 14, VLDR 2, VLDM 1 + N, moves of two
-registers 2. "fpu notes", below the table: arithmetic instructions take one cycle longer if the following instruction consumes
-their result; multiply-accumulates consume their addend one cycle later; integer instructions behind a VDIV or VSQRT complete
-out of order, and VDIV takes one cycle if no floating-point instruction follows.
+registers 2. Read in the copy in TI SWCU192, Table 3-27.
+"fpu notes", below the table: arithmetic instructions take one cycle longer if the following instruction consumes their result;
+multiply-accumulates consume their addend one cycle later; integer instructions behind a VDIV or VSQRT complete out of order, and
+VDIV takes one cycle if no floating-point instruction follows. The TI copy seen has the table without them: they were read where
+others repeat them, in GCC's gcc/config/arm/cortex-m4-fpu.md (VADD latency 2, 1 as addend; VFMA as addend 3; VDIV latency 15, 14
+as addend, one cycle of the integer pipeline), not in Arm's document itself.
 """
 
 from __future__ import annotations
