@@ -1,10 +1,10 @@
 """Kernels on boards with slow flash: a Cortex-M4, flash words of 16 bytes, three wait states unless said otherwise.
 
-Rules (ours, of ``engine.timing.flash`` and ``engine.targets.flash_sim``): a miss costs the wait states, behind a jump and in sequence alike where nothing prefetches; asking for a line that a cache,
-or the one buffer of a stream without cache, holds costs nothing; caches replace the least recently used line. Straight code here
-is of 32-bit instructions of one cycle each, as fast as fetches are wide, so no fetch buffer of the core can run ahead of it.
-Both inferences of a layer find every cache full of other lines. Cycles of the pipeline: as derived for the Cortex-M4 at zero wait
-states.
+Rules (ours, of ``engine.timing.flash`` and ``engine.targets.flash_sim``): a miss costs the wait states, behind a jump and in
+sequence alike where nothing prefetches; asking for a line that a cache, or the one buffer of a stream without cache, holds costs
+nothing; caches replace the least recently used line. Straight code here is of 32-bit instructions of one cycle each, as fast as
+fetches are wide, so no fetch buffer of the core can run ahead of it. Every layer begins with all caches full of other lines.
+Cycles of the pipeline: as derived for the Cortex-M4 at zero wait states.
 """
 
 from __future__ import annotations
