@@ -65,6 +65,7 @@ def run(
     from engine.explain.explain import explain_run
     from engine.explain.hardware import Hardware
     from engine.explain.terminal import render
+    from engine.pipeline.ceilings import known_ceilings
     from engine.pipeline.local import fresh_record, runs_dir, save
     from engine.pipeline.measure import measure
 
@@ -88,5 +89,6 @@ def run(
         print_json(record)
         return
     out = console()
-    render(explain_run(record, Hardware(resolved.board, resolved.core)), record, out)
+    measured = known_ceilings(resolved.described, resolved.core, resolved.clock_mhz)
+    render(explain_run(record, Hardware(resolved.board, resolved.core, measured=measured)), record, out)
     out.print(f"record: {runs_dir() / record.id / 'record.json'}", style="dim", soft_wrap=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import engine
 from engine.catalog.board import Board
+from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, core_sha256
 from engine.firmware.toolchain import toolchain
-from engine.firmware.types import Firmware
+from engine.firmware.types import CompilerName, Firmware
 from engine.paths import FIRMWARE_DIR
 from engine.pipeline.settings import ResolvedRun
 
@@ -28,6 +29,19 @@ def fingerprint(run: ResolvedRun) -> str:
         "board": board_sha256(run.board),
         "core": core_sha256(run.core),
         "compiler": toolchain(run.settings.compiler).version,
+        "code": _code_sha256(_ROOMS),
+        "packages": {p: _version(p) for p in _PACKAGES},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def ceilings_fingerprint(board: Board, core: Core, clock_mhz: float) -> str:
+    """SHA-256 over everything the ceilings of a board depend on."""
+    parts = {
+        "board": board_sha256(board),
+        "core": core_sha256(core),
+        "clock_mhz": clock_mhz,
+        "compiler": toolchain(CompilerName.CLANG).version,
         "code": _code_sha256(_ROOMS),
         "packages": {p: _version(p) for p in _PACKAGES},
     }

@@ -10,6 +10,7 @@ from engine.errors import UsageError, WhycyclesError
 from engine.explain.hardware import Hardware, hardware_of
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import list_models
+from engine.pipeline.ceilings import known_ceilings
 from engine.pipeline.local import BOARD, MODEL, runs_dir
 from engine.pipeline.measure import measure
 from engine.pipeline.settings import PARTS, ResolvedRun, RunSettings, resolve
@@ -34,7 +35,7 @@ def hardware_for(record: RunRecord) -> Hardware:
         return hardware_of(record)
     made_with = record.provenance
     if (board_sha256(run.described), core_sha256(run.core)) == (made_with.board_sha256, made_with.core_sha256):
-        return Hardware(run.board, run.core)
+        return Hardware(run.board, run.core, measured=known_ceilings(run.described, run.core, run.clock_mhz))
     return hardware_of(record)
 
 
