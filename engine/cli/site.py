@@ -27,7 +27,14 @@ def build(out: Path) -> None:
     for line in found.left_out:
         click.echo(f"left out: {line}", err=True)
     with progress_console().status("building the site") as status:
-        report = build_site(found.records, out, boards=found.boards, models=found.models, progress=status.update)
+        report = build_site(
+            found.records,
+            out,
+            boards=found.boards,
+            models=found.models,
+            ceilings=found.ceilings,
+            progress=status.update,
+        )
     what = "built" if report.rebuilt else "unchanged"
     click.echo(
         f"site {what}: {report.pages} pages, {report.charts} charts, {report.bytes / 1e6:.1f} MB: {out / 'index.html'}"

@@ -143,6 +143,11 @@ def read_ceilings(path: Path) -> MeasuredCeilings:
         ) from None
 
 
+def committed() -> tuple[MeasuredCeilings, ...]:
+    """All committed ceilings, by file name. Raises RecordError."""
+    return tuple(read_ceilings(p) for p in sorted(ceilings_dir().glob("*.json")))
+
+
 def committed_ceilings(board: str, clock_mhz: float, board_sha256: str, core_sha256: str) -> MeasuredCeilings | None:
     """The committed ceilings of a board at a clock, if they were made with this description of board and core."""
     path = ceilings_dir() / f"{ceilings_id(board, clock_mhz)}.json"

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from engine import __version__
 from engine.errors import BuildError, UsageError
 from engine.paths import SITE_SRC_DIR, cache_dir
+from engine.records.ceilings import MeasuredCeilings, committed, dump_ceilings
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, write_atomically
 from engine.site.staging import Staging, footprint, tree_hash
@@ -76,13 +77,15 @@ def build_site(
     *,
     boards: Sequence[Board] | None = None,
     models: Sequence[ModelInfo] = (),
+    ceilings: Sequence[MeasuredCeilings] | None = None,
     notebooks: bool = True,
     staging: Path | None = None,
     progress: Progress = lambda text: None,
 ) -> SiteReport:
     """Build the website of ``records`` into ``out`` (replaced as a whole).
 
-    ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's. ``notebooks`` runs and
+    ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's; ``ceilings`` are the committed ones
+    unless given. ``notebooks`` runs and
     shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
     line per step.
 
@@ -91,7 +94,8 @@ def build_site(
     """
     out = out.resolve()
     _check_replaceable(out)
-    key = _fingerprint(records, boards, models, notebooks)
+    measured = committed() if ceilings is None else ceilings
+    key = _fingerprint(records, boards, models, measured, notebooks)
     previous = _stamp(out)
     if previous is not None and previous.inputs == key and footprint(out) == (previous.files, previous.bytes):
         return SiteReport(out, False, previous.pages, previous.charts, 0, previous.bytes)
@@ -106,6 +110,7 @@ def build_site(
         records,
         boards=boards,
         models=models,
+        ceilings=measured,
         notebooks=notebooks,
         cache=cache_dir() / "site-cache",
         progress=progress,
@@ -179,6 +184,7 @@ def _fingerprint(
     records: Sequence[RunRecord],
     boards: Sequence[Board] | None,
     models: Sequence[ModelInfo],
+    ceilings: Sequence[MeasuredCeilings],
     notebooks: bool,
 ) -> str:
     digest = hashlib.sha256()
@@ -187,6 +193,8 @@ def _fingerprint(
     digest.update(json.dumps([m.graph.sha256 + m.name for m in models]).encode())
     for board in boards or ():
         digest.update(board.model_dump_json().encode())
+    for made in ceilings:
+        digest.update(dump_ceilings(made).encode())
     for record in records:
         digest.update(dump_record(record).encode())
     return digest.hexdigest()

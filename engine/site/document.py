@@ -10,6 +10,7 @@ from engine import __version__
 from engine.catalog.board import Board
 from engine.catalog.load import list_boards, list_cores
 from engine.paths import SITE_SRC_DIR
+from engine.records.ceilings import MeasuredCeilings
 from engine.records.run import RunRecord
 from engine.site.card import known_models
 from engine.site.chart import Draughtsman
@@ -31,6 +32,7 @@ def write_documents(
     *,
     boards: Sequence[Board] | None,
     models: Sequence[ModelInfo],
+    ceilings: Sequence[MeasuredCeilings],
     notebooks: bool,
     cache: Path,
     progress: Callable[[str], None],
@@ -38,7 +40,7 @@ def write_documents(
     """Write everything MkDocs needs. Returns the number of charts. Raises RecordError for two records with one id."""
     found = {m.name: m for m in (*known_models(records), *models)}
     world = make_world(
-        records, list_boards() if boards is None else boards, list_cores(), list(found.values()), __version__
+        records, list_boards() if boards is None else boards, list_cores(), list(found.values()), __version__, ceilings
     )
     draughtsman = Draughtsman(docs, cache)
     renderer = Renderer(docs, draughtsman, notebooks=notebooks)
