@@ -61,8 +61,8 @@ def _fastest(found: MeasuredCeilings, memories: Sequence[str], *, reads_only: bo
 
 
 def _streams(found: MeasuredCeilings, memory: str, roof: Ceiling) -> list[Ceiling]:
-    """What reading more than a cache holds comes to, where that is less than the roof."""
-    beyond = [b for b in found.of_memory(memory) if b.work == "read" and b.resident is not True]
+    """What a memory comes to without the help of a cache, where that is less than the roof."""
+    beyond = [b for b in found.of_memory(memory) if b.target in ("", memory) and b.resident is not True]
     if not beyond:
         return []
     best = max(beyond, key=lambda b: b.per_cycle)

@@ -15,7 +15,7 @@ from engine.errors import RecordError
 from engine.paths import measurements_dir
 from engine.records.cause import Evidence
 from engine.records.run import PlacementUsed, Record
-from engine.records.store import write_atomically
+from engine.records.store import listed, write_atomically
 
 _DIGITS = 4
 
@@ -132,13 +132,29 @@ def write_ceilings(found: MeasuredCeilings, path: Path) -> None:
     write_atomically(path, dump_ceilings(found).encode())
 
 
+def ceilings_problems(path: Path) -> tuple[str, ...] | None:
+    """Everything that is wrong with a file of ceilings; None if it is none (a run record, say, or no JSON at all)."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or content.get("kind") != "ceilings":
+        return None
+    try:
+        MeasuredCeilings.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        return listed(error)
+    return ()
+
+
 def read_ceilings(path: Path) -> MeasuredCeilings:
     """Read and validate one file. Raises RecordError."""
     try:
         return MeasuredCeilings.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
+        why = listed(error)[0] if isinstance(error, ValidationError) else error
         raise RecordError(
-            f"{path} holds no valid ceilings: {error}",
+            f"{path} holds no valid ceilings: {why}",
             hint="measure them again: `whycycles ceilings --board BOARD --update`",
         ) from None
 
