@@ -1,4 +1,4 @@
-"""What a timing rests on without a source: every inferred figure of a board and its core, with interval and reason."""
+"""What a timing rests on without a source, or with one that leaves a range: figures of a board and its core, with interval and reason."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.figure import Figure
+from engine.catalog.load import NO_PART_IN_RUN
+from engine.catalog.walk import figures
 
 _INFERRED = "inferred: "
 
 
 @dataclass(frozen=True)
 class Assumption:
-    """One inferred figure. ``key``: where it stands, like "board.flash.width_bytes" or "core.latency.mac".
+    """One figure. ``key``: where it stands, like "board.flash.width_bytes" or "core.latency.mac".
 
     ``value``, ``low`` and ``high`` are in the unit of the key; all three are None for what is several numbers at once or a yes or no
     and so has no interval: a cache's geometry, a ladder, a prefetcher. ``reason``: why it is believed.
@@ -32,10 +34,25 @@ def assumptions(board: Board, core: Core) -> tuple[Assumption, ...]:
     return (*_of_board(board), *(a for key, figure in core.figures() for a in _of_figure(f"core.{key}", figure)))
 
 
+def uncertain(board: Board, core: Core) -> tuple[Assumption, ...]:
+    """Every figure that a run of ``core`` on ``board`` uses and that has an interval of more than one point, inferred or sourced.
+
+    The board's come first, in the order of their tables; ``reason`` is the figure's source where it has one.
+    """
+    on_board = [(f"board.{key}", f) for key, f in figures(board) if key.split(".")[0] not in NO_PART_IN_RUN]
+    everything = [*on_board, *((f"core.{key}", f) for key, f in core.figures())]
+    return tuple(
+        Assumption(key, f.value, f.lowest, f.highest, f.inferred or f.source or "")
+        for key, f in everything
+        if f.lowest < f.highest
+    )
+
+
 def _of_board(board: Board) -> Iterator[Assumption]:
     yield from _of_figure("board.max_clock_mhz", board.max_clock_mhz)
     for memory in board.memories:
-        yield from _of_figure(f"board.memories.{memory.name}.wait_states", memory.wait_states)
+        for key, figure in memory.figures():
+            yield from _of_figure(f"board.memories.{memory.name}.{key}", figure)
     flash = board.flash
     yield from _of_figure("board.flash.width_bytes", flash.width_bytes)
     for name, text in (("ladder", flash.ladder_source), ("prefetch", flash.prefetch_source)):

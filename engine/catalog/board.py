@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Literal, Self
 
@@ -27,7 +28,10 @@ class MemoryKind(StrEnum):
 class Memory(Frozen):
     """One memory of the board. ``origin`` is the address the core uses, ``bytes`` its size.
 
-    ``wait_states``: core cycles that every data access to it stalls beyond the pipeline's own (RAM only; absent: none).
+    The rest is of RAM only, in core cycles, and 0 where absent. Without a cache in front: ``wait_states`` of every data access and
+    ``fetch_wait_states`` of every word of code, beyond the pipeline's own. Behind a cache (``Cache.also_serves``):
+    ``line_fill_cycles`` of a read or fetch miss, ``write_miss_cycles`` of a write miss that takes a line in, ``write_back_cycles`` of a
+    dirty line driven out; a write buffer may hide the latter two.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -36,12 +40,26 @@ class Memory(Frozen):
     bytes: int = Field(gt=0, le=2**30)
     source: Origin
     wait_states: Figure | None = None
+    fetch_wait_states: Figure | None = None
+    line_fill_cycles: Figure | None = None
+    write_miss_cycles: Figure | None = None
+    write_back_cycles: Figure | None = None
 
     @model_validator(mode="after")
     def _ram_only(self) -> Self:
-        if self.wait_states is not None and self.kind is MemoryKind.FLASH:
-            raise RefusalError("'wait_states' of a flash memory belong in [flash] ladder", "remove them here")
+        if self.kind is MemoryKind.FLASH:
+            for key, _ in self.figures():
+                raise RefusalError(
+                    f"'{key}' of a flash memory belongs in [flash]: ladder, miss_extra_cycles", "remove it here"
+                )
         return self
+
+    def figures(self) -> Iterator[tuple[str, Figure]]:
+        """The timing figures that are given, with their names."""
+        for key in ("wait_states", "fetch_wait_states", "line_fill_cycles", "write_miss_cycles", "write_back_cycles"):
+            figure = getattr(self, key)
+            if figure is not None:
+                yield key, figure
 
     @property
     def end(self) -> int:
@@ -70,11 +88,18 @@ class ClockStep(Frozen):
 
 
 class Cache(Frozen):
-    """A cache: ``bytes`` in all, ``line_bytes`` per line, ``ways`` (1: direct mapped; equal to the line count: fully associative)."""
+    """A cache: ``bytes`` in all, ``line_bytes`` per line, ``ways`` (1: direct mapped; equal to the line count: fully associative).
 
-    bytes: int = Field(gt=0)
+    ``also_serves``: RAMs it is in front of, beside the flash. ``policy`` matters for RAM: a write-back cache takes a line in on a
+    write miss and writes it out when it is driven out; a write-through cache passes every write on.
+    """
+
+    bytes: int = Field(gt=0, le=2**24)
     line_bytes: int = Field(gt=0)
     ways: int = Field(gt=0)
+    replacement: Literal["lru", "round_robin", "random"] = "lru"
+    policy: Literal["write_back", "write_through"] = "write_back"
+    also_serves: tuple[str, ...] = ()
     source: Origin | None = None
     inferred: Origin | None = None
 
@@ -213,6 +238,7 @@ class Board(Frozen):
                 "max_clock_mhz is above the last step of flash.ladder",
                 f"add a step with up_to_mhz = {self.max_clock_mhz.value} and its wait states",
             )
+        _check_cached(self.flash, self.memories)
         if self.price_usd is not None and self.price_usd.lowest <= 0:
             raise RefusalError("price_usd must be greater than 0", "remove it where the price is not known")
         return self
@@ -242,6 +268,22 @@ def placement_problem(placement: Placement, memories: tuple[Memory, ...]) -> Ref
                 f"place {part} in one of {ram}" if ram else "describe a RAM in [[memories]]",
             )
     return None
+
+
+def _check_cached(flash: FlashInterface, memories: tuple[Memory, ...]) -> None:
+    ram = {m.name: m for m in memories if m.kind is not MemoryKind.FLASH}
+    for key, cache in (("icache", flash.icache), ("dcache", flash.dcache)):
+        for name in cache.also_serves if cache is not None else ():
+            if name not in ram:
+                raise RefusalError(
+                    f"flash.{key}.also_serves names '{name}', which is no RAM of this board",
+                    f"one of {', '.join(ram)}" if ram else "remove it",
+                )
+            if ram[name].line_fill_cycles is None:
+                raise RefusalError(
+                    f"memory '{name}' is behind flash.{key}, so it needs 'line_fill_cycles'",
+                    "add the core cycles that a missed line stalls, with source, or inferred with low and high",
+                )
 
 
 def _check_memories(memories: tuple[Memory, ...]) -> None:

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 
 from engine.catalog.figure import Figure, Frozen
 
+_DSP = {"armv6-m": False, "armv7-m": False, "armv7e-m": True}
+"""Whether architectures have the DSP extension; of the others it is an option."""
+
 
 class Fpu(StrEnum):
     """Floating-point unit of a core."""
@@ -80,7 +83,8 @@ class LoadStoreRules(Frozen):
     ``store_tail``: the same of a store behind a load. ``store_register_offset``: issue of a store with a register offset.
     ``load_after_store``: extra cycles of a load directly behind a store. ``literal_extra``: extra cycles of a PC-relative load.
     ``base_update_breaks``: 1 where a load with base update is not overlapped. ``code_bus_conflict``: cycles that a constant read
-    from flash costs while instructions come from flash too, because one bus carries both.
+    from flash costs while instructions come from flash too, because one bus carries both. ``unaligned_extra``: each further bus access
+    that an unaligned one is split into.
     """
 
     load_tail: Figure
@@ -90,6 +94,7 @@ class LoadStoreRules(Frozen):
     literal_extra: Figure
     base_update_breaks: Figure
     code_bus_conflict: Figure
+    unaligned_extra: Figure
 
 
 class BranchTable(Frozen):
@@ -150,7 +155,8 @@ class Core(Frozen):
     """A Cortex-M core as the engine needs it.
 
     ``issue_width`` 2 is full dual issue; cores that pair only 16-bit branches say so in ``issue.branch_paired``. ``mac_lanes``: products the widest integer MAC instruction accumulates (SMLAD 2, MLA 1; 1 where there is only MULS).
-    ``sources`` names the documents that figures cite as "key: place".
+    ``data_port_bytes``: width of the data port: 4 splits unaligned accesses by their alignment, 8 those that straddle two of its
+    words. ``sources`` names the documents that figures cite as "key: place".
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -160,6 +166,7 @@ class Core(Frozen):
     fpu: Fpu
     mve: bool
     mac_lanes: int = Field(ge=1, le=16)
+    data_port_bytes: Literal[4, 8] = 4
     sources: dict[str, str]
     issue_width: int
     issue: IssueTable
@@ -190,6 +197,10 @@ class Core(Frozen):
             for x in (figure.value, figure.lowest, figure.highest):
                 if x < 0 or round(x * 1000) != x * 1000:
                     raise ValueError(f"'{name}' must be a multiple of 0.001 and not negative")
+        if self.dsp is not _DSP.get(self.architecture, self.dsp):
+            raise ValueError(
+                f"'dsp' of {self.architecture} is {str(_DSP[self.architecture]).lower()}: not an option there"
+            )
         if self.issue_width not in (1, 2) or (self.issue_width == 2) != (self.dual_issue is not None):
             raise ValueError("'issue_width' is 1, or 2 with a [dual_issue] table")
         return self

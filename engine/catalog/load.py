@@ -21,6 +21,9 @@ BOARDS_DIR = Path(__file__).parent / "boards"
 CORES_DIR = Path(__file__).parent / "cores"
 """Core tables that come with the project, one TOML file each."""
 
+NO_PART_IN_RUN = frozenset({"current_ua_per_mhz", "price_usd"})
+"""Keys of a board that no run depends on."""
+
 _COPY = "compare with the example board files in engine/catalog/boards/"
 
 T = TypeVar("T", bound=Frozen)
@@ -75,7 +78,7 @@ def board_sha256(board: Board) -> str:
 
     Currents and price are left out: no run depends on them, so a better one must not make records look outdated.
     """
-    return _sha256(board, leave_out=frozenset({"current_ua_per_mhz", "price_usd"}))
+    return _sha256(board, leave_out=NO_PART_IN_RUN)
 
 
 def core_sha256(core: Core) -> str:

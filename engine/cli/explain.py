@@ -14,8 +14,11 @@ from engine.records.run import RunRecord
 @click.option(
     "--blocks", type=click.IntRange(1, 50), metavar="K", help="With --layer: its K hottest basic blocks, disassembled."
 )
+@click.option(
+    "--mca", is_flag=True, help="The ten hottest basic blocks of the run, with llvm-mca's cycles beside ours."
+)
 @json_option
-def explain(record: str, layer: int | None, blocks: int | None, as_json: bool) -> None:
+def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_json: bool) -> None:
     """Say why a run takes the cycles it takes. RECORD is a record file or a run id."""
     from engine.errors import UsageError
     from engine.explain.explain import explain_run
@@ -25,7 +28,12 @@ def explain(record: str, layer: int | None, blocks: int | None, as_json: bool) -
 
     if blocks is not None and layer is None:
         raise UsageError("--blocks needs a layer", hint="add --layer N")
+    if mca and layer is not None:
+        raise UsageError("--mca is about the whole run", hint="leave out --layer and --blocks")
     found = find_record(record)
+    if mca:
+        _print_mca(found, as_json)
+        return
     explanation = explain_run(found, hardware_for(found))
     # by index: float conversions come first and last but have the highest indices
     by_index = {x.index: x for x in explanation.layers}
@@ -67,3 +75,17 @@ def _print_blocks(found: RunRecord, layer: int, count: int, as_json: bool) -> No
         )
         for i in b.disassembly:
             out.print(f"  {i.cycles:6g}  0x{i.address:08x}  {i.text}", soft_wrap=True)
+
+
+def _print_mca(found: RunRecord, as_json: bool) -> None:
+    from engine.explain.second_opinion_text import render_opinion
+    from engine.pipeline.prepare import prepare
+    from engine.pipeline.rerun import settings_of
+    from engine.pipeline.rethink import ask_llvm
+
+    with progress_console().status(f"{found.id}: hottest blocks"):
+        opinion = ask_llvm(prepare(settings_of(found)))
+    if as_json:
+        print_json(opinion)
+    else:
+        render_opinion(opinion, console())

@@ -6,7 +6,7 @@ import click
 
 from engine.cli.shell import console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
-from engine.pipeline.settings import OPTS, RunSettings, parse_place, resolve
+from engine.pipeline.settings import OPTS, RunSettings, parse_place, parse_set, resolve
 
 
 @click.command()
@@ -41,6 +41,13 @@ from engine.pipeline.settings import OPTS, RunSettings, parse_place, resolve
 @click.option(
     "--place", multiple=True, metavar="PART=MEMORY", help="Place code, weights, activations or stack elsewhere."
 )
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a figure of the board or core, like flash.wait_states=3 or core.latency.load=3.",
+)
 @click.option("--fresh", is_flag=True, help="Measure again even if nothing changed.")
 @json_option
 def run(
@@ -53,6 +60,7 @@ def run(
     clock_mhz: float | None,
     target: str,
     place: tuple[str, ...],
+    overrides: tuple[str, ...],
     fresh: bool,
     as_json: bool,
 ) -> None:
@@ -66,8 +74,8 @@ def run(
     from engine.explain.hardware import Hardware
     from engine.explain.terminal import render
     from engine.pipeline.ceilings import known_ceilings
-    from engine.pipeline.local import fresh_record, runs_dir, save
-    from engine.pipeline.measure import measure
+    from engine.pipeline.keep import kept, make
+    from engine.pipeline.local import runs_dir
 
     settings = RunSettings(
         model=model,
@@ -78,13 +86,13 @@ def run(
         clock_mhz=clock_mhz,
         place=tuple(parse_place(p) for p in place),
         lowering=Lowering(lowering),
+        set=tuple(parse_set(text) for text in overrides),
     )
     resolved = resolve(settings)
-    record = None if fresh else fresh_record(resolved)
+    record = None if fresh else kept(resolved)
     if record is None:
         with progress_console().status(resolved.id) as status:
-            record = measure(resolved, lambda step: status.update(f"{resolved.id}: {step}"))
-        save(resolved, record)
+            record = make(resolved, lambda step: status.update(f"{resolved.id}: {step}"), again=fresh)
     if as_json:
         print_json(record)
         return

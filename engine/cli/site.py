@@ -23,16 +23,18 @@ def build(out: Path) -> None:
     from engine.pipeline.publication import gather
     from engine.site.build import build_site
 
-    found = gather()
-    for line in found.left_out:
-        click.echo(f"left out: {line}", err=True)
     with progress_console().status("building the site") as status:
+        found = gather(status.update)
+        for line in found.left_out:
+            click.echo(f"left out: {line}", err=True)
         report = build_site(
             found.records,
             out,
             boards=found.boards,
             models=found.models,
             ceilings=found.ceilings,
+            analyses=found.analyses,
+            validations=found.validations,
             progress=status.update,
         )
     what = "built" if report.rebuilt else "unchanged"

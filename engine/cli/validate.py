@@ -19,23 +19,29 @@ from engine.firmware.types import CompilerName
 @click.option(
     "--compiler", type=click.Choice([c.value for c in CompilerName]), help="Overrule the compiler of every row."
 )
+@click.option("--update", is_flag=True, help="Rewrite the committed result of this compiler, which the website shows.")
 @json_option
-def validate(against: Path | None, compiler: str | None, as_json: bool) -> None:
+def validate(against: Path | None, compiler: str | None, update: bool, as_json: bool) -> None:
     """Run every published result that can be run and print the error of each point. Nothing is fitted to them.
 
     Exit code 1 if a bound does not hold.
     """
-    from engine.errors import CheckFailedError
+    from engine.errors import CheckFailedError, UsageError
     from engine.paths import measurements_dir
+    from engine.pipeline.local import validations_path
+    from engine.validate.keep import keep
     from engine.validate.points import validate as run_points
     from engine.validate.reference import read_reference
 
+    if update and against is not None:
+        raise UsageError("--update keeps the error against the project's own points", hint="leave --against out")
     path = against or measurements_dir() / "published" / "validation.csv"
     rows = read_reference(path)
     with progress_console().status("validating") as status:
-        found = run_points(
-            rows, CompilerName(compiler) if compiler else None, lambda t: status.update(f"validating {t}")
-        )
+        chosen = CompilerName(compiler) if compiler else None
+        found = run_points(rows, chosen, lambda t: status.update(f"validating {t}"))
+    if update:
+        keep(found, chosen, validations_path())
     if as_json:
         print_json(found)
     else:
@@ -46,7 +52,7 @@ def validate(against: Path | None, compiler: str | None, as_json: bool) -> None:
 
 
 def _print(found: object) -> None:
-    from engine.validate.points import Validation
+    from engine.records.validation import Validation
 
     assert isinstance(found, Validation)
     out = console()

@@ -1,36 +1,68 @@
-"""``whycycles whatif``: the same run with one mechanism idealised, or at another clock."""
+"""``whycycles whatif``: the same run with one mechanism idealised, at another clock, or with a figure set otherwise."""
 
 from __future__ import annotations
 
+import textwrap
+from typing import TYPE_CHECKING
+
 import click
+from rich.console import Console
 from rich.table import Table
 
 from engine.cli.shell import console, json_option, print_json, progress_console
 
+if TYPE_CHECKING:
+    from engine.pipeline.rethink import AssumptionEffect, WhatIfAnswer
+
+_WORTH_A_LINE = 0.0005
+_MOST_OF_A_REASON = 110
+
 
 @click.command()
 @click.argument("record")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="First override a figure of the board or core, as in `run`.",
+)
 @json_option
-def whatif(record: str, as_json: bool) -> None:
-    """Say what a run would gain if one mechanism were ideal, and what other clocks would give.
+def whatif(record: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Say what a run would gain if one mechanism were ideal, what other clocks would give, and what its cycles rest on.
 
-    RECORD is a record file or a run id. The run is re-timed, not executed again (unless its profile is not on this machine).
+    RECORD is a record file or a run id. The run is re-timed, not executed again (unless its profile is not on this machine, or
+    --set changes the memories).
     """
     from engine.pipeline.local import find_record
     from engine.pipeline.prepare import prepare
     from engine.pipeline.rerun import settings_of
     from engine.pipeline.rethink import what_if
+    from engine.pipeline.settings import parse_set
 
     found = find_record(record)
-    with progress_console().status(found.id) as status:
-        made = prepare(settings_of(found), lambda step: status.update(f"{found.id}: {step}"))
+    run = settings_of(found, tuple(parse_set(text) for text in overrides))
+    with progress_console().status(run.id) as status:
+        made = prepare(run, lambda step: status.update(f"{run.id}: {step}"))
         answer = what_if(made)
     if as_json:
         print_json(answer)
         return
     out = console()
     out.print(f"{answer.id}: {answer.latency_ms:.3f} ms, {answer.cycles:,} cycles (simulated)")
+    if answer.id != found.id:
+        more = answer.cycles - found.cycles.warm
+        share = f" ({more / found.cycles.warm:+.1%})" if found.cycles.warm else ""
+        out.print(f"{found.id}: {found.cycles.warm:,} cycles, so these are {more:+,}{share}")
     out.print()
+    _print_gains(answer, out)
+    out.print()
+    _print_clocks(answer, out)
+    out.print()
+    _print_assumptions(answer, out)
+
+
+def _print_gains(answer: WhatIfAnswer, out: Console) -> None:
     table = Table(
         "if only this were ideal",
         "ms",
@@ -52,7 +84,9 @@ def whatif(record: str, as_json: bool) -> None:
     out.print(
         f"All ideal at once: {answer.ideal_cycles:,} cycles. Gains overlap, so they do not add up; the shares do."
     )
-    out.print()
+
+
+def _print_clocks(answer: WhatIfAnswer, out: Console) -> None:
     table = Table("clock MHz", "wait states", "cycles", "ms", "interval ms", "step", box=None, pad_edge=False)
     for column in table.columns[:5]:
         column.justify = "right"
@@ -62,3 +96,33 @@ def whatif(record: str, as_json: bool) -> None:
         table.add_row(f"{p.clock_mhz:g}", str(p.wait_states), f"{p.cycles:,}", f"{p.latency_ms:.3f}", interval, p.step)
     out.print(table)
     out.print("step: what the higher clock buys over the lower ones (faster, uncertain within the interval, nothing).")
+
+
+def _print_assumptions(answer: WhatIfAnswer, out: Console) -> None:
+    shown = [a for a in answer.assumptions if _largest(a) >= _WORTH_A_LINE]
+    table = Table("what the result rests on", "value", "interval", "at low", "at high", "why", box=None, pad_edge=False)
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    for column in table.columns[:5]:
+        column.no_wrap = True
+    for a in shown:
+        value = "-" if a.value is None else f"{a.value:g}"
+        interval = "-" if a.low is None or a.high is None else f"{a.low:g} to {a.high:g}"
+        why = textwrap.shorten(a.reason, _MOST_OF_A_REASON, placeholder=" …")
+        table.add_row(a.key, value, interval, _percent(a.low_effect_share), _percent(a.high_effect_share), why)
+    if shown:
+        out.print(table)
+        out.print("Cycles gained or lost if that figure alone were at an end of its interval.")
+    rest = [a.key for a in answer.assumptions if _largest(a) < _WORTH_A_LINE]
+    if rest:
+        out.print(f"Under {_WORTH_A_LINE:.2%} either way: {', '.join(rest)}.")
+    if answer.unvaried_assumptions:
+        out.print(f"Inferred without an interval, so not varied: {', '.join(answer.unvaried_assumptions)}.")
+
+
+def _largest(effect: AssumptionEffect) -> float:
+    return max(abs(effect.low_effect_share), abs(effect.high_effect_share))
+
+
+def _percent(share: float) -> str:
+    return f"{share:+.1%}" if abs(share) >= _WORTH_A_LINE else "0"

@@ -129,15 +129,15 @@ def _block_sums(block: Block) -> _Sums:
 
 
 def _counters(region: int, sums: _Sums, firmware: Firmware, execution: Execution, board: Board) -> Counters:
-    traffic = [t for t in execution.warm.traffic if t.region == region]
-    flash = {m.name for m in board.memories if m.kind is MemoryKind.FLASH}
-    flash_read = sum(t.read_bytes for t in traffic if t.memory in flash)
-    ram_read = sum(t.read_bytes for t in traffic if t.memory not in flash)
-    written = sum(t.write_bytes for t in traffic)
+    seen = [e for e in execution.warm.events if e.region == region]
+    kinds = {m.name: m.kind for m in board.memories}
+    flash = [e for e in seen if kinds[e.memory] is MemoryKind.FLASH]
+    flash_read = sum(e.read_bytes for e in flash)
+    read = sum(e.read_bytes for e in seen)
+    written = sum(e.write_bytes for e in seen)
     name = firmware.layers[region].name if region < len(firmware.layers) else "the glue"
-    _check_bytes(f"reads of {name}", flash_read + ram_read, sums.read_low, sums.read_high)
+    _check_bytes(f"reads of {name}", read, sums.read_low, sums.read_high)
     _check_bytes(f"writes of {name}", written, sums.write_low, sums.write_high)
-    events = next(e for e in execution.warm.flash if e.region == region)
     return Counters(
         instructions=sums.instructions,
         mac_instructions=sums.mac,
@@ -154,16 +154,16 @@ def _counters(region: int, sums: _Sums, firmware: Firmware, execution: Execution
         taken_branches=sums.taken,
         mac_lanes=sums.mac_lanes,
         simd_lane_slots=(sums.mac + sums.simd_mac + sums.multiply) * load_core(firmware.core).mac_lanes,
-        read_accesses=sum(t.reads for t in traffic),
-        write_accesses=sum(t.writes for t in traffic),
+        read_accesses=sum(e.reads for e in seen),
+        write_accesses=sum(e.writes for e in seen),
         flash_read_bytes=flash_read,
-        ram_read_bytes=ram_read,
+        ram_read_bytes=read - flash_read,
         ram_write_bytes=written,
         stack_high_water_bytes=execution.stack_by_region_bytes[region],
-        flash_fetch_lines=events.fetch_lines,
-        flash_fetch_misses=events.fetch_misses_sequential + events.fetch_misses_jump,
-        flash_read_lines=events.read_lines,
-        flash_read_misses=events.read_misses_sequential + events.read_misses_jump,
+        flash_fetch_lines=sum(e.fetch_lines for e in flash),
+        flash_fetch_misses=sum(e.fetch_misses for e in flash),
+        flash_read_lines=sum(e.read_lines for e in flash),
+        flash_read_misses=sum(e.read_misses for e in flash),
     )
 
 

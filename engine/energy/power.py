@@ -78,6 +78,10 @@ def estimate_energy(record: RunRecord, powers: tuple[PublishedPower, ...] | None
 
     The interval multiplies the ends of the power range with the ends of the cycle interval.
     """
+    if record.overrides:
+        return NoEnergy(
+            f"the power published of {record.board} is not that of a board with {', '.join(record.overrides)}"
+        )
     rows = published_power() if powers is None else powers
     basis = tuple(
         p for p in rows if (p.board, p.clock_mhz, p.kernels) == (record.board, record.clock_mhz, record.kernels)

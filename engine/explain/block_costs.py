@@ -24,7 +24,7 @@ from engine.records.run import Stack
 from engine.targets.image import Image, Symbol
 from engine.targets.types import Execution, Profile
 from engine.timing.branches import branch_facts, refill_ticks
-from engine.timing.static_cost import block_ticks
+from engine.timing.pipeline import edge_ticks, passes_of, prepare_work
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
 from engine.timing.timing import time_execution
 
@@ -39,8 +39,8 @@ UNKNOWN = "[no symbol]"
 class BlockCost:
     """A basic block in one region. Ticks are 1/1000 cycle.
 
-    ``ticks`` of one execution by cause (order of ``timing.table.CAUSES``), without refill; ``refill_ticks`` of all executions
-    together: branch refill and mispredictions of the edges that leave the block within the region.
+    Of all executions together: ``ticks`` by cause (order of ``timing.table.CAUSES``), without refill, each execution behind the block
+    it was entered from; ``refill_ticks``: branch refill and mispredictions of the edges that leave the block within the region.
     """
 
     block: Block
@@ -56,7 +56,7 @@ class BlockCost:
     @property
     def total_ticks(self) -> int:
         """Pipeline ticks of all executions, refill included."""
-        return sum(self.ticks) * self.count + self.refill_ticks
+        return sum(self.ticks) + self.refill_ticks
 
 
 @dataclass(frozen=True)
@@ -171,19 +171,19 @@ def _costs(
     blocks: Mapping[int, Block], profile: Profile, table: CoreTicks, regions: int
 ) -> tuple[list[tuple[BlockCost, ...]], list[int]]:
     """Blocks per region, and per region the refill that no block of its own causes."""
-    counts: list[dict[int, int]] = [{} for _ in range(regions)]
-    for region, start, count in zip(profile.region.tolist(), profile.dst.tolist(), profile.count.tolist(), strict=True):
-        counts[region][start] = counts[region].get(start, 0) + count
+    work = prepare_work(blocks, profile, regions)
+    each = edge_ticks(work, table, passes_of(work, table))
+    key = (profile.region.astype(np.int64) << 32) | profile.dst.astype(np.int64)
+    entered, group = np.unique(key, return_inverse=True)
+    counts, ticks = np.zeros(len(entered), np.int64), np.zeros((len(entered), len(CAUSES)), np.int64)
+    np.add.at(counts, group, profile.count)
+    np.add.at(ticks, group, each * profile.count[:, None])
     refills = _refills(blocks, profile, table, regions)
-    static = {start: block_ticks(blocks[start], table) for start in {s for region in counts for s in region}}
-    costs = [
-        tuple(
-            BlockCost(blocks[start], count, static[start], refills[region].pop(start, 0))
-            for start, count in sorted(counts[region].items())
-        )
-        for region in range(regions)
-    ]
-    return costs, [sum(left.values()) for left in refills]
+    costs: list[list[BlockCost]] = [[] for _ in range(regions)]
+    for where, count, spent in zip(entered.tolist(), counts.tolist(), ticks.tolist(), strict=True):
+        region, start = where >> 32, where & 0xFFFFFFFF
+        costs[region].append(BlockCost(blocks[start], count, tuple(spent), refills[region].pop(start, 0)))
+    return [tuple(c) for c in costs], [sum(left.values()) for left in refills]
 
 
 def _refills(blocks: Mapping[int, Block], profile: Profile, table: CoreTicks, regions: int) -> list[dict[int, int]]:
@@ -211,7 +211,7 @@ def _callers(profile: Profile, code: CodeMap, regions: int) -> list[dict[int, in
 
 def _check(region: RegionCost) -> None:
     """Stacks are whole cycles, blocks are ticks: they may differ by less than a cycle per cause."""
-    ticks = [sum(b.ticks[column] * b.count for b in region.blocks) for column in range(len(CAUSES))]
+    ticks = [sum(b.ticks[column] for b in region.blocks) for column in range(len(CAUSES))]
     ticks[COLUMN[Cause.BRANCH_REFILL]] += region.entry_refill_ticks + sum(b.refill_ticks for b in region.blocks)
     for cause in CAUSES:
         if cause not in STALLS and abs(region.stack.of(cause) * CYCLE - ticks[COLUMN[cause]]) >= CYCLE:

@@ -80,6 +80,9 @@ def what_differs(a: RunRecord, b: RunRecord) -> tuple[str, ...]:
     said: list[str] = []
     if a.board != b.board:
         said.append(f"board ({a.board}, {a.core} → {b.board}, {b.core})")
+    elif a.overrides != b.overrides:
+        one, two = (", ".join(r.overrides) or "nothing" for r in (a, b))
+        said.append(f"what is set of {a.board} ({one} → {two})")
     elif Choice.BOARD in found or Choice.CORE in found:
         said.append(f"the description of {a.board} or its core")
     if Choice.CLOCK in found:

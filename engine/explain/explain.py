@@ -118,7 +118,8 @@ def _ceilings(known: Hardware, record: RunRecord) -> Ceilings | None:
     """Measured roofs where they bound this run, else those of the core's table."""
     if known.core is None:
         return None
-    why = f"no micro-benchmarks of this board at {record.clock_mhz:g} MHz are known"
+    figures = " with the figures that were set" if record.overrides else ""
+    why = f"no micro-benchmarks of this board{figures} at {record.clock_mhz:g} MHz are known"
     if known.measured is not None and known.board is not None:
         roofs = measured_roofs(known.measured, known.board, record.placement)
         if isinstance(roofs, Ceilings):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, core_sha256, load_board, load_core
+from engine.catalog.overrides import override_board, override_core, parse_override
 from engine.errors import CatalogError, UsageError
 from engine.records.ceilings import MeasuredCeilings, committed_ceilings
 from engine.records.run import RunRecord
@@ -25,26 +26,43 @@ class Hardware:
     measured: MeasuredCeilings | None = None
 
 
+def board_as_run(board: Board, record: RunRecord) -> Board | None:
+    """A board with the figures that a run set; None if that is not what the run was made with (by hash)."""
+    try:
+        found = override_board(board, [parse_override(text) for text in record.overrides])
+    except UsageError:
+        return None
+    return found if board_sha256(found) == record.provenance.board_sha256 else None
+
+
+def core_as_run(core: Core, record: RunRecord) -> Core | None:
+    """A core with the figures that a run set; None if that is not what the run was made with (by hash)."""
+    try:
+        found = override_core(core, [parse_override(text) for text in record.overrides])
+    except UsageError:
+        return None
+    return found if core_sha256(found) == record.provenance.core_sha256 else None
+
+
 def hardware_of(record: RunRecord) -> Hardware:
-    """Board and core of a record from the catalogue, each only if it is the one the run was made with (by hash)."""
+    """Board and core of a record from the catalogue, each only if it is the one the run was made with.
+
+    Figures that were set for the run alone are set here too.
+    """
     notes: list[str] = []
     board: Board | None = None
     core: Core | None = None
     try:
-        found = load_board(record.board)
-        if board_sha256(found) == record.provenance.board_sha256:
-            board = found
-        else:
+        board = board_as_run(load_board(record.board), record)
+        if board is None:
             notes.append(
                 f"the catalogue's {record.board} is not the description this run was made with: caches not judged"
             )
     except (UsageError, CatalogError):
         notes.append(f"the catalogue does not describe {record.board}: caches not judged")
     try:
-        table = load_core(record.core)
-        if core_sha256(table) == record.provenance.core_sha256:
-            core = table
-        else:
+        core = core_as_run(load_core(record.core), record)
+        if core is None:
             notes.append(f"the catalogue's {record.core} is not the table this run was made with: no roofline")
     except (UsageError, CatalogError):
         notes.append(f"the catalogue does not describe {record.core}: no roofline")

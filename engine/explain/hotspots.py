@@ -17,7 +17,7 @@ from engine.records.cause import Cause
 from engine.targets.image import Image
 from engine.targets.types import Execution
 from engine.timing.classes import prepare
-from engine.timing.static_cost import operations_ticks
+from engine.timing.static_cost import block_ticks, operations_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks
 
 STALLS_NOTE = (
@@ -66,6 +66,9 @@ class HotBlock(Part):
     instructions: int
     per_iteration: tuple[CauseCycles, ...]
     cycles_per_iteration: float
+    entry_cycles: float = Field(
+        description="per iteration, on average: what the block before it adds to the instructions' own cycles (results on their way)"
+    )
     refill_cycles: float
     cycles: float
     share: float
@@ -143,7 +146,7 @@ def _share(part: int, whole: int) -> float:
 
 def _block(profile: RunProfile, cost: BlockCost, whole: int, text: tuple[HotInstruction, ...]) -> HotBlock:
     function = profile.code.function(cost.start)
-    mean: list[float] = list(cost.ticks)
+    mean = [ticks / cost.count for ticks in cost.ticks]
     mean[COLUMN[Cause.BRANCH_REFILL]] += cost.refill_ticks / cost.count
     return HotBlock(
         address=cost.start,
@@ -154,6 +157,7 @@ def _block(profile: RunProfile, cost: BlockCost, whole: int, text: tuple[HotInst
         instructions=len(cost.block.instructions),
         per_iteration=_causes(mean),
         cycles_per_iteration=cost.total_ticks / cost.count / CYCLE,
+        entry_cycles=(sum(cost.ticks) / cost.count - sum(block_ticks(cost.block, profile.table))) / CYCLE,
         refill_cycles=cost.refill_ticks / CYCLE,
         cycles=cost.total_ticks / CYCLE,
         share=_share(cost.total_ticks, whole),

@@ -65,6 +65,11 @@ def families(layers: Sequence[tuple[Layer, str]]) -> tuple[Family, ...]:
     return tuple(sorted(found, key=lambda f: (-f.cycles, f.indices)))
 
 
+def board_as_set(record: RunRecord) -> str:
+    """The board's name, followed by the figures that were set for the run alone: "nucleo-l4r5zi (flash.wait_states=3)"."""
+    return f"{record.board} ({', '.join(record.overrides)})" if record.overrides else record.board
+
+
 def headline(record: RunRecord, predicate: str) -> str:
     """One sentence: how long and why. ``predicate`` continues "it ..."."""
     how = {
@@ -74,7 +79,7 @@ def headline(record: RunRecord, predicate: str) -> str:
         Evidence.PUBLISHED: "published",
     }[record.evidence]
     return (
-        f"{record.model} with {record.kernels} kernels on {record.board} at {record.clock_mhz:g} MHz takes "
+        f"{record.model} with {record.kernels} kernels on {board_as_set(record)} at {record.clock_mhz:g} MHz takes "
         f"{milliseconds(record.latency_ms)} ({how}): it {predicate}."
     )
 

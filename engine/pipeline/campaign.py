@@ -15,8 +15,8 @@ from itertools import product
 from engine.catalog.campaign import Campaign
 from engine.errors import RecordError, WhycyclesError
 from engine.firmware.types import CompilerName, KernelLibrary
-from engine.pipeline.local import fresh_record, save, simulated_dir
-from engine.pipeline.measure import measure
+from engine.pipeline.keep import kept, make
+from engine.pipeline.local import fresh_record, simulated_dir
 from engine.pipeline.settings import RunSettings, resolve
 from engine.records.diff import Difference, diff_records
 from engine.records.run import RunRecord
@@ -108,7 +108,7 @@ def _fresh(settings: RunSettings) -> RunResult | None:
         run = resolve(settings)
     except WhycyclesError:
         return None
-    record = fresh_record(run)
+    record = kept(run)
     return None if record is None else RunResult(run.id, Outcome.UNCHANGED, record, committed=False)
 
 
@@ -117,11 +117,11 @@ def _run(settings: RunSettings) -> RunResult:
     try:
         run = resolve(settings)
         name = run.id
-        record = measure(run)
-        save(run, record)
+        outcome = Outcome.MEASURED if fresh_record(run) is None else Outcome.UNCHANGED
+        record = make(run)
     except WhycyclesError as error:
         return RunResult(name, Outcome.FAILED, None, committed=False, error=error.message, hint=error.hint)
-    return RunResult(run.id, Outcome.MEASURED, record, committed=False)
+    return RunResult(run.id, outcome, record, committed=False)
 
 
 def _settle(result: RunResult, update: bool) -> RunResult:

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from engine.explain.mca import HINT, McaUnavailableError, find_mca, mca_version
 from engine.firmware.toolchain import compilers
 from engine.models.oracle import oracle_status
 from engine.targets.status import targets_status
@@ -37,8 +38,18 @@ def examine() -> tuple[Finding, ...]:
     oracle = oracle_status()
     found.append(Finding("tflite-micro", "oracle", oracle.found, oracle.detail))
     found.append(_package("bakenn", "CMSIS-NN sources", "pip install bakenn"))
+    found.append(_mca())
     found.append(_program("chromium", "browser tests only", "apt install chromium"))
     return tuple(found)
+
+
+def _mca() -> Finding:
+    tool = find_mca()
+    try:
+        detail = mca_version(tool) if tool else HINT
+    except McaUnavailableError as error:
+        tool, detail = None, str(error)
+    return Finding("llvm-mca", "a second opinion on hot blocks", tool is not None, detail)
 
 
 def _package(name: str, kind: str, how: str) -> Finding:

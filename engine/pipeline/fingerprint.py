@@ -48,6 +48,11 @@ def ceilings_fingerprint(board: Board, core: Core, clock_mhz: float) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def analysis_key(run: ResolvedRun) -> str:
+    """SHA-256 over what an analysis depends on: the run, and the code that explains."""
+    return hashlib.sha256("\0".join([fingerprint(run), _code_sha256(("explain",))]).encode()).hexdigest()
+
+
 def execution_key(firmware: Firmware, board: Board, inputs: tuple[bytes, ...]) -> str:
     """SHA-256 over what an execution depends on. The clock is not part of it: re-timing needs no second execution."""
     parts = [

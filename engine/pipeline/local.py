@@ -1,4 +1,4 @@
-"""Runs made on this machine, in the cache: one folder each with the record, and the board and model if they are the user's."""
+"""Runs made on this machine, in the cache: a folder each with record, analysis, and the board and model if they are the user's."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import RecordError, UsageError
+from engine.explain.analysis import Analysis
 from engine.paths import cache_dir, measurements_dir
-from engine.pipeline.fingerprint import fingerprint
+from engine.pipeline.fingerprint import analysis_key, fingerprint
 from engine.pipeline.settings import ResolvedRun
 from engine.records.run import RunRecord
 from engine.records.store import read_record, write_atomically, write_record
 
 RECORD, FINGERPRINT, BOARD, MODEL = "record.json", "fingerprint", "board.toml", "model.tflite"
+ANALYSIS = "analysis.json"
 
 
 def runs_dir() -> Path:
@@ -23,6 +25,11 @@ def runs_dir() -> Path:
 def simulated_dir() -> Path:
     """Folder of the committed records of simulated runs."""
     return measurements_dir() / "simulated"
+
+
+def validations_path() -> Path:
+    """File of the committed results of ``whycycles validate``."""
+    return measurements_dir() / "validation.json"
 
 
 def fresh_record(run: ResolvedRun) -> RunRecord | None:
@@ -47,6 +54,22 @@ def save(run: ResolvedRun, record: RunRecord) -> Path:
         write_atomically(folder / MODEL, run.model.path.read_bytes())
     write_atomically(folder / FINGERPRINT, fingerprint(run).encode())
     return folder / RECORD
+
+
+def fresh_analysis(run: ResolvedRun) -> Analysis | None:
+    """The analysis of this run if it was made from what the run is now, else None."""
+    try:
+        found = Analysis.model_validate_json((runs_dir() / run.id / ANALYSIS).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if found.key == analysis_key(run) else None
+
+
+def save_analysis(run: ResolvedRun, analysis: Analysis) -> Path:
+    """Keep an analysis beside its run; returns its path."""
+    path = runs_dir() / run.id / ANALYSIS
+    write_atomically(path, analysis.model_dump_json(by_alias=True, indent=None).encode() + b"\n")
+    return path
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ import hashlib
 
 import engine
 from engine.catalog.load import board_sha256, core_sha256
+from engine.catalog.overrides import override_notes
 from engine.counters.count import count_regions
 from engine.errors import CheckFailedError
 from engine.firmware.types import Firmware
 from engine.models.oracle import Verdict, check_outputs
 from engine.pipeline.prepare import Prepared, Progress, prepare
-from engine.pipeline.settings import ResolvedRun
+from engine.pipeline.settings import ResolvedRun, overrides_of
 from engine.records.cause import Evidence
 from engine.records.counters import Counters
 from engine.records.run import Cycles, Layer, MemoryPart, MemoryUse, PlacementUsed, Provenance, Region, RunRecord
@@ -25,7 +26,12 @@ def measure(run: ResolvedRun, progress: Progress = lambda _: None) -> RunRecord:
     Raises any WhycyclesError: ModelError, DoesNotFitError, BuildError, ExecutionError, and CheckFailedError when the output
     differs from the oracle's (its numbers do not count then).
     """
-    made = prepare(run, progress)
+    return record_of(prepare(run, progress), progress)
+
+
+def record_of(made: Prepared, progress: Progress = lambda _: None) -> RunRecord:
+    """Count and time an executed run. Raises CheckFailedError when its output differs from the oracle's."""
+    run = made.run
     verdict = check_outputs(made.graph, run.model.path, made.inputs, made.execution.outputs)
     if verdict.matches is False:
         raise CheckFailedError(
@@ -60,6 +66,7 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
     glue = _region(timed.regions[-1], counters[-1])
     warm = sum(x.cycles for x in layers) + glue.cycles
     s = run.settings
+    overrides = overrides_of(s)
     return RunRecord(
         schema_version=1,
         id=run.id,
@@ -68,6 +75,7 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
         core=run.core.name,
         clock_mhz=run.clock_mhz,
         placement=PlacementUsed(**run.board.placement.model_dump()),
+        overrides=tuple(str(o) for o in overrides),
         kernels=s.kernels.value,
         lowering=s.lowering.value,
         compiler=s.compiler.value,
@@ -84,7 +92,7 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
         memory=_memory(firmware, execution),
         layers=layers,
         glue=glue,
-        notes=timed.notes,
+        notes=override_notes(*run.catalogued, overrides) + timed.notes,
         provenance=Provenance(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,

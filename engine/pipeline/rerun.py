@@ -13,7 +13,7 @@ from engine.models.library import list_models
 from engine.pipeline.ceilings import known_ceilings
 from engine.pipeline.local import BOARD, MODEL, runs_dir
 from engine.pipeline.measure import measure
-from engine.pipeline.settings import PARTS, ResolvedRun, RunSettings, resolve
+from engine.pipeline.settings import PARTS, ResolvedRun, RunSettings, parse_set, resolve
 from engine.records.cause import Evidence
 from engine.records.diff import Difference, diff_records
 from engine.records.run import RunRecord
@@ -39,8 +39,8 @@ def hardware_for(record: RunRecord) -> Hardware:
     return hardware_of(record)
 
 
-def settings_of(record: RunRecord) -> ResolvedRun:
-    """The run behind a record. Raises UsageError."""
+def settings_of(record: RunRecord, also: tuple[tuple[str, str], ...] = ()) -> ResolvedRun:
+    """The run behind a record; ``also`` are further figures to set (see ``parse_set``), before the record's own. Raises UsageError."""
     if record.evidence is not Evidence.SIMULATED:
         raise UsageError(
             f"{record.id} is {record.evidence}, not simulated", hint="only simulated runs can be re-simulated"
@@ -57,6 +57,7 @@ def settings_of(record: RunRecord) -> ResolvedRun:
         clock_mhz=record.clock_mhz,
         place=_overrides(record, load_board(board)),
         lowering=_lowering(record),
+        set=(*also, *(pair for pair in map(parse_set, record.overrides) if pair[0] not in dict(also))),
     )
     run = resolve(settings)
     return run if known else dataclasses.replace(run, model=dataclasses.replace(run.model, name=record.model))

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
 from engine.catalog.board import Board, Placement, placement_problem
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, list_boards, load_board, load_core
+from engine.catalog.overrides import Override, override, parse_override
 from engine.errors import UsageError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import ModelRef, resolve_model
 
 OPTS = ("O0", "O1", "O2", "O3", "Os")
+_MOST_OF_A_NAME = 100
 PARTS = tuple(Placement.model_fields)
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """One run as a user writes it; ``model`` and ``board`` are names or paths, ``place`` holds (part, memory) overrides."""
+    """One run as a user writes it; ``model`` and ``board`` are names or paths.
+
+    ``place`` holds (part, memory), ``set`` (key, value) overrides as ``parse_place`` and ``parse_set`` give them.
+    """
 
     model: str
     board: str
@@ -28,14 +34,20 @@ class RunSettings:
     clock_mhz: float | None = None
     place: tuple[tuple[str, str], ...] = ()
     lowering: Lowering = Lowering.TFLM
+    set: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class ResolvedRun:
-    """The same run with its model, board and core loaded; ``board`` is ``described`` with the placement overrides applied."""
+    """The same run with its model, board and core loaded.
+
+    ``catalogued`` are board and core as their files say, ``described`` and ``core`` the same with the figures that were set;
+    ``board`` is ``described`` with the placement overrides applied.
+    """
 
     settings: RunSettings
     model: ModelRef
+    catalogued: tuple[Board, Core]
     described: Board
     board: Board
     core: Core
@@ -48,6 +60,7 @@ class ResolvedRun:
         parts = [_slug(self.model.name), self._board_name, s.kernels.value, f"{s.compiler.value}-{s.opt.lower()}"]
         parts.append(f"{self.clock_mhz:g}mhz")
         parts += [f"{part}-in-{memory}" for part, memory in sorted(s.place)]
+        parts += _set_parts(overrides_of(s))
         if s.lowering is not Lowering.TFLM:
             parts.append(s.lowering.value)
         return "_".join(parts)
@@ -57,7 +70,7 @@ class ResolvedRun:
         """The board's name; one that is not of the catalogue carries a digest, as its description may change under its name."""
         if self.board.name in {b.name for b in list_boards()}:
             return self.board.name
-        return f"{self.board.name}-{board_sha256(self.described)[:6]}"
+        return f"{self.board.name}-{board_sha256(self.catalogued[0])[:6]}"
 
 
 def resolve(settings: RunSettings) -> ResolvedRun:
@@ -69,15 +82,18 @@ def resolve(settings: RunSettings) -> ResolvedRun:
             f"the microtvm lowering calls CMSIS-NN's kernels, not {settings.kernels}",
             hint="use --kernels cmsis-nn, or leave --lowering out",
         )
-    described = load_board(settings.board)
-    check_own_name(described)
+    catalogued = load_board(settings.board)
+    check_own_name(catalogued)
+    table = load_core(catalogued.core)
+    described, core = override(catalogued, table, overrides_of(settings))
     board = _place(described, settings.place)
     return ResolvedRun(
         settings,
         resolve_model(settings.model),
+        (catalogued, table),
         described,
         board,
-        load_core(board.core),
+        core,
         clock_of(board, settings.clock_mhz),
     )
 
@@ -104,6 +120,17 @@ def check_own_name(board: Board) -> None:
             )
 
 
+def parse_set(text: str) -> tuple[str, str]:
+    """``flash.wait_states=3`` as a (key, value) pair, the value in its shortest spelling. Raises UsageError."""
+    parsed = parse_override(text)
+    return parsed.key, parsed.value
+
+
+def overrides_of(settings: RunSettings) -> tuple[Override, ...]:
+    """The figures that a run sets, by key."""
+    return tuple(Override(key, value) for key, value in sorted(settings.set))
+
+
 def parse_place(text: str) -> tuple[str, str]:
     """``weights=sram`` as a (part, memory) pair. Raises UsageError."""
     part, equals, memory = text.partition("=")
@@ -124,6 +151,14 @@ def _place(board: Board, overrides: tuple[tuple[str, str], ...]) -> Board:
     if problem is not None:
         raise UsageError(f"{board.name}: {problem}", hint=problem.hint)
     return board.model_copy(update={"placement": placement})
+
+
+def _set_parts(overrides: tuple[Override, ...]) -> list[str]:
+    """What the overrides add to a run's name; their digest where they would make it longer than a file name may be."""
+    parts = [f"{o.key}-{_slug(o.value)}" for o in overrides]
+    if sum(map(len, parts)) <= _MOST_OF_A_NAME:
+        return parts
+    return [f"{len(parts)}-set-{hashlib.sha256(' '.join(map(str, overrides)).encode()).hexdigest()[:8]}"]
 
 
 def _slug(name: str) -> str:

@@ -96,7 +96,15 @@ def _sum(work: Sequence[tuple[str, int, int]], known: Sequence[Price]) -> Predic
 
 
 def _setup(record: RunRecord) -> tuple[object, ...]:
-    return (record.board, record.clock_mhz, record.kernels, record.compiler, record.opt, record.target)
+    return (
+        record.board,
+        record.clock_mhz,
+        record.kernels,
+        record.compiler,
+        record.opt,
+        record.target,
+        record.overrides,
+    )
 
 
 def _output_bytes(layer: Layer) -> int:

@@ -114,9 +114,12 @@ def _warnings(a: RunRecord, b: RunRecord) -> tuple[str, ...]:
         found.append(f"made by different engine versions ({one.engine_version} and {two.engine_version})")
     if one.input_sha256 != two.input_sha256:
         found.append("made with different inputs")
-    if a.board == b.board and one.board_sha256 != two.board_sha256:
+    if a.overrides or b.overrides:
+        given = [f"{', '.join(r.overrides)} in {name}" for name, r in (("A", a), ("B", b)) if r.overrides]
+        found.append(f"figures of the hardware were set for the run alone: {'; '.join(given)}")
+    if a.overrides == b.overrides and a.board == b.board and one.board_sha256 != two.board_sha256:
         found.append(f"made with different descriptions of the board {a.board}")
-    if a.core == b.core and one.core_sha256 != two.core_sha256:
+    if a.overrides == b.overrides and a.core == b.core and one.core_sha256 != two.core_sha256:
         found.append(f"made with different tables of the core {a.core}")
     if a.target != b.target:
         found.append(f"run on different targets ({a.target} and {b.target})")

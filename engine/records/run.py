@@ -5,7 +5,7 @@ Version history of ``schema``: 1 (2026-11) first version.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -133,6 +133,11 @@ class RunRecord(Record):
     core: str
     clock_mhz: float = Field(gt=0)
     placement: PlacementUsed
+    overrides: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*=[A-Za-z0-9_.,-]+$")], ...] = Field(
+        default=(),
+        exclude_if=lambda keys: not keys,
+        description="figures of board or core that were set for this run alone, as KEY=VALUE, by key; absent: none",
+    )
     kernels: str
     lowering: str = Field(default="tflm", description="whose choice of kernels was followed: tflm or microtvm")
     compiler: str

@@ -25,10 +25,12 @@ from engine.paths import SITE_SRC_DIR, cache_dir
 from engine.records.ceilings import MeasuredCeilings, committed, dump_ceilings
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, write_atomically
+from engine.records.validation import Validations
 from engine.site.staging import Staging, footprint, tree_hash
 
 if TYPE_CHECKING:
     from engine.catalog.board import Board
+    from engine.explain.analysis import Analysis
     from engine.site.world import ModelInfo
 
 Progress = Callable[[str], None]
@@ -78,6 +80,8 @@ def build_site(
     boards: Sequence[Board] | None = None,
     models: Sequence[ModelInfo] = (),
     ceilings: Sequence[MeasuredCeilings] | None = None,
+    analyses: Sequence[Analysis] = (),
+    validations: Validations | None = None,
     notebooks: bool = True,
     staging: Path | None = None,
     progress: Progress = lambda text: None,
@@ -85,8 +89,8 @@ def build_site(
     """Build the website of ``records`` into ``out`` (replaced as a whole).
 
     ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's; ``ceilings`` are the committed ones
-    unless given. ``notebooks`` runs and
-    shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
+    unless given; a run without one of the ``analyses`` says so on its page, and so does the page of the ``validations`` without any.
+    ``notebooks`` runs and shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
     line per step.
 
     Raises UsageError if ``out`` holds something else than a site, RecordError for two records with one id, BuildError if
@@ -95,7 +99,8 @@ def build_site(
     out = out.resolve()
     _check_replaceable(out)
     measured = committed() if ceilings is None else ceilings
-    key = _fingerprint(records, boards, models, measured, notebooks)
+    kept = Validations() if validations is None else validations
+    key = _fingerprint(records, boards, models, measured, analyses, kept, notebooks)
     previous = _stamp(out)
     if previous is not None and previous.inputs == key and footprint(out) == (previous.files, previous.bytes):
         return SiteReport(out, False, previous.pages, previous.charts, 0, previous.bytes)
@@ -111,6 +116,8 @@ def build_site(
         boards=boards,
         models=models,
         ceilings=measured,
+        analyses=analyses,
+        validations=kept,
         notebooks=notebooks,
         cache=cache_dir() / "site-cache",
         progress=progress,
@@ -185,12 +192,16 @@ def _fingerprint(
     boards: Sequence[Board] | None,
     models: Sequence[ModelInfo],
     ceilings: Sequence[MeasuredCeilings],
+    analyses: Sequence[Analysis],
+    validations: Validations,
     notebooks: bool,
 ) -> str:
     digest = hashlib.sha256()
     digest.update(tree_hash([_ENGINE, SITE_SRC_DIR, config_file()]).encode())
     digest.update(json.dumps([__version__, sys.version, notebooks, *(metadata.version(p) for p in _PACKAGES)]).encode())
     digest.update(json.dumps([m.graph.sha256 + m.name for m in models]).encode())
+    digest.update(json.dumps(sorted((a.id, a.key) for a in analyses)).encode())
+    digest.update(validations.model_dump_json().encode())
     for board in boards or ():
         digest.update(board.model_dump_json().encode())
     for made in ceilings:

@@ -119,7 +119,7 @@ class Draughtsman:
             f'<img class="wc-light" src="{chart.name}.svg" alt="{escape(chart.alt)}" {size}>'
             f'<img class="wc-dark" src="{chart.name}.dark.svg" alt="" {size}></div>\n'
             f"{_legend(chart)}<figcaption>{escape(chart.caption)}</figcaption>\n"
-            f'<details class="wc-data"><summary>Data of this chart</summary>\n'
+            f'<details class="wc-data" data-search-exclude><summary>Data of this chart</summary>\n'
             f"<p>{link}<a href=\"{chart.name}.vl.json\">Vega-Lite spec (JSON)</a></p>\n{html_table(chart.table)}</details>\n"
             f"</figure>"
         )  # fmt: skip

@@ -9,15 +9,19 @@ from pathlib import Path
 from engine import __version__
 from engine.catalog.board import Board
 from engine.catalog.load import list_boards, list_cores
+from engine.explain.analysis import Analysis
 from engine.paths import SITE_SRC_DIR
 from engine.records.ceilings import MeasuredCeilings
 from engine.records.run import RunRecord
+from engine.records.validation import Validations
 from engine.site.card import known_models
 from engine.site.chart import Draughtsman
 from engine.site.pages.catalog import write_boards, write_cores, write_models
+from engine.site.pages.compare import write_comparisons
 from engine.site.pages.data import method_values, write_assets, write_downloads
 from engine.site.pages.home import write_home, write_runs
 from engine.site.pages.run import write_run
+from engine.site.pages.validation import write_validation
 from engine.site.render import Renderer
 from engine.site.staging import Staging
 from engine.site.world import ModelInfo, make_world
@@ -33,6 +37,8 @@ def write_documents(
     boards: Sequence[Board] | None,
     models: Sequence[ModelInfo],
     ceilings: Sequence[MeasuredCeilings],
+    analyses: Sequence[Analysis],
+    validations: Validations,
     notebooks: bool,
     cache: Path,
     progress: Callable[[str], None],
@@ -40,11 +46,17 @@ def write_documents(
     """Write everything MkDocs needs. Returns the number of charts. Raises RecordError for two records with one id."""
     found = {m.name: m for m in (*known_models(records), *models)}
     world = make_world(
-        records, list_boards() if boards is None else boards, list_cores(), list(found.values()), __version__, ceilings
+        records,
+        list_boards() if boards is None else boards,
+        list_cores(),
+        list(found.values()),
+        __version__,
+        ceilings,
+        analyses,
     )
     draughtsman = Draughtsman(docs, cache)
     renderer = Renderer(docs, draughtsman, notebooks=notebooks)
-    write_home(renderer, world)
+    write_home(renderer, world, validations)
     write_runs(renderer, world)
     for i, run in enumerate(world.runs, 1):
         write_run(renderer, world, run)
@@ -53,6 +65,8 @@ def write_documents(
     write_boards(renderer, world)
     write_cores(renderer, world)
     write_models(renderer, world)
+    write_comparisons(renderer, world)
+    write_validation(renderer, world, validations)
     write_downloads(renderer, world)
     write_assets(renderer, cache)
     _write_sources(renderer, notebooks)

@@ -1,4 +1,4 @@
-"""Records as CSV: one row per run, one row per layer. Units are in the column names."""
+"""Records and analyses as CSV. Units are in the column names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from engine.explain.analysis import Analysis
+from engine.explain.compare import Comparison
 from engine.records.cause import Cause
 from engine.records.counters import Counters
 from engine.records.run import RunRecord
+from engine.records.validation import Point, Validations
 from engine.site.metrics import total
 
 _COUNTERS = tuple(Counters.model_fields)
@@ -70,3 +73,60 @@ def layers_csv(records: Sequence[RunRecord]) -> str:
 
 def _region(cycles: int, cold: int, stack: dict[str, int], counters: Counters) -> tuple[int, ...]:
     return (cycles, cold, *(stack[c.value] for c in Cause), *(getattr(counters, n) for n in _COUNTERS))
+
+
+def gains_csv(analysis: Analysis) -> str:
+    """One row per region and mechanism; the whole run comes first (``region`` is empty)."""
+    head = (
+        "run", "region", "name", "mechanism", "cycles", "ideal_machine_cycles", "cycles_with_it_ideal", "gain_cycles",
+        "gain_low_cycles", "gain_high_cycles", "gain_ms", "gain_low_ms", "gain_high_ms", "share_of_gap_cycles",
+        "share_low_cycles", "share_high_cycles",
+    )  # fmt: skip
+    rows = []
+    for index, region in (("", analysis.run), *enumerate(analysis.regions)):
+        for g in region.gains:
+            share = ("", "", "") if g.share_cycles is None else (g.share_cycles, *(g.share_cycles_interval or ("", "")))
+            rows.append(
+                (analysis.id, index, region.name, g.mechanism.value, region.cycles, region.ideal_cycles, g.cycles,
+                 g.gain_cycles, *g.gain_cycles_interval, g.gain_ms, *g.gain_ms_interval, *share)
+            )  # fmt: skip
+    return _text(head, rows)
+
+
+def clocks_csv(analysis: Analysis) -> str:
+    """One row per clock of the sweep."""
+    head = (
+        "run", "clock_mhz", "wait_states", "bus_ratio", "cycles", "latency_ms", "latency_low_ms", "latency_high_ms",
+        "saving_against_fastest_lower_clock", "step",
+    )  # fmt: skip
+    return _text(
+        head,
+        (
+            (analysis.id, p.clock_mhz, p.wait_states, p.bus_ratio, p.cycles, p.latency_ms, *p.latency_ms_interval,
+             p.saving, p.step.value)
+            for p in analysis.clocks
+        ),
+    )  # fmt: skip
+
+
+def points_csv(validations: Validations) -> str:
+    """One row per point of every kept validation; ``compiler_of_all`` is empty where each row's own compiler was taken."""
+    head = ("compiler_of_all", *Point.model_fields)
+    rows = []
+    for kept in validations.results:
+        for p in kept.validation.points:
+            plain = p.model_dump(mode="json")
+            low_high = "" if p.interval_ms is None else f"{p.interval_ms[0]} {p.interval_ms[1]}"
+            changed = plain | {"interval_ms": low_high, "notes": "; ".join(p.notes)}
+            rows.append((kept.compiler or "", *("" if changed[n] is None else changed[n] for n in Point.model_fields)))
+    return _text(head, rows)
+
+
+def difference_csv(found: Comparison) -> str:
+    """One row per mechanism, cause and layer of a comparison (B minus A); the rows of a kind sum to the difference."""
+    rows: list[tuple[object, ...]] = [
+        (found.a, found.b, "mechanism", m.value, us, "") for m, us in found.by_mechanism.items()
+    ]
+    rows += [(found.a, found.b, "cause", c.value, "", cycles) for c, cycles in found.by_cause.items()]
+    rows += [(found.a, found.b, "layer", x.name, "", x.delta_cycles) for x in found.by_layer]
+    return _text(("a", "b", "kind", "name", "difference_us", "difference_cycles"), rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
+from engine.explain.sentences import board_as_set
 from engine.explain.ties import rank
 from engine.records.run import RunRecord
 from engine.site import palette
@@ -38,9 +39,9 @@ class Place:
 def labels(records: Sequence[RunRecord]) -> dict[str, str]:
     """A label per run id, as short as it can be while no two of one model are equal."""
     keys: tuple[Callable[[RunRecord], str], ...] = (
-        lambda r: f"{r.board} · {r.kernels}",
-        lambda r: f"{r.board} · {r.kernels} · {r.clock_mhz:g} MHz",
-        lambda r: f"{r.board} · {r.kernels} · {r.clock_mhz:g} MHz · {r.compiler} {r.opt}",
+        lambda r: f"{board_as_set(r)} · {r.kernels}",
+        lambda r: f"{board_as_set(r)} · {r.kernels} · {r.clock_mhz:g} MHz",
+        lambda r: f"{board_as_set(r)} · {r.kernels} · {r.clock_mhz:g} MHz · {r.compiler} {r.opt}",
     )
     for key in keys:
         count = Counter(key(r) for r in records)

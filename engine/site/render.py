@@ -57,6 +57,7 @@ def environment() -> Environment:
         causes=tuple(Cause),
         key=lambda c: key_style(palette.CAUSE_COLOURS[c]),
         table=html_table,
+        anchor=lambda name: Markup("{{#{0}}}").format(name),
     )
     return env
 

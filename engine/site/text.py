@@ -12,6 +12,11 @@ def whole(value: float) -> str:
     return f"{round(value):,}"
 
 
+def signed(value: float) -> str:
+    """A whole number with the sign of a difference where it is negative: 1,234 or −1,234."""
+    return whole(value).replace("-", "\u2212")
+
+
 def significant(value: float, digits: int = 3) -> str:
     """A figure with so many significant digits, never in exponent notation."""
     if value == 0:

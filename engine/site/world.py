@@ -9,8 +9,9 @@ from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, core_sha256, list_boards
 from engine.errors import RecordError
+from engine.explain.analysis import Analysis
 from engine.explain.explain import bound_by, explain_run
-from engine.explain.hardware import Hardware, hardware_of
+from engine.explain.hardware import Hardware, board_as_run, core_as_run, hardware_of
 from engine.explain.types import Explanation
 from engine.models.cost_types import ModelCost
 from engine.models.graph import Graph
@@ -32,11 +33,15 @@ class ModelInfo:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run with its explanation and its place in the ranking of its model."""
+    """A run with its explanation and its place in the ranking of its model.
+
+    ``analysis`` is None where the run was not re-simulated where the site is built.
+    """
 
     record: RunRecord
     explanation: Explanation
     place: Place
+    analysis: Analysis | None = None
 
     @property
     def why(self) -> str:
@@ -79,9 +84,9 @@ class World:
         return tuple(r for r in self.runs if r.record.core == name)
 
     def board_of(self, record: RunRecord) -> Board | None:
-        """The board a record was made with; None if what has this name here is described otherwise."""
+        """The board a record was made with, set figures included; None if what has this name here is described otherwise."""
         board = self.boards.get(record.board)
-        return board if board is not None and board_sha256(board) == record.provenance.board_sha256 else None
+        return None if board is None else board_as_run(board, record)
 
     def made_otherwise(self, name: str) -> tuple[Run, ...]:
         """Runs that name a board of another description than the one known by this name."""
@@ -100,6 +105,7 @@ def make_world(
     models: Sequence[ModelInfo],
     engine_version: str,
     ceilings: Sequence[MeasuredCeilings] = (),
+    analyses: Sequence[Analysis] = (),
 ) -> World:
     """Explain and rank all runs; a board with a catalogue name is the catalogue's. Raises RecordError if two runs have one id."""
     seen: set[str] = set()
@@ -113,12 +119,23 @@ def make_world(
     core_by_name = {c.name: c for c in cores}
     work = {r.model: r.macs for r in records}
     runs = [
-        Run(p.record, explain_run(p.record, _hardware(p.record, board_by_name, core_by_name, ceilings)), p)
+        Run(
+            p.record,
+            explain_run(p.record, _hardware(p.record, board_by_name, core_by_name, ceilings)),
+            p,
+            _analysis(p.record, analyses),
+        )
         for name in sorted(work, key=lambda n: (_standing(n), work[n], n))
         for p in places([r for r in records if r.model == name])
     ]
     by_name = {m.name: m for m in sorted(models, key=lambda m: (m.cost.macs, m.name))}
     return World(tuple(runs), board_by_name, core_by_name, by_name, engine_version, tuple(ceilings))
+
+
+def _analysis(record: RunRecord, analyses: Sequence[Analysis]) -> Analysis | None:
+    """The analysis of a run, if there is one of these very cycles."""
+    cycles = tuple(x.cycles for x in (*record.layers, record.glue))
+    return next((a for a in analyses if a.id == record.id and tuple(r.cycles for r in a.regions) == cycles), None)
 
 
 def _standing(model: str) -> int:
@@ -134,9 +151,8 @@ def _hardware(
     found = _described(record, boards, cores)
     if found.measured is not None or found.board is None or found.core is None:
         return found
-    # the board as described: a run's own placement is no part of its ceilings
-    made = _ceilings(ceilings, boards.get(record.board, found.board), found.core, record.clock_mhz)
-    return replace(found, measured=made)
+    # with the figures that the run set: ceilings of the board without them are not its own
+    return replace(found, measured=_ceilings(ceilings, found.board, found.core, record.clock_mhz))
 
 
 def _ceilings(
@@ -150,11 +166,11 @@ def _ceilings(
 
 def _described(record: RunRecord, boards: dict[str, Board], cores: dict[str, Core]) -> Hardware:
     known = hardware_of(record)
-    board = boards.get(record.board)
-    core = cores.get(record.core)
-    if known.board is not None or board is None or board_sha256(board) != record.provenance.board_sha256:
+    own = boards.get(record.board)
+    board = None if own is None else board_as_run(own, record)
+    if known.board is not None or board is None:
         return known
-    if core is not None and core_sha256(core) != record.provenance.core_sha256:
-        core = None
+    table = cores.get(record.core)
+    core = None if table is None else core_as_run(table, record)
     notes = tuple(n for n in known.notes if record.board not in n)
     return replace(known, board=board, core=core, notes=notes)

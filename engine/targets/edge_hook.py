@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from engine.targets.layout import H_ACTIVE, H_BLOCK, H_LAST, H_MASK, H_REGION, H_TABLE, H_USED
-from engine.targets.native import BLOCK_HOOK, EVERYTHING, carray, hook, types
+from engine.targets.native import BLOCK_HOOK, EVERYTHING, carray, compiled, hook, types
 from engine.targets.region_hook import account, charge, enter_block, fail, is_continuation
 
 TABLE_FULL = 2  # Stop.TABLE_FULL
 
 
-@hook(BLOCK_HOOK)
-def count_edge(engine: Any, address64: Any, size32: Any, state: Any) -> None:
-    """``UC_HOOK_BLOCK``: count the edge into this block, unless the emulator only split the block."""
-    s = carray(state, EVERYTHING)
-    address = types.int64(address64)
-    size = types.int64(size32)
+@compiled
+def _count(s: Any, engine: Any, address: int, size: int) -> None:
     if s[H_ACTIVE] == 0:
         charge(s, engine, address, size)
         return
@@ -51,3 +47,9 @@ def count_edge(engine: Any, address64: Any, size32: Any, state: Any) -> None:
             break
         slot = (slot + 1) & mask
     s[H_LAST] = at
+
+
+@hook(BLOCK_HOOK)
+def count_edge(engine: Any, address: Any, size: Any, state: Any) -> None:
+    """``UC_HOOK_BLOCK``: count the edge into this block, unless the emulator only split the block."""
+    _count(carray(state, EVERYTHING), engine, types.int64(address), types.int64(size))

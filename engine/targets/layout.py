@@ -42,13 +42,13 @@ H_USED = 19
 H_LAST = 20  # index of the last edge's slot
 # memory
 H_MEMORIES = 21  # number of memories
-H_MEMORY_TABLE = 22  # index of: origin, end, is flash
-H_TRAFFIC = 23  # index of [region][memory][reads, read bytes, writes, write bytes]
-H_FLASH = 24  # index of [region][EVENTS]
+H_MEMORY_TABLE = 22  # index of rows: origin, end, fetch stream, data stream (0: none)
+H_EVENTS = 23  # index of [region][memory][EVENTS]
+H_PORT_MASK = 24  # bytes of the core's data port - 1
 H_STACK_LOW = 25  # stack memory: [low, high)
 H_STACK_HIGH = 26
 H_DEPTH = 27  # index of [region] lowest stack address stored to
-H_STREAMS = 28  # index of two stream records (fetch, read)
+H_STREAMS = 28  # index where streams, caches and tags begin
 H_LAST_MEMORY = 29
 H_EXIT = 30  # where an inference returns to: no code of the firmware
 H_CONDITIONAL = 31  # index of the bit table "a conditional load or store lies here"
@@ -58,12 +58,40 @@ H_SCRATCH = 35
 H_BEGIN_END = 36  # first address behind wc_layer_begin
 HEADER = 40
 
-EVENTS = 6  # fetch lines, sequential misses, jump misses; read lines, sequential misses, jump misses
+# a row of the memory table
+M_ORIGIN = 0
+M_END = 1
+M_FETCH = 2
+M_DATA = 3
+MEMORY = 4
 
-# a stream record: how one kind of access reaches the flash
+# counters of one region and memory, in the order of the fields of MemoryEvents
+E_READS = 0  # reads, read bytes, writes, written bytes
+E_EXTRA = 4  # further accesses of unaligned reads, of unaligned writes
+E_FETCH = 6  # lines, sequential misses, jump misses
+E_READ = 9  # lines, sequential misses, jump misses
+E_WRITE_LINES = 12
+E_WRITE_MISSES = 13
+E_WRITE_BACK = 14
+EVENTS = 15
+
+# a stream record: how one kind of access reaches one memory
 S_LAST = 0  # last line asked for (-1 at first)
 S_SHIFT = 1  # log2 of the line size
-S_SETS = 2
-S_WAYS = 3
-S_TAGS = 4  # index of the tags [set][way], most recent first, -1 empty
-STREAM = 8
+S_CACHE = 2  # index of the cache record, 0: none
+STREAM = 4
+
+# a cache record
+C_SETS = 0
+C_MASK = 1  # sets - 1 where that is a power of two, else -1
+C_WAYS = 2
+C_TAGS = 3  # index of the tags [set][way]
+C_REPLACE = 4
+C_WRITE_BACK = 5
+C_RNG = 6
+C_EVICTED = 7
+C_STAMPS = 8  # index of the times of last use or filling, like the tags
+C_TIME = 9
+C_GUESS = 10  # index of a table: a line's low bits to its way
+C_GUESS_MASK = 11
+CACHE = 12

@@ -1,4 +1,4 @@
-"""The memory run's hooks: data traffic per region and memory, flash lines, depth of the stack.
+"""The memory run's hooks: traffic, lines and misses per region and memory, depth of the stack.
 
 Unicorn 2.1.4 leaves the IT state behind when a memory hook was called inside an IT block: the next piece of code is then
 translated as if it were conditional. The hook therefore clears the IT state itself after an access in such code.
@@ -8,30 +8,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.targets.flash_sim import fetch, read
+from engine.targets.cache_sim import fetch, read, write
 from engine.targets.layout import (
+    E_EXTRA,
+    E_READS,
+    E_WRITE_BACK,
     EVENTS,
     H_ACTIVE,
     H_CODE_END,
     H_CODE_START,
     H_CONDITIONAL,
     H_DEPTH,
-    H_FLASH,
+    H_EVENTS,
     H_IN_IT,
     H_LAST_MEMORY,
     H_MEMORIES,
     H_MEMORY_TABLE,
+    H_PORT_MASK,
     H_PREV_END,
     H_REGION,
     H_REGISTERS,
     H_SCRATCH,
     H_STACK_HIGH,
     H_STACK_LOW,
-    H_STREAMS,
-    H_TRAFFIC,
-    STREAM,
+    M_DATA,
+    M_END,
+    M_FETCH,
+    M_ORIGIN,
+    MEMORY,
+    S_SHIFT,
 )
-from engine.targets.native import BLOCK_HOOK, EVERYTHING, MEMORY_HOOK, carray, clear_it_state, hook, inlined, types
+from engine.targets.native import (
+    BLOCK_HOOK,
+    EVERYTHING,
+    MEMORY_HOOK,
+    carray,
+    clear_it_state,
+    compiled,
+    hook,
+    inlined,
+    types,
+)
 from engine.targets.region_hook import account, charge, enter_block, is_continuation
 
 _WRITE = 17  # UC_MEM_WRITE
@@ -55,12 +72,42 @@ def note_conditional(s: Any, address: int, size: int) -> None:
                 return
 
 
-@hook(BLOCK_HOOK)
-def fetch_block(engine: Any, address64: Any, size32: Any, state: Any) -> None:
-    """``UC_HOOK_BLOCK``: follow regions and fetch the block's lines if it lies in flash."""
-    s = carray(state, EVERYTHING)
-    address = types.int64(address64)
-    size = types.int64(size32)
+@inlined
+def memory_at(s: Any, address: int, guess: int) -> int:
+    """Index of the memory around an address, -1 for none; ``guess`` is looked at first."""
+    table = s[H_MEMORY_TABLE]
+    row = table + MEMORY * guess
+    if s[row + M_ORIGIN] <= address < s[row + M_END]:
+        return guess
+    for n in range(s[H_MEMORIES]):
+        row = table + MEMORY * n
+        if s[row + M_ORIGIN] <= address < s[row + M_END]:
+            return n
+    return -1
+
+
+@inlined
+def cell_of(s: Any, memory: int) -> int:
+    """Index of the counters of the current region and a memory."""
+    return int(s[H_EVENTS] + (s[H_REGION] * s[H_MEMORIES] + memory) * EVENTS)
+
+
+@inlined
+def further_accesses(address: int, size: int, port_mask: int) -> int:
+    """Aligned accesses beyond the first that one access becomes.
+
+    A 32-bit port splits by alignment (a word into two halfwords, or byte, halfword, byte; a halfword into two bytes), a 64-bit
+    port only what straddles two of its words.
+    """
+    if port_mask == 3:
+        if address & 1:
+            return 0 if size == 1 else 1 if size == 2 else 2
+        return 1 if size == 4 and address & 2 else 0
+    return 1 if (address & port_mask) + size > port_mask + 1 else 0
+
+
+@compiled
+def _fetch(s: Any, engine: Any, address: int, size: int) -> None:
     note_conditional(s, address, size)
     if s[H_ACTIVE] == 0:
         charge(s, engine, address, size)
@@ -70,42 +117,54 @@ def fetch_block(engine: Any, address64: Any, size32: Any, state: Any) -> None:
     account(s, engine, address, size)
     if not split:
         enter_block(s, engine, address)
-    table = s[H_MEMORY_TABLE]
-    for n in range(s[H_MEMORIES]):
-        at = table + 3 * n
-        if s[at] <= address < s[at + 1]:
-            if s[at + 2]:
-                fetch(s, s[H_STREAMS], s[H_FLASH] + s[H_REGION] * EVENTS, address, size, runs_on)
-            break
+    memory = memory_at(s, address, 0)
+    if memory < 0:
+        return  # where an inference returns to
+    stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_FETCH]
+    if stream:
+        fetch(s, stream, cell_of(s, memory), address, size, runs_on)
+
+
+@compiled
+def _access(s: Any, is_write: bool, address: int, size: int) -> None:
+    memory = memory_at(s, address, s[H_LAST_MEMORY])
+    if memory < 0:
+        return  # between two memories: the emulator faults
+    s[H_LAST_MEMORY] = memory
+    cell = cell_of(s, memory)
+    stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_DATA]
+    extra = further_accesses(address, size, s[H_PORT_MASK])
+    out = -1
+    if is_write:
+        s[cell + E_READS + 2] += 1
+        s[cell + E_READS + 3] += size
+        s[cell + E_EXTRA + 1] += extra
+        region = s[H_REGION]
+        if s[H_STACK_LOW] <= address < s[H_STACK_HIGH] and address < s[s[H_DEPTH] + region]:
+            s[s[H_DEPTH] + region] = address
+        if stream:
+            out = write(s, stream, cell, address, size)
+    else:
+        s[cell + E_READS] += 1
+        s[cell + E_READS + 1] += size
+        s[cell + E_EXTRA] += extra
+        if stream:
+            out = read(s, stream, cell, address, size)
+    if out >= 0:
+        owner = memory_at(s, out << s[stream + S_SHIFT], memory)
+        s[cell_of(s, owner) + E_WRITE_BACK] += 1
+
+
+@hook(BLOCK_HOOK)
+def fetch_block(engine: Any, address: Any, size: Any, state: Any) -> None:
+    """``UC_HOOK_BLOCK``: follow regions and fetch the block's lines from its memory."""
+    _fetch(carray(state, EVERYTHING), engine, types.int64(address), types.int64(size))
 
 
 @hook(MEMORY_HOOK)
-def data_access(engine: Any, kind: Any, address64: Any, size32: Any, _value: Any, state: Any) -> None:
+def data_access(engine: Any, kind: Any, address: Any, size: Any, _value: Any, state: Any) -> None:
     """``UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE`` over one of the board's memories."""
-    s = carray(state, EVERYTHING)
-    if s[H_IN_IT]:
+    if state[H_IN_IT]:
         clear_it_state(H_REGISTERS, engine, state, H_SCRATCH)
-    if s[H_ACTIVE] == 0:
-        return
-    address = types.int64(address64)
-    size = types.int64(size32)
-    table = s[H_MEMORY_TABLE]
-    memory = s[H_LAST_MEMORY]
-    if address < s[table + 3 * memory] or address >= s[table + 3 * memory + 1]:
-        for n in range(s[H_MEMORIES]):
-            if s[table + 3 * n] <= address < s[table + 3 * n + 1]:
-                memory = n
-                break
-        s[H_LAST_MEMORY] = memory
-    region = s[H_REGION]
-    cell = s[H_TRAFFIC] + ((region * s[H_MEMORIES] + memory) << 2)
-    if kind == _WRITE:
-        s[cell + 2] += 1
-        s[cell + 3] += size
-        if s[H_STACK_LOW] <= address < s[H_STACK_HIGH] and address < s[s[H_DEPTH] + region]:
-            s[s[H_DEPTH] + region] = address
-    else:
-        s[cell] += 1
-        s[cell + 1] += size
-        if s[table + 3 * memory + 2]:
-            read(s, s[H_STREAMS] + STREAM, s[H_FLASH] + region * EVENTS + 3, address, size)
+    if state[H_ACTIVE]:
+        _access(carray(state, EVERYTHING), kind == _WRITE, types.int64(address), types.int64(size))

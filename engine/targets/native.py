@@ -20,7 +20,7 @@ _extending: Any = import_module("numba.extending")
 
 def _sources_sha256() -> str:
     """Numba's own check sees only the file of the callback, not what is inlined into it."""
-    names = ("native", "layout", "region_hook", "edge_hook", "memory_hook", "flash_sim")
+    names = ("native", "layout", "region_hook", "edge_hook", "memory_hook", "cache_sim")
     files = (Path(__file__).with_name(f"{name}.py") for name in names)
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
@@ -31,6 +31,9 @@ STATE = types.CPointer(types.int64)
 BLOCK_HOOK = types.void(types.voidptr, types.uint64, types.uint32, STATE)
 MEMORY_HOOK = types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, STATE)
 EVERYTHING = (1 << 40,)  # shape given to carray: the hooks index by what the header says
+
+# without reference counting, which would cost more than the work itself: all arrays are views of one state that Python holds
+_FAST: Any = {"error_model": "numpy", "_nrt": False}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,18 +48,18 @@ class NativeHook(Protocol):
 
 def inlined(function: F) -> F:
     """Compile for use inside hooks."""
-    compiled: F = numba.njit(inline="always")(function)
+    compiled: F = numba.njit(inline="always", **_FAST)(function)
     return compiled
 
 
 def compiled(function: F) -> F:
     """Compile for use from Python."""
-    result: F = numba.njit(function)
+    result: F = numba.njit(**_FAST)(function)
     return result
 
 
 def hook(signature: Any) -> Callable[[Callable[..., None]], NativeHook]:
-    """Compile as a C callback, kept on disk between processes."""
+    """Compile as a C callback, kept on disk between processes. Its work belongs in a ``compiled`` function: see ``_FAST``."""
 
     def wrap(function: Callable[..., None]) -> NativeHook:
         callback: NativeHook = numba.cfunc(signature, cache=True)(function)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalog.board import Board, Cache, FlashInterface, MemoryKind
+from engine.catalog.board import Board
 from engine.firmware.types import Firmware
 from engine.targets import layout as at
 from engine.targets.image import Image
-from engine.targets.types import FlashEvents, MemoryProfile, Profile, Traffic
+from engine.targets.memory_system import MemorySystem
+from engine.targets.types import MemoryEvents, MemoryProfile, Profile
 
 State = NDArray[np.int64]
 
@@ -108,8 +109,9 @@ def memory_state(
     exit_address: int,
     stop_address: int,
     register_functions: tuple[int, int],
-) -> State:
-    """State of a memory run: traffic cells, flash streams with empty caches, stack depths."""
+    port_bytes: int,
+) -> tuple[State, MemorySystem]:
+    """State of a memory run: counters, streams with empty caches, stack depths; ``port_bytes``: width of the core's data port."""
     b = _common(firmware, image, limit, exit_address, stop_address)
     h = b.header
     regions = len(firmware.layers) + 1
@@ -117,39 +119,19 @@ def memory_state(
     h[at.H_CONDITIONAL] = b.add(_bits(conditional, int(h[at.H_CODE_START]), int(h[at.H_CODE_END])))
     h[at.H_REGISTERS], h[at.H_REGISTERS + 1] = register_functions
     h[at.H_MEMORIES] = len(board.memories)
-    rows = [[m.origin, m.end, int(m.kind is MemoryKind.FLASH)] for m in board.memories]
-    h[at.H_MEMORY_TABLE] = b.add(np.array(rows, np.int64).ravel())
-    h[at.H_TRAFFIC] = b.add(np.zeros(regions * len(board.memories) * 4, np.int64))
-    h[at.H_FLASH] = b.add(np.zeros(regions * at.EVENTS, np.int64))
+    h[at.H_PORT_MASK] = port_bytes - 1
+    h[at.H_EVENTS] = b.add(np.zeros(regions * len(board.memories) * at.EVENTS, np.int64))
     h[at.H_STACK_LOW], h[at.H_STACK_HIGH] = stack_limits(firmware)
     h[at.H_DEPTH] = b.add(np.full(regions, h[at.H_STACK_HIGH], np.int64))
-    streams, tags = flash_streams(board.flash, b.size)
-    h[at.H_STREAMS] = b.add(streams)
-    b.add(tags)
-    return b.build()
-
-
-def flash_streams(flash: FlashInterface, base: int) -> tuple[State, State]:
-    """Records of the instruction and the constant stream, to be placed at index ``base``, and their (empty) tags behind."""
-    width = int(flash.width_bytes.value)
-    streams = np.zeros(2 * at.STREAM, np.int64)
-    tags = 0
-    for n, cache in enumerate((flash.icache, flash.icache if flash.unified else flash.dcache)):
-        line, sets, ways = _geometry(cache, width)
-        shared = n == 1 and flash.unified and cache is not None
-        record = streams[n * at.STREAM :]
-        record[at.S_LAST] = -1
-        record[at.S_SHIFT] = line.bit_length() - 1
-        record[at.S_SETS], record[at.S_WAYS] = sets, ways
-        record[at.S_TAGS] = base + streams.size + (0 if shared else tags)
-        tags += 0 if shared else sets * ways
-    return streams, np.full(tags, -1, np.int64)
-
-
-def _geometry(cache: Cache | None, width: int) -> tuple[int, int, int]:
-    if cache is None:
-        return width, 1, 1
-    return cache.line_bytes, cache.bytes // (cache.line_bytes * cache.ways), cache.ways
+    table = b.add(np.zeros(at.MEMORY * len(board.memories), np.int64))
+    h[at.H_MEMORY_TABLE] = table
+    h[at.H_STREAMS] = b.size
+    system = MemorySystem.of(board, b.size)
+    b.add(system.build())
+    state = b.build()
+    rows = [(m.origin, m.end, *streams) for m, streams in zip(board.memories, system.by_memory, strict=True)]
+    state[table : table + at.MEMORY * len(rows)] = np.array(rows, np.int64).ravel()
+    return state, system
 
 
 def stack_limits(firmware: Firmware) -> tuple[int, int]:
@@ -160,28 +142,19 @@ def stack_limits(firmware: Firmware) -> tuple[int, int]:
     return 0, 0
 
 
-def flash_state(state: State) -> State:
-    """A copy of what the flash interface remembers (last lines and tags): equal copies have an equal future."""
-    return state[state[at.H_STREAMS] :].copy()
-
-
 def take_memory(state: State, board: Board) -> MemoryProfile:
-    """Traffic and flash events so far; the accumulators are emptied, the caches keep their lines."""
+    """Events so far; the accumulators are emptied, the caches keep their lines."""
     regions, memories = int(state[at.H_LAYERS]) + 1, len(board.memories)
-    first = state[at.H_TRAFFIC]
-    cells = state[first : first + regions * memories * 4].reshape(regions, memories, 4)
-    first = state[at.H_FLASH]
-    events = state[first : first + regions * at.EVENTS].reshape(regions, at.EVENTS)
-    traffic = tuple(
-        Traffic(region, memory.name, *(int(v) for v in cells[region, n]))
+    first = state[at.H_EVENTS]
+    cells = state[first : first + regions * memories * at.EVENTS].reshape(regions, memories, at.EVENTS)
+    events = tuple(
+        MemoryEvents(region, memory.name, *(int(v) for v in cells[region, n]))
         for region in range(regions)
         for n, memory in enumerate(board.memories)
         if cells[region, n].any()
     )
-    flash = tuple(FlashEvents(region, *(int(v) for v in events[region])) for region in range(regions))
     cells[:] = 0
-    events[:] = 0
-    return MemoryProfile(traffic, flash)
+    return MemoryProfile(events)
 
 
 def stack_lows(state: State) -> tuple[int, ...]:

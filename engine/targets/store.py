@@ -6,16 +6,17 @@ import os
 import re
 import tempfile
 import zipfile
-from dataclasses import astuple
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from engine.errors import ToolError, UsageError
 from engine.paths import cache_dir
-from engine.targets.types import Execution, FlashEvents, MemoryProfile, Profile, Traffic
+from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
 
-_FORMAT = 1
+_FORMAT = 2
+_COLUMNS = len(fields(MemoryEvents)) - 1
 _KEY = re.compile(r"^[0-9a-f]{16,64}$")
 
 
@@ -42,10 +43,8 @@ def save_execution(key: str, execution: Execution) -> Path:
         "stack": np.array([execution.stack_high_water_bytes, *execution.stack_by_region_bytes], np.int64),
     }
     for name, memory in (("cold", execution.cold), ("warm", execution.warm)):
-        numbers = [(t.region, t.reads, t.read_bytes, t.writes, t.write_bytes) for t in memory.traffic]
-        arrays[f"{name}_traffic"] = np.array(numbers, np.int64).reshape(-1, 5)
-        arrays[f"{name}_memories"] = np.array([t.memory for t in memory.traffic], np.str_)
-        arrays[f"{name}_flash"] = np.array([astuple(e) for e in memory.flash], np.int64).reshape(-1, 7)
+        arrays[f"{name}_events"] = np.array([_numbers(e) for e in memory.events], np.int64).reshape(-1, _COLUMNS)
+        arrays[f"{name}_memories"] = np.array([e.memory for e in memory.events], np.str_)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as stream:
@@ -83,7 +82,12 @@ def load_execution(key: str) -> Execution | None:
         return None
 
 
+def _numbers(events: MemoryEvents) -> list[int]:
+    return [getattr(events, f.name) for f in fields(MemoryEvents) if f.name != "memory"]
+
+
 def _memory(stored: np.lib.npyio.NpzFile, name: str) -> MemoryProfile:
-    rows, memories = stored[f"{name}_traffic"].tolist(), stored[f"{name}_memories"].tolist()
-    traffic = tuple(Traffic(row[0], memory, *row[1:]) for row, memory in zip(rows, memories, strict=True))
-    return MemoryProfile(traffic, tuple(FlashEvents(*row) for row in stored[f"{name}_flash"].tolist()))
+    rows, memories = stored[f"{name}_events"].tolist(), stored[f"{name}_memories"].tolist()
+    return MemoryProfile(
+        tuple(MemoryEvents(row[0], memory, *row[1:]) for row, memory in zip(rows, memories, strict=True))
+    )

@@ -29,40 +29,49 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """Data accesses of one region to one board memory, in accesses and bytes."""
+class MemoryEvents:
+    """What one region asked of one board memory in one inference.
 
-    region: int
-    memory: str
-    reads: int
-    read_bytes: int
-    writes: int
-    write_bytes: int
-
-
-@dataclass(frozen=True)
-class FlashEvents:
-    """What one region asked of the flash interface, line by line (LRU simulation of the board's accelerator).
-
-    ``fetch_*`` concern instructions, ``read_*`` constants. A miss is ``sequential`` when the line before it was the last one
-    asked for (what a prefetcher can hide), else a ``jump``.
+    Accesses and bytes are the program's. ``extra_*``: further bus accesses that unaligned ones are split into. ``fetch_*`` concern
+    instructions, ``read_*`` and ``write_*`` data, in lines of the cache or buffer in front of the memory (requests and misses; no lines where
+    nothing is in front). A miss is ``sequential`` when the line before it was the last one asked for (what a prefetcher can hide),
+    else a ``jump``. ``write_backs``: dirty lines of this memory driven out.
     """
 
     region: int
-    fetch_lines: int
-    fetch_misses_sequential: int
-    fetch_misses_jump: int
-    read_lines: int
-    read_misses_sequential: int
-    read_misses_jump: int
+    memory: str
+    reads: int = 0
+    read_bytes: int = 0
+    writes: int = 0
+    write_bytes: int = 0
+    extra_reads: int = 0
+    extra_writes: int = 0
+    fetch_lines: int = 0
+    fetch_misses_sequential: int = 0
+    fetch_misses_jump: int = 0
+    read_lines: int = 0
+    read_misses_sequential: int = 0
+    read_misses_jump: int = 0
+    write_lines: int = 0
+    write_misses: int = 0
+    write_backs: int = 0
+
+    @property
+    def fetch_misses(self) -> int:
+        """Lines of instructions that were not there."""
+        return self.fetch_misses_sequential + self.fetch_misses_jump
+
+    @property
+    def read_misses(self) -> int:
+        """Lines of data that were not there when read."""
+        return self.read_misses_sequential + self.read_misses_jump
 
 
 @dataclass(frozen=True)
 class MemoryProfile:
-    """Data traffic and flash events of one inference, per region."""
+    """Memory events of one inference; (region, memory) pairs without any are left out, the others are in that order."""
 
-    traffic: tuple[Traffic, ...]
-    flash: tuple[FlashEvents, ...]
+    events: tuple[MemoryEvents, ...]
 
 
 @dataclass(frozen=True)

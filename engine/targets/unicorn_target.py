@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.catalog.board import Board
+from engine.catalog.board import Board, Memory
+from engine.catalog.load import load_core
 from engine.errors import CheckFailedError, ExecutionError, UsageError
 from engine.firmware.types import Firmware
 from engine.targets import layout as at
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 _FIRST_SLOTS = 1 << 14
 _MOST_SLOTS = 1 << 22
 EXIT_BYTES = 2  # the breakpoint an inference returns to
-_STEADY_TRIES = 4  # inferences until the flash interface repeats itself
+_STEADY_TRIES = 4  # inferences until the memory system repeats itself
 _STOP_TEXT = {
     at.Stop.BUDGET: ("ran away: more code executed than any real kernel needs", "an endless loop, most likely"),
     at.Stop.BEGIN_INSIDE_LAYER: ("wc_layer_begin inside an open layer", "every begin needs its end"),
@@ -91,7 +93,7 @@ class UnicornTarget:
                     ) from None
 
     def _watch(self, firmware: Firmware, image: Image, data: bytes) -> _Watched:
-        return _Watching(self, firmware, image).run(data)
+        return Watching(self, firmware, image).run(data)
 
 
 def code_bytes(image: Image, profile: Profile) -> int:
@@ -226,13 +228,16 @@ class _Watched:
         self.cold, self.warm, self.output, self.stack, self.code_bytes = cold, warm, output, stack, code_bytes
 
 
-class _Watching(Session):
+class Watching(Session):
+    """The run that watches memory: every fetch and access goes through the simulated memory system of the board."""
+
     def __init__(self, target: UnicornTarget, firmware: Firmware, image: Image) -> None:
+        """Attach the hooks; the caches are empty."""
         from engine.targets.memory_hook import data_access, fetch_block
 
         super().__init__(target, firmware, image)
         self.board = target.board
-        self.state = shared.memory_state(
+        self.state, self.system = shared.memory_state(
             firmware,
             image,
             target.board,
@@ -240,21 +245,29 @@ class _Watching(Session):
             self.machine.sentinel,
             self.stop_address,
             (native_address("uc_reg_read"), native_address("uc_reg_write")),
+            load_core(target.core).data_port_bytes,
         )
         self.attach(unicorn_const.UC_HOOK_BLOCK, fetch_block.address)
         # a read that crosses a page calls MEM_READ three times, MEM_READ_AFTER once
         kinds = unicorn_const.UC_HOOK_MEM_READ_AFTER | unicorn_const.UC_HOOK_MEM_WRITE
-        for memory in target.board.memories:
-            self.attach(kinds, data_access.address, memory.origin, memory.end - 1)
+        # one hook around all of them: each further one slows every access down
+        used = self._used()
+        self.attach(kinds, data_access.address, min(m.origin for m in used), max(m.end for m in used) - 1)
+
+    def _used(self) -> tuple[Memory, ...]:
+        """Memories that hold a part of the firmware."""
+        parts = [s.address for s in self.firmware.sections] + [s.runs_at for s in self.image.segments]
+        return tuple(m for m in self.board.memories if any(m.origin <= a < m.end for a in parts))
 
     def run(self, data: bytes) -> _Watched:
+        """Cold inference, then further ones until the memory system repeats itself."""
         self.boot()
-        before = shared.flash_state(self.state)
+        before = self._remembered()
         output = self.infer(data)
         executed = int(self.state[at.H_WORK])
         cold = warm = shared.take_memory(self.state, self.board)
         for _ in range(_STEADY_TRIES):
-            after = shared.flash_state(self.state)
+            after = self._remembered()
             if np.array_equal(before, after):
                 break  # the last inference began as it ended: every further one is the same
             before = after
@@ -264,6 +277,9 @@ class _Watching(Session):
                 )
             warm = shared.take_memory(self.state, self.board)
         return _Watched(cold, warm, output, self._stack(), executed)
+
+    def _remembered(self) -> NDArray[np.int64]:
+        return self.system.remembered(self.state[self.state[at.H_STREAMS] :])
 
     def _stack(self) -> tuple[int, ...]:
         """Bytes between the initial stack pointer and the lowest address stored to; at least what ``main`` holds."""

@@ -63,6 +63,15 @@ def branch_facts(profile: Profile, blocks: Mapping[int, Block]) -> BranchFacts:
 
 def refill_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks) -> NDArray[np.int64]:
     """Refill and misprediction ticks per region; shape (regions,)."""
+    spent = np.zeros(regions, dtype=np.int64)
+    np.add.at(spent, profile.region, edge_refill_ticks(facts, t) * profile.count)
+    if t.predicts:
+        spent += _mispredicted_ticks(profile, facts, regions, t)
+    return spent
+
+
+def edge_refill_ticks(facts: BranchFacts, t: CoreTicks) -> NDArray[np.int64]:
+    """Refill ticks that follow each edge once: 0 where it was not taken; mispredictions not included; as long as the profile."""
     by_kind = np.zeros(len(BranchKind), dtype=np.int64)
     for kind, cost in (
         (BranchKind.NONE, 0),
@@ -77,11 +86,7 @@ def refill_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTick
     each = by_kind[facts.kind]
     each = each + facts.on_flags * t.branch_paired_on_flags
     each = np.where(facts.kind == BranchKind.NONE, 0, each + facts.wide_unaligned * t.branch_unaligned_wide_target)
-    spent = np.zeros(regions, dtype=np.int64)
-    np.add.at(spent, profile.region, np.where(facts.taken, each, 0) * profile.count)
-    if t.predicts:
-        spent += _mispredicted_ticks(profile, facts, regions, t)
-    return spent
+    return np.where(facts.taken, each, 0).astype(np.int64)
 
 
 def _mispredicted_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks) -> NDArray[np.int64]:

@@ -9,8 +9,11 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from engine.catalog.board import Board
-from engine.targets.types import MemoryProfile
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.catalog.board import Board, MemoryKind
+from engine.timing.memory import EventTable
 from engine.timing.table import CYCLE, CoreTicks
 
 
@@ -53,7 +56,7 @@ _LABELS = {
 _MEANINGS = {
     Mechanism.ZERO_WAIT_FLASH: "Flash answers instruction fetches and constant reads without a wait state or a line fill.",
     Mechanism.PERFECT_INSTRUCTION_CACHE: "Every instruction fetch from flash hits; constants still miss as they did.",
-    Mechanism.PERFECT_DATA_READ: "No data read ever stalls: constants hit beside the fetches, RAM answers at once.",
+    Mechanism.PERFECT_DATA_READ: "No data read ever stalls: constants hit beside the fetches, RAM answers at once, unaligned reads are one access.",
     Mechanism.PERFECT_DATA_WRITE: "No data write ever stalls: RAM takes it at once.",
     Mechanism.NO_BRANCH_REFILL: "A taken branch costs only its own issue, and none is mispredicted.",
     Mechanism.SINGLE_CYCLE_LOADS: "A load takes one cycle and the next instruction may use what it loaded.",
@@ -165,19 +168,21 @@ def ideal_table(table: CoreTicks, mechanisms: Set[Mechanism]) -> CoreTicks:
     return replace(table, **changed) if changed else table
 
 
-def ideal_memory(memory: MemoryProfile, mechanisms: Set[Mechanism]) -> MemoryProfile:
+def ideal_events(events: EventTable, mechanisms: Set[Mechanism], board: Board) -> EventTable:
     """The memory events with mechanisms idealised: what would not have stalled does not happen."""
-    flash, traffic = memory.flash, memory.traffic
-    if {Mechanism.ZERO_WAIT_FLASH, Mechanism.PERFECT_INSTRUCTION_CACHE} & mechanisms:
-        flash = tuple(replace(e, fetch_misses_sequential=0, fetch_misses_jump=0) for e in flash)
+    gone: dict[str, NDArray[np.int64]] = {}
+    fetch_misses = ("fetch_misses_sequential", "fetch_misses_jump")
     if Mechanism.ZERO_WAIT_FLASH in mechanisms:
-        flash = tuple(replace(e, read_misses_sequential=0, read_misses_jump=0) for e in flash)
+        ram = np.array([m.kind is not MemoryKind.FLASH for m in board.memories], np.int64)
+        gone |= {name: getattr(events, name) * ram for name in (*fetch_misses, "read_misses")}
+    nothing = np.zeros_like(events.reads)
+    if Mechanism.PERFECT_INSTRUCTION_CACHE in mechanisms:
+        gone |= dict.fromkeys(fetch_misses, nothing)
     if Mechanism.PERFECT_DATA_READ in mechanisms:
-        flash = tuple(replace(e, read_lines=0, read_misses_sequential=0, read_misses_jump=0) for e in flash)
-        traffic = tuple(replace(t, reads=0, read_bytes=0) for t in traffic)
+        gone |= dict.fromkeys(("reads", "extra_reads", "read_misses"), nothing)
     if Mechanism.PERFECT_DATA_WRITE in mechanisms:
-        traffic = tuple(replace(t, writes=0, write_bytes=0) for t in traffic)
-    return MemoryProfile(traffic, flash)
+        gone |= dict.fromkeys(("writes", "extra_writes", "write_misses", "write_backs"), nothing)
+    return replace(events, **gone) if gone else events
 
 
 def double_clock_board(board: Board, clock_mhz: float) -> Board:

@@ -10,10 +10,8 @@ falls; a set of mechanisms therefore costs, region by region, what the best of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from itertools import combinations
-
-import numpy as np
 
 from engine.catalog.board import Board
 from engine.catalog.core import Core
@@ -22,7 +20,7 @@ from engine.errors import UsageError
 from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.records.run import Stack
-from engine.targets.types import Execution, MemoryProfile
+from engine.targets.types import Execution
 from engine.timing.branches import refill_ticks
 from engine.timing.classes import MULTIPLIERS, Operation, Unit
 from engine.timing.mechanism import (
@@ -30,12 +28,14 @@ from engine.timing.mechanism import (
     PIPELINE_MECHANISMS,
     Mechanism,
     double_clock_board,
-    ideal_memory,
+    ideal_events,
     ideal_table,
 )
-from engine.timing.static_cost import operations_ticks
-from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
-from engine.timing.timing import Ticks, _memory, _prepare, _stack
+from engine.timing.memory import EventTable, event_table
+from engine.timing.pipeline import PassBlock, Ticks, prepare_work, straight_ticks
+from engine.timing.static_cost import Entry, Passage, pass_through
+from engine.timing.table import COLUMN, CYCLE, CoreTicks, End, core_ticks
+from engine.timing.timing import by_cause, stalls_of, to_stack
 
 Mechanisms = frozenset[Mechanism]
 
@@ -56,10 +56,9 @@ class _Pipeline:
 
     def __init__(self, blocks: Mapping[int, Block], execution: Execution, regions: int, core: Core) -> None:
         self._tables = {end: core_ticks(core, end) for end in End}
-        self._work = _prepare(blocks, execution.profile, regions)
-        self._concerns = [_concerns(ops) for ops in self._work.operations]
-        self._blocks: dict[tuple[Mechanisms, End], Ticks] = {}
-        self._by_table: dict[CoreTicks, Ticks] = {}
+        self.work = prepare_work(blocks, execution.profile, regions)
+        self._concerns = [_concerns(ops) for ops in self.work.operations]
+        self._passages: dict[tuple[int, Entry, Mechanisms, End], Passage] = {}
         self._straight: dict[tuple[Mechanisms, End], Ticks] = {}
         self._refill: dict[tuple[bool, End], Ticks] = {}
 
@@ -69,48 +68,38 @@ class _Pipeline:
 
     def ticks(self, mechanisms: Mechanisms, end: End) -> Ticks:
         """Ticks by region and cause without memory stalls; shape (regions, causes)."""
-        spent = self._straight_ticks(mechanisms.intersection(BLOCK_MECHANISMS), end).copy()
+        spent = self._straight_ticks(mechanisms & (BLOCK_MECHANISMS | {Mechanism.NO_BRANCH_REFILL}), end).copy()
         spent[:, COLUMN[Cause.BRANCH_REFILL]] += self._refill_ticks(Mechanism.NO_BRANCH_REFILL in mechanisms, end)
         return spent
-
-    def _block_ticks(self, mechanisms: Mechanisms, end: End) -> Ticks:
-        """Ticks of one execution of every block; shape (blocks, causes)."""
-        known = self._blocks.get((mechanisms, end))
-        if known is None:
-            table = self.table(mechanisms, end)
-            known = self._by_table.get(table)
-            if known is None:
-                known = self._by_table[table] = np.array(
-                    [self._one_block(i, ops, mechanisms, end, table) for i, ops in enumerate(self._work.operations)],
-                    dtype=np.int64,
-                ).reshape(-1, len(CAUSES))
-            self._blocks[mechanisms, end] = known
-        return known
-
-    def _one_block(
-        self, index: int, ops: tuple[Operation, ...], mechanisms: Mechanisms, end: End, table: CoreTicks
-    ) -> Sequence[int]:
-        concerns = self._concerns[index]
-        if mechanisms <= concerns:
-            return operations_ticks(ops, table)
-        without = self._block_ticks(mechanisms & concerns, end)[index]  # the others change nothing here
-        return [int(x) for x in without]
 
     def _straight_ticks(self, mechanisms: Mechanisms, end: End) -> Ticks:
         known = self._straight.get((mechanisms, end))
         if known is None:
-            work = self._work
-            known = np.zeros((work.regions, len(CAUSES)), dtype=np.int64)
-            each = self._block_ticks(mechanisms, end)[work.block_at]
-            np.add.at(known, work.profile.region, each * work.profile.count[:, None])
+            table = self.table(mechanisms, end)
+            known = straight_ticks(self.work, table, self._passes(mechanisms & BLOCK_MECHANISMS, end, table))
             self._straight[mechanisms, end] = known
         return known
+
+    def _passes(self, mechanisms: Mechanisms, end: End, table: CoreTicks) -> PassBlock:
+        """Passages that are shared with sets of mechanisms that change nothing in a block and its entry."""
+
+        def passage(index: int, entry: Entry) -> Passage:
+            concerns = self._concerns[index]
+            if entry.producers:
+                concerns = concerns | _concerns(tuple(p.op for _, p in entry.producers))
+            key = index, entry, mechanisms & concerns, end
+            found = self._passages.get(key)
+            if found is None:
+                found = self._passages[key] = pass_through(self.work.operations[index], table, entry)
+            return found
+
+        return passage
 
     def _refill_ticks(self, ideal: bool, end: End) -> Ticks:
         known = self._refill.get((ideal, end))
         if known is None:
             table = self.table(frozenset({Mechanism.NO_BRANCH_REFILL} if ideal else ()), end)
-            known = refill_ticks(self._work.profile, self._work.facts, self._work.regions, table)
+            known = refill_ticks(self.work.profile, self.work.facts, self.work.regions, table)
             self._refill[ideal, end] = known
         return known
 
@@ -136,17 +125,18 @@ class Retiming:
         clock_mhz: float,
     ) -> None:
         """``blocks`` as for ``time_execution``. Raises UsageError for a clock that the board's flash ladder does not cover."""
-        pipeline = _Pipeline(blocks, execution, len(firmware.layers) + 1, core)
-        self._set_up(pipeline, execution.warm, board, clock_mhz)
+        regions = len(firmware.layers) + 1
+        pipeline = _Pipeline(blocks, execution, regions, core)
+        self._set_up(pipeline, event_table(execution.warm, board, regions), board, clock_mhz)
 
-    def _set_up(self, pipeline: _Pipeline, memory: MemoryProfile, board: Board, clock_mhz: float) -> None:
+    def _set_up(self, pipeline: _Pipeline, events: EventTable, board: Board, clock_mhz: float) -> None:
         top = board.flash.ladder[-1].up_to_mhz
         if not 0 < clock_mhz <= top:
             raise UsageError(f"{board.name} cannot run at {clock_mhz:g} MHz", hint=f"choose a clock up to {top:g} MHz")
         self.board = board
         self.clock_mhz = clock_mhz
         self._pipeline = pipeline
-        self._events = {REAL: memory}
+        self._events = {REAL: events}
         self._best: dict[tuple[Mechanisms, End], Ticks] = {}
 
     def at(self, clock_mhz: float) -> Retiming:
@@ -181,11 +171,11 @@ class Retiming:
             return
         pipeline = self._pipeline.ticks(mechanisms, end)
         table = self._pipeline.table(mechanisms, end)
-        memory = self._events.get(mechanisms - PIPELINE_MECHANISMS)
-        if memory is None:
-            memory = ideal_memory(self._events[REAL], mechanisms)
-            self._events[mechanisms - PIPELINE_MECHANISMS] = memory
-        best = pipeline + _memory(memory, pipeline, table, self.board, self.clock_mhz, end)
+        events = self._events.get(mechanisms - PIPELINE_MECHANISMS)
+        if events is None:
+            events = ideal_events(self._events[REAL], mechanisms, self.board)
+            self._events[mechanisms - PIPELINE_MECHANISMS] = events
+        best = pipeline + by_cause(stalls_of(events, pipeline, table, self.board, self.clock_mhz, end))
         total = best.sum(axis=1)
         for mechanism in mechanisms:
             without = self._best[mechanisms - {mechanism}, end]
@@ -201,7 +191,7 @@ class Retiming:
 
     def stacks(self, mechanisms: Set[Mechanism]) -> tuple[Stack, ...]:
         """Cycle stacks per region; their sums are ``cycles`` at the figures' values."""
-        return tuple(_stack(row) for row in self.ticks(mechanisms, End.VALUE))
+        return tuple(to_stack(row) for row in self.ticks(mechanisms, End.VALUE))
 
     def interval(self) -> tuple[int, int]:
         """Bounds of the real run's cycles, as in ``TimedRun``."""

@@ -5,7 +5,8 @@ where it needs them (address, accumulator, data), and the wait is charged to the
 multiplies, divides and FP to ``multiply_divide_latency``, others to ``other_alu``. Issue cycles: ``mac`` for the first cycle of
 MAC, SIMD MAC and FP MAC (and of MULS on a core without MAC), ``multiply_divide_latency`` for the further cycles of multiplies,
 divides and FP, ``load_store_issue`` for all issue cycles of transfers including the data phase that nothing overlaps,
-``other_alu`` for the rest. A pair issued together is charged to its slower half. A block starts with an empty pipeline.
+``other_alu`` for the rest. A pair issued together is charged to its slower half. What a block leaves behind at its end (results
+still on their way) is its ``Exit``; the block after it starts with that, less the refill of a taken branch: its ``Entry``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.counters.types import FLAGS_BIT, Block
+from engine.counters.types import FLAGS_BIT, PC_BIT, Block
 from engine.records.cause import Cause
 from engine.timing.classes import LOADS, MULTIPLIERS, SINGLE_TRANSFERS, SOLO, Operation, Unit, prepare
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks
@@ -28,11 +29,48 @@ _FLAGS = 1 << FLAGS_BIT
 
 
 @dataclass(frozen=True)
-class _Producer:
+class Producer:
+    """The instruction that writes a register, when it issued (ticks, relative to its block's start) and for how long.
+
+    ``base``: the register is its updated base address.
+    """
+
     op: Operation
     start: int
     issue: int
     base: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a block finds in the pipeline: results on their way, by register (``start`` is negative), and the instruction before it.
+
+    ``before`` is given where control falls through to an instruction that may pair with it.
+    """
+
+    producers: tuple[tuple[int, Producer], ...] = ()
+    before: Operation | None = None
+
+
+EMPTY = Entry()
+"""Nothing on its way."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One execution of a block: ``ticks`` by cause (order of ``table.CAUSES``), and the results not yet usable at its ``end``."""
+
+    ticks: tuple[int, ...]
+    end: int
+    pending: tuple[tuple[int, Producer], ...]
+
+    def entry(self, gap: int, before: Operation | None, t: CoreTicks) -> Entry:
+        """What a block finds that begins ``gap`` ticks after this one's end."""
+        begin = self.end + gap
+        kept = tuple(
+            (bit, Producer(p.op, p.start - begin, p.issue, p.base)) for bit, p in self.pending if _latest(p, t) > begin
+        )
+        return Entry(kept, before) if kept or before is not None else EMPTY
 
 
 @dataclass
@@ -100,7 +138,7 @@ def _stall_column(op: Operation) -> int:
     return _LONG if op.unit in MULTIPLIERS or op.unit in _FLOAT or op.unit is Unit.DIVIDE else _ALU
 
 
-def _ready(p: _Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
+def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
     """When a consumer may issue that needs this producer's result at a port (address, accumulator, data)."""
     unit = p.op.unit
     if p.base:
@@ -140,15 +178,33 @@ def _ready(p: _Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
     return p.start + max(p.issue, latency)
 
 
-def _write(op: Operation, producers: dict[int, _Producer], start: int, issue: int) -> None:
-    result = _Producer(op, start, issue)
+def _latest(p: Producer, t: CoreTicks) -> int:
+    """When the slowest consumer may issue."""
+    unit = p.op.unit
+    if p.base:
+        return p.start + max(p.issue, t.latency_alu)
+    if unit in LOADS:
+        latency = max(
+            t.latency_load + t.latency_load_to_shift_extra,
+            t.latency_load_to_address,
+            t.latency_load_to_multiply,
+            t.latency_load_to_accumulator,
+            t.latency_load_to_store,
+        )
+        narrow = t.latency_load_narrow_extra if p.op.narrow else 0
+        return p.start + (p.op.words - 1) * t.issue_multiple_per_register + latency + narrow
+    return _ready(p, "address", p.op, t)
+
+
+def _write(op: Operation, producers: dict[int, Producer], start: int, issue: int) -> None:
+    result = Producer(op, start, issue)
     for bit in op.result_bits:
         producers[bit] = result
     for bit in op.base_bits:
-        producers[bit] = _Producer(op, start, issue, base=True)
+        producers[bit] = Producer(op, start, issue, base=True)
 
 
-def _wait(op: Operation, producers: dict[int, _Producer], t: CoreTicks) -> tuple[int, _Producer | None]:
+def _wait(op: Operation, producers: dict[int, Producer], t: CoreTicks) -> tuple[int, Producer | None]:
     """Earliest issue of ``op`` by its operands, and the producer that binds it."""
     earliest, binding = 0, None
     for port, bits in (("address", op.address_bits), ("accumulator", op.accumulator_bits), ("data", op.other_bits)):
@@ -214,16 +270,16 @@ def _tail_column(transfer: Operation | None, op: Operation, t: CoreTicks) -> int
     return _TRANSFER if op.base_update and t.load_store_base_update_breaks else None
 
 
-def operations_ticks(ops: Sequence[Operation], t: CoreTicks) -> tuple[int, ...]:
-    """Ticks by cause (order of ``table.CAUSES``) of a straight line of operations."""
+def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -> Passage:
+    """One execution of a straight line of operations that begins with ``entry`` in the pipeline."""
     spent = [0] * len(CAUSES)
-    producers: dict[int, _Producer] = {}
+    producers: dict[int, Producer] = dict(entry.producers)
     now = 0  # when the next instruction may issue
     tail = 0  # data phase of the last transfer that only a neighbour can use
     tail_op: Operation | None = None
     last: _Slot | None = None
     for op in ops:
-        before = last.op if last else None
+        before = last.op if last else entry.before
         earliest, binding = _wait(op, producers, t)
         issue = issue_ticks(op, before, t)
         first, further = _cause_columns(op, t)
@@ -265,11 +321,19 @@ def operations_ticks(ops: Sequence[Operation], t: CoreTicks) -> tuple[int, ...]:
             tail = 0
         now += issue
     spent[_TRANSFER] += tail
-    return tuple(spent)
+    now += tail
+    return Passage(
+        tuple(spent), now, tuple((bit, p) for bit, p in producers.items() if bit != PC_BIT and _latest(p, t) > now)
+    )
+
+
+def operations_ticks(ops: Sequence[Operation], t: CoreTicks) -> tuple[int, ...]:
+    """Ticks by cause (order of ``table.CAUSES``) of a straight line of operations that finds the pipeline empty."""
+    return pass_through(ops, t).ticks
 
 
 def block_ticks(block: Block, t: CoreTicks) -> tuple[int, ...]:
-    """Ticks by cause of one execution of a block, without branch refill and memory stalls."""
+    """Ticks by cause of one execution of a block that finds the pipeline empty, without refill and memory stalls."""
     return operations_ticks([prepare(ins) for ins in block.instructions], t)
 
 

@@ -83,6 +83,7 @@ class CoreTicks:
     load_store_literal_extra: int
     load_store_base_update_breaks: int
     load_store_code_bus_conflict: int
+    load_store_unaligned_extra: int
     branch_direct: int
     branch_call: int
     branch_indirect: int

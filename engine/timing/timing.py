@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.catalog.board import Board
 from engine.catalog.core import Core
@@ -15,22 +14,34 @@ from engine.errors import UsageError
 from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.records.run import Stack
-from engine.targets.types import Execution, MemoryProfile, Profile
-from engine.timing.branches import BranchFacts, branch_facts, refill_ticks
-from engine.timing.classes import Operation, prepare
-from engine.timing.flash import fetch_ticks, flash_ticks, ram_ticks, read_ticks
-from engine.timing.static_cost import operations_ticks
+from engine.targets.types import Execution, MemoryProfile
+from engine.timing.branches import refill_ticks
+from engine.timing.memory import EventTable, StallTicks, event_table, memory_cost, stall_ticks
+from engine.timing.pipeline import Ticks, Work, passes_of, prepare_work, straight_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
 
-Ticks = NDArray[np.int64]
+
+@dataclass(frozen=True)
+class MemoryStall:
+    """Cycles that one region waits for one memory: for instructions, data reads and data writes."""
+
+    memory: str
+    fetch: int
+    read: int
+    write: int
 
 
 @dataclass(frozen=True)
 class TimedRegion:
-    """Cycle stacks of one region: ``stack`` in steady state, ``cold`` in the first inference after reset."""
+    """Cycle stacks of one region: ``stack`` in steady state, ``cold`` in the first inference after reset.
+
+    ``stalls`` and ``cold_stalls``: their memory stalls by memory of the board; they add up to the three causes of the stack.
+    """
 
     stack: Stack
     cold: Stack
+    stalls: tuple[MemoryStall, ...]
+    cold_stalls: tuple[MemoryStall, ...]
 
 
 @dataclass(frozen=True)
@@ -75,80 +86,84 @@ def time_execution(
             f"{board.name} cannot run at {clock_mhz:g} MHz",
             hint=f"choose a clock up to {board.flash.ladder[-1].up_to_mhz:g} MHz",
         )
-    work = _prepare(blocks, execution.profile, len(firmware.layers) + 1)
+    regions = len(firmware.layers) + 1
+    work = prepare_work(blocks, execution.profile, regions)
     table = core_ticks(core, End.VALUE)
-    pipeline = _pipeline(work, table)
-    warm, cold = (
-        tuple(_stack(row) for row in pipeline + _memory(memory, pipeline, table, board, clock_mhz, End.VALUE))
-        for memory in (execution.warm, execution.cold)  # both run the same control flow
-    )
+    pipeline = pipeline_ticks(work, table)
+    timed = []
+    for memory in (execution.warm, execution.cold):  # both run the same control flow
+        stalls = stalls_of(event_table(memory, board, regions), pipeline, table, board, clock_mhz, End.VALUE)
+        stacks = tuple(to_stack(row) for row in pipeline + by_cause(stalls))
+        timed.append((stacks, _by_memory(stalls, stacks, board)))
+    (warm, warm_stalls), (cold, cold_stalls) = timed
     low, high = (_total(work, execution.warm, board, core, clock_mhz, end) for end in (End.LOW, End.HIGH))
     cycles = sum(s.cycles for s in warm)
     # rounding per region may move the sum by less than a cycle per region
     interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
     return TimedRun(
-        regions=tuple(TimedRegion(w, c) for w, c in zip(warm, cold, strict=True)),
+        regions=tuple(TimedRegion(*parts) for parts in zip(warm, cold, warm_stalls, cold_stalls, strict=True)),
         interval=interval,
         notes=core.notes + board.notes,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """A profile prepared once for all tables: ``block_at[i]`` is the index in ``operations`` of the block that edge i enters."""
-
-    profile: Profile
-    facts: BranchFacts
-    operations: tuple[tuple[Operation, ...], ...]
-    block_at: NDArray[np.intp]
-    regions: int
-
-
-def _prepare(blocks: Mapping[int, Block], profile: Profile, regions: int) -> _Work:
-    starts, at = np.unique(profile.dst, return_inverse=True)
-    operations = tuple(tuple(prepare(ins) for ins in blocks[int(s)].instructions) for s in starts)
-    return _Work(profile, branch_facts(profile, blocks), operations, at, regions)
-
-
-def _total(work: _Work, memory: MemoryProfile, board: Board, core: Core, clock_mhz: float, end: End) -> int:
+def _total(work: Work, memory: MemoryProfile, board: Board, core: Core, clock_mhz: float, end: End) -> int:
     table = core_ticks(core, end)
-    pipeline = _pipeline(work, table)
-    return int((pipeline + _memory(memory, pipeline, table, board, clock_mhz, end)).sum())
+    pipeline = pipeline_ticks(work, table)
+    events = event_table(memory, board, work.regions)
+    return int((pipeline + by_cause(stalls_of(events, pipeline, table, board, clock_mhz, end))).sum())
 
 
-def _pipeline(work: _Work, table: CoreTicks) -> Ticks:
+def pipeline_ticks(work: Work, table: CoreTicks) -> Ticks:
     """Ticks by region and cause without memory stalls; shape (regions, causes)."""
-    cost = np.array([operations_ticks(ops, table) for ops in work.operations], dtype=np.int64)
-    spent = np.zeros((work.regions, len(CAUSES)), dtype=np.int64)
-    np.add.at(spent, work.profile.region, cost.reshape(-1, len(CAUSES))[work.block_at] * work.profile.count[:, None])
-    refill = refill_ticks(work.profile, work.facts, work.regions, table)
-    spent[:, COLUMN[Cause.BRANCH_REFILL]] += refill
+    spent = straight_ticks(work, table, passes_of(work, table))
+    spent[:, COLUMN[Cause.BRANCH_REFILL]] += refill_ticks(work.profile, work.facts, work.regions, table)
     return spent
 
 
-def _memory(
-    memory: MemoryProfile, pipeline: Ticks, table: CoreTicks, board: Board, clock_mhz: float, end: End
-) -> Ticks:
-    """Stall ticks by region and cause; shape (regions, causes)."""
-    spent = np.zeros_like(pipeline)
-    cost = flash_ticks(board, clock_mhz, end)
-    for events in memory.flash:
-        region = spent[events.region]
-        region[COLUMN[Cause.INSTRUCTION_FETCH]] += fetch_ticks(events, int(pipeline[events.region].sum()), cost, end)
-        region[COLUMN[Cause.DATA_READ]] += read_ticks(events, cost, table)
-    for index, (reads, writes) in ram_ticks(memory, board, end).items():
-        spent[index, COLUMN[Cause.DATA_READ]] += reads
-        spent[index, COLUMN[Cause.DATA_WRITE]] += writes
+def stalls_of(
+    events: EventTable, pipeline: Ticks, table: CoreTicks, board: Board, clock_mhz: float, end: End
+) -> StallTicks:
+    """Stall ticks by region and memory; ``pipeline`` as from ``pipeline_ticks``."""
+    return stall_ticks(events, pipeline.sum(axis=1), memory_cost(board, clock_mhz, end), table, end)
+
+
+def by_cause(stalls: StallTicks) -> Ticks:
+    """Stall ticks by region and cause, over all memories; shape (regions, causes)."""
+    spent = np.zeros((len(stalls.fetch), len(CAUSES)), np.int64)
+    for cause, ticks in _stalls_by_cause(stalls):
+        spent[:, COLUMN[cause]] = ticks.sum(axis=1)
     return spent
 
 
-def _stack(row: Ticks) -> Stack:
+def _stalls_by_cause(stalls: StallTicks) -> tuple[tuple[Cause, Ticks], ...]:
+    return (
+        (Cause.INSTRUCTION_FETCH, stalls.fetch),
+        (Cause.DATA_READ, stalls.read),
+        (Cause.DATA_WRITE, stalls.write),
+    )
+
+
+def _by_memory(stalls: StallTicks, stacks: Sequence[Stack], board: Board) -> tuple[tuple[MemoryStall, ...], ...]:
+    """Stall cycles of every region by memory: they add up to the causes of its stack."""
+    found = []
+    for region, stack in enumerate(stacks):
+        cycles = [_deal([int(x) for x in ticks[region]], stack.of(cause)) for cause, ticks in _stalls_by_cause(stalls)]
+        found.append(tuple(MemoryStall(m.name, *numbers) for m, *numbers in zip(board.memories, *cycles, strict=True)))
+    return tuple(found)
+
+
+def to_stack(row: Ticks) -> Stack:
     """Ticks to whole cycles: the total is rounded to nearest, the remainders go to the causes with the largest fractions."""
     ticks = [int(x) for x in row]
-    total = (sum(ticks) + CYCLE // 2) // CYCLE
-    cycles = [x // CYCLE for x in ticks]
-    missing = total - sum(cycles)
-    order = sorted(range(len(ticks)), key=lambda i: (-(ticks[i] % CYCLE), i))
-    for i in order[:missing]:
-        cycles[i] += 1
+    cycles = _deal(ticks, (sum(ticks) + CYCLE // 2) // CYCLE)
     return Stack(**{cause.value: n for cause, n in zip(CAUSES, cycles, strict=True)})
+
+
+def _deal(ticks: Sequence[int], total: int) -> list[int]:
+    """Whole cycles that sum to ``total``, each within a cycle of its ticks where the total allows it (largest remainder)."""
+    cycles = [x // CYCLE for x in ticks]
+    order = sorted(range(len(ticks)), key=lambda i: (-(ticks[i] % CYCLE), i))
+    for i in order[: total - sum(cycles)]:
+        cycles[i] += 1
+    return cycles

@@ -4,63 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pydantic import BaseModel, ConfigDict
-
 from engine.errors import WhycyclesError
 from engine.firmware.types import CompilerName
-from engine.pipeline.local import fresh_record, save
-from engine.pipeline.measure import measure
+from engine.pipeline.keep import make
+from engine.pipeline.local import fresh_record
 from engine.pipeline.settings import resolve
 from engine.records.run import RunRecord
+from engine.records.validation import BoundSide, Point, Use, Validation
 from engine.validate.choose import Choice, choose
-from engine.validate.reference import BoundSide, ReferenceRow, Use
-
-
-class Point(BaseModel):
-    """One published row beside our run of it.
-
-    ``error`` is simulated / published - 1 (0.05 is +5 %). ``holds``: for a bound, whether the simulation lies on the side it
-    must; else whether the published latency lies within the simulated interval. Null where there is no run: ``notes`` say why.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    board: str
-    model: str
-    framework: str
-    kernels: str
-    kernels_version: str | None
-    compiler: str
-    opt: str
-    lowering: str
-    clock_mhz: float
-    published_ms: float
-    simulated_ms: float | None
-    error: float | None
-    interval_ms: tuple[float, float] | None
-    published_uj: float | None
-    energy_uj: float | None
-    use: Use
-    bound_side: BoundSide | None
-    holds: bool | None
-    run_id: str | None
-    source: str
-    notes: tuple[str, ...]
-
-
-class Validation(BaseModel):
-    """All points; ``mape`` and ``worst`` (largest absolute error) are over the exact points that could be run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    points: tuple[Point, ...]
-    mape: float | None
-    worst: float | None
-
-    @property
-    def bounds_hold(self) -> bool:
-        """Whether every bound that could be run holds."""
-        return all(p.holds is not False for p in self.points if p.use is Use.BOUND)
+from engine.validate.reference import ReferenceRow
 
 
 def validate(
@@ -88,8 +40,7 @@ def _point(row: ReferenceRow, choice: Choice) -> Point:
         run = resolve(choice.settings)
         record = fresh_record(run)
         if record is None:
-            record = measure(run)
-            save(run, record)
+            record = make(run)
     except WhycyclesError as error:
         notes.append(f"not run: {error.message}")
     return _compare(row, choice, record, tuple(notes))

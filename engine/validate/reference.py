@@ -5,25 +5,10 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from engine.errors import RecordError
-
-
-class Use(StrEnum):
-    """What a published row is good for."""
-
-    EXACT = "exact"
-    BOUND = "bound"
-    REPORT = "report"
-
-
-class BoundSide(StrEnum):
-    """On which side of the published latency the simulation must lie."""
-
-    SIMULATED_AT_MOST = "simulated_at_most"
-    SIMULATED_AT_LEAST = "simulated_at_least"
+from engine.records.validation import BoundSide, Use
 
 
 @dataclass(frozen=True)

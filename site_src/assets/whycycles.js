@@ -201,11 +201,11 @@
     show();
   }
 
-  // a link to a closed entry opens it
+  // a link to a closed entry opens it, and all it lies in
   function reveal() {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (target instanceof HTMLDetailsElement) {
-      target.open = true;
+      for (let e = target; e; e = e.parentElement?.closest("details")) e.open = true;
       target.scrollIntoView();
     }
   }

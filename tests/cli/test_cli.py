@@ -14,6 +14,7 @@ import tflite
 from click.testing import CliRunner, Result
 
 from engine.cli import main
+from engine.explain.mca import find_mca
 from engine.records.store import dump_record, write_record
 from tests.builders.records import kws_record
 from tests.builders.tflite_builder import ModelBuilder
@@ -96,12 +97,18 @@ BAD = [
     ("run", "kws", "--board", "nucleo-l4r5zi", "--place", "weights"),
     ("run", "kws", "--board", "nucleo-l4r5zi", "--place", "weights=moon"),
     ("run", "kws", "--board", "nucleo-l4r5zi", "--place", "soul=flash"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "flash"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "flash.wait_state=3"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "flash.width_bytes=7"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "core.latency.load=-1"),
+    ("run", "kws", "--board", "nucleo-l4r5zi", "--set", "flash.prefetch=true", "--set", "flash.prefetch=false"),
     ("explain", "no-such-run"),
     ("explain", "missing.json"),
     ("campaign", "no-such-campaign"),
     ("campaign", "missing.toml"),
     ("record", "check", "missing.json"),
     ("record", "verify", "no-such-run"),
+    ("validate", "--update", "--against", "missing.csv"),
     ("boards", "show", "no-such-board"),
     ("models", "show", "no-such-model"),
     ("models", "show", "mlperf-tiny/nothing"),
@@ -187,6 +194,13 @@ def test_run_prints_what_scripts_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_record_check_of_nothing_is_refused(tmp_path: Path) -> None:
     assert "no record below" in refused(invoke("record", "check", str(tmp_path)))
+
+
+def test_record_check_of_all_measurements_leaves_the_validation_out() -> None:
+    result = invoke("record", "check", str(REPO / "measurements"))
+    assert result.exit_code == 0, result.output
+    count = sum(1 for folder in ("simulated", "ceilings") for _ in (REPO / "measurements" / folder).glob("*.json"))
+    assert f"{count} of {count} records are valid" in result.stdout
 
 
 def test_record_check_lists_every_problem(tmp_path: Path) -> None:
@@ -293,6 +307,34 @@ def test_what_if_answers_from_the_stored_profile(monkeypatch: pytest.MonkeyPatch
     refused(invoke("whatif", "no-such-run"))
 
 
+def test_what_if_says_what_the_result_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    answer = json.loads(invoke("whatif", RUN, "--json").stdout)
+    found = {a["key"]: a for a in answer["assumptions"]}
+    divide = found["core.issue.divide"]
+    assert (divide["value"], divide["low"], divide["high"]) == (7, 2, 12)
+    assert divide["low_effect_cycles"] < 0 < divide["high_effect_cycles"]
+    assert all(a["reason"] for a in answer["assumptions"])
+    sizes = [max(abs(a["low_effect_share"]), abs(a["high_effect_share"])) for a in answer["assumptions"]]
+    assert sizes == sorted(sizes, reverse=True)
+    text = " ".join(invoke("whatif", RUN).stdout.split())
+    assert "what the result rests on" in text
+    folded = text.split("Under 0.05% either way: ")[1]
+    assert all((a["key"] in folded) == (size < 0.0005) for a, size in zip(answer["assumptions"], sizes, strict=True))
+
+
+def test_what_if_with_a_figure_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    plain = json.loads(invoke("whatif", RUN, "--json").stdout)
+    slower = json.loads(invoke("whatif", RUN, "--set", "core.latency.load=4", "--json").stdout)
+    assert (plain["overrides"], slower["overrides"]) == ([], ["core.latency.load=4"])
+    assert slower["cycles"] > plain["cycles"]
+    assert slower["id"] == f"{RUN}_core.latency.load-4"
+    more = slower["cycles"] - plain["cycles"]
+    assert f"so these are {more:+,}" in " ".join(invoke("whatif", RUN, "--set", "core.latency.load=4").stdout.split())
+    assert "unknown key" in refused(invoke("whatif", RUN, "--set", "core.latency.lod=4"))
+
+
 def test_the_hottest_blocks_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
     spots = json.loads(invoke("explain", RUN, "--layer", "0", "--blocks", "2", "--json").stdout)
@@ -316,3 +358,27 @@ def test_ceilings_of_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     kept.write_text(kept.read_text().replace('"MULS+ADDS"', '"MAGIC"'))
     assert "not the committed" in refused(invoke("ceilings", "--board", "nucleo-g0b1re", "--clock", "48"), code=1)
     assert "unknown board" in refused(invoke("ceilings", "--board", "nucleo"))
+
+
+@pytest.mark.skipif(find_mca() is None, reason="llvm-mca is not installed (extra 'llvm')")
+def test_a_second_opinion_on_the_hottest_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    opinion = json.loads(invoke("explain", RUN, "--mca", "--json").stdout)
+    assert len(opinion["blocks"]) == 10
+    assert opinion["model"] == "M4"
+    text = invoke("explain", RUN, "--mca").stdout
+    table = text.splitlines().index(next(x for x in text.splitlines() if x.startswith(" 1 "))) - 1
+    for number, block in enumerate(opinion["blocks"], start=1):
+        row = text.splitlines()[table + number]
+        assert f"{block['llvm_mca']:.2f}" in row
+        assert f"{block['ours']:.2f}" in row
+        assert block["function"] in row
+    assert "data phase" in text
+    assert "whole run" in refused(invoke("explain", RUN, "--mca", "--layer", "0"))
+
+
+def test_a_core_that_llvm_has_no_model_of_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    result = invoke("explain", "kws_nucleo-g0b1re_cmsis-nn_clang-o2_64mhz", "--mca")
+    assert result.exit_code == 0
+    assert "no second opinion" in result.stdout

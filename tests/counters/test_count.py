@@ -34,10 +34,10 @@ def check_sums(regions: tuple[Counters, ...], execution: Execution) -> None:
         assert sum(getattr(counters, name) for name in CLASSES) == counters.instructions
     whole = add_up(regions)
     assert whole.blocks == execution.profile.count.sum()
-    assert whole.read_accesses == sum(t.reads for t in execution.warm.traffic)
-    assert whole.ram_write_bytes == sum(t.write_bytes for t in execution.warm.traffic)
-    assert whole.flash_read_bytes + whole.ram_read_bytes == sum(t.read_bytes for t in execution.warm.traffic)
-    assert whole.flash_fetch_lines == sum(e.fetch_lines for e in execution.warm.flash)
+    assert whole.read_accesses == sum(t.reads for t in execution.warm.events)
+    assert whole.ram_write_bytes == sum(t.write_bytes for t in execution.warm.events)
+    assert whole.flash_read_bytes + whole.ram_read_bytes == sum(t.read_bytes for t in execution.warm.events)
+    assert whole.flash_fetch_lines == sum(e.fetch_lines for e in execution.warm.events if e.memory == "flash")
     assert whole.stack_high_water_bytes == execution.stack_high_water_bytes
 
 
@@ -78,9 +78,9 @@ def test_an_impossible_edge_is_refused(make: Builder) -> None:
 def test_lost_accesses_are_noticed(make: Builder) -> None:
     firmware = make("cortex-m4", kit.SMALL_NET, 3)
     execution = execute(firmware)
-    first, *rest = execution.warm.traffic
+    first, *rest = execution.warm.events
     less = dataclasses.replace(first, read_bytes=first.read_bytes - 1)
-    broken = dataclasses.replace(execution, warm=dataclasses.replace(execution.warm, traffic=(less, *rest)))
+    broken = dataclasses.replace(execution, warm=dataclasses.replace(execution.warm, events=(less, *rest)))
     with pytest.raises(CheckFailedError, match="layer0"):
         count_regions(firmware, broken, kit.board("cortex-m4"))
 

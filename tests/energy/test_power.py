@@ -41,3 +41,10 @@ def test_a_broken_row_names_file_and_line(tmp_path) -> None:
     bad.write_text("board,clock_mhz\nx,fast\n")
     with pytest.raises(RecordError, match=r"power\.csv line 2"):
         published_power(bad)
+
+
+def test_a_board_with_set_figures_has_no_published_power():
+    record = kws_record().model_copy(update={"overrides": ("flash.wait_states=3",)})
+    found = estimate_energy(record)
+    assert isinstance(found, NoEnergy)
+    assert "flash.wait_states=3" in found.reason

@@ -21,6 +21,7 @@ from engine.explain.source_lines import SourceLines
 from engine.records.cause import Cause
 from engine.targets.image import Image
 from engine.timing.branches import branch_facts, refill_ticks
+from engine.timing.pipeline import edge_ticks, passes_of, prepare_work
 from engine.timing.static_cost import block_ticks
 from engine.timing.table import CAUSES, CYCLE, End, core_ticks
 from tests.explain.run_profiles import MHZ, run
@@ -61,8 +62,10 @@ def test_blocks_sum_to_the_pipeline_part_of_every_layer(make: Builder, core: str
     table = core_ticks(ran.core, End.VALUE)
     refill = refill_ticks(profile, branch_facts(profile, ran.blocks), 4, table)
     static = np.zeros(4, dtype=np.int64)  # edge by edge, not block by block
-    for region, dst, count in zip(profile.region, profile.dst, profile.count, strict=True):
-        static[region] += sum(block_ticks(ran.blocks[int(dst)], table)) * int(count)
+    work = prepare_work(ran.blocks, profile, 4)
+    each = edge_ticks(work, table, passes_of(work, table)).sum(axis=1)
+    for region, ticks, count in zip(profile.region, each, profile.count, strict=True):
+        static[region] += int(ticks) * int(count)
     spots = hottest(ran.profile(), per_layer=10**6)
     for region, layer, timed in zip(ran.profile().regions, spots, ran.timed().regions, strict=True):
         assert region.pipeline_ticks == static[layer.index] + refill[layer.index]
@@ -84,8 +87,8 @@ def test_blocks_sum_to_the_pipeline_part_of_every_layer(make: Builder, core: str
 def test_a_block_is_the_sum_of_its_instructions(make: Builder, core: str) -> None:
     for layer in hottest(run(make(core, kit.SMALL_NET, 3)).profile()):
         for b in layer.blocks:
-            issue = sum(round(i.cycles * CYCLE) for i in b.disassembly) * b.count
-            assert issue + round(b.refill_cycles * CYCLE) == round(b.cycles * CYCLE)
+            issue = (sum(i.cycles for i in b.disassembly) + b.entry_cycles) * b.count
+            assert issue + b.refill_cycles == pytest.approx(b.cycles)
             assert sum(c.cycles for c in b.per_iteration) == pytest.approx(b.cycles_per_iteration)
             assert b.cycles_per_iteration * b.count == pytest.approx(b.cycles)
 
@@ -135,7 +138,8 @@ def test_no_blocks_is_no_question(make: Builder) -> None:
 
 def test_blocks_that_do_not_sum_are_refused(make: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = run(make("cortex-m4", kit.SMALL_NET, 3))
-    monkeypatch.setattr(block_costs, "block_ticks", lambda block, table: (CYCLE,) * len(CAUSES))
+    wrong = lambda work, table, passage: np.full((len(work.profile.dst), len(CAUSES)), CYCLE)  # noqa: E731
+    monkeypatch.setattr(block_costs, "edge_ticks", wrong)
     with pytest.raises(CheckFailedError, match="layer0: the blocks sum to"):
         ran.profile()
 

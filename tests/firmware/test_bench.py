@@ -97,6 +97,20 @@ def test_a_memory_that_holds_no_more_than_the_cache_has_no_stream_beyond_it() ->
     assert "cache" in next(s.reason for s in plan.skipped if s.name == "read-flash-ldr")
 
 
+def test_a_ram_behind_the_data_cache_is_measured_within_and_beyond_it() -> None:
+    board, _ = planned("nucleo-h743zi")
+    assert board.flash.dcache is not None
+    behind = board.flash.dcache.model_copy(update={"also_serves": ("axi_sram",)})
+    flash = board.flash.model_copy(update={"dcache": behind})
+    plan = plan_benchmarks(board.model_copy(update={"flash": flash}), load_core(board.core))
+
+    def resident(memory: str) -> set[bool | None]:
+        return {b.resident for b in plan.benchmarks if b.memory == memory}
+
+    assert resident("axi_sram") == resident("flash") == {True, False}
+    assert resident("dtcm") == {None}
+
+
 COMPILERS = [
     CompilerName.CLANG,
     pytest.param(

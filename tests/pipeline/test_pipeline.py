@@ -1,24 +1,33 @@
 """Whole runs on the emulator: the record, its reproduction, the campaign's memory, and a user's own board and model."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.catalog.campaign import Campaign
 from engine.catalog.load import BOARDS_DIR
 from engine.errors import DoesNotFitError, UsageError
+from engine.explain.explain import explain_run
+from engine.explain.hardware import hardware_of
 from engine.firmware.types import KernelLibrary
 from engine.models.zoo.card import ZOO
 from engine.pipeline import campaign as campaigns
 from engine.pipeline import local
 from engine.pipeline.campaign import Outcome, RunResult, run_campaign
-from engine.pipeline.local import find_record, fresh_record, local_runs, save, simulated_dir
+from engine.pipeline.fingerprint import execution_key
+from engine.pipeline.local import ANALYSIS, find_record, fresh_analysis, fresh_record, local_runs, save, simulated_dir
 from engine.pipeline.measure import measure
+from engine.pipeline.prepare import prepare
 from engine.pipeline.publication import gather
 from engine.pipeline.rerun import hardware_for, settings_of, verify_record
-from engine.pipeline.settings import RunSettings, resolve
+from engine.pipeline.settings import RunSettings, parse_set, resolve
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, read_records, write_record
+from engine.targets.types import Execution
+from engine.targets.unicorn_target import UnicornTarget
 
 KWS = RunSettings("kws", "nucleo-l4r5zi")
 TINY = Campaign(
@@ -102,10 +111,11 @@ def test_a_run_is_found_again_until_something_changes(
 def test_a_campaign_measures_once(kws: RunRecord, own_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
+    run_one = campaigns._run
+
     def counted(settings: RunSettings) -> RunResult:
         calls.append(settings)
-        save(resolve(settings), kws)
-        return RunResult(kws.id, Outcome.MEASURED, kws, committed=False)
+        return run_one(settings)
 
     monkeypatch.setattr(campaigns, "_run", counted)
     (first,) = run_campaign(TINY, jobs=1, update=True)
@@ -114,6 +124,11 @@ def test_a_campaign_measures_once(kws: RunRecord, own_runs: Path, monkeypatch: p
     (second,) = run_campaign(TINY, jobs=1, update=False)
     assert (second.outcome, second.committed) == (Outcome.UNCHANGED, True)
     assert len(calls) == 1
+    # an analysis that is lost is made again, the run is not
+    (own_runs / "runs" / kws.id / ANALYSIS).unlink()
+    (third,) = run_campaign(TINY, jobs=1, update=False)
+    assert (third.outcome, len(calls)) == (Outcome.UNCHANGED, 2)
+    assert fresh_analysis(resolve(KWS)) is not None
 
 
 def test_a_campaign_names_what_differs(kws: RunRecord, own_runs: Path) -> None:
@@ -144,6 +159,66 @@ def test_a_failed_run_does_not_stop_a_campaign(own_runs: Path) -> None:
     assert result.outcome is Outcome.FAILED
     assert "no-such-board" in result.error
     assert result.hint
+
+
+SET = replace(KWS, set=(parse_set("flash.wait_states=0"), parse_set("core.latency.load=3")))
+
+
+def test_a_run_with_set_figures_is_remembered_and_reproduced(kws: RunRecord, own_runs: Path) -> None:
+    run = resolve(SET)
+    record = measure(run)
+    assert record.overrides == ("core.latency.load=3", "flash.wait_states=0")
+    assert [n for n in record.notes if n not in kws.notes] == [
+        "core.latency.load=3 was set on the command line for this run; the description says 2.",
+        "flash.wait_states=0 was set on the command line for this run; the description says 0 to 5, by the clock.",
+    ]
+    load_use, fetch = (sum(getattr(x.stack, c) for x in record.layers) for c in ("load_use", "instruction_fetch"))
+    assert load_use > sum(x.stack.load_use for x in kws.layers)
+    assert fetch == 0 < sum(x.stack.instruction_fetch for x in kws.layers)
+    assert record.instructions == kws.instructions
+    save(run, record)
+    assert fresh_record(run) == record
+    assert fresh_record(resolve(KWS)) is None
+    assert verify_record(record) == ()
+    again = settings_of(record)
+    assert (again.id, again.board, again.core) == (run.id, run.board, run.core)
+    hardware = hardware_for(record)
+    assert (hardware.board, hardware.core, hardware.notes) == (run.board, run.core, ())
+    assert hardware_of(record) == hardware
+    assert record.overrides[0] in explain_run(record).sentence
+    assert gather().records == (record,)
+    also = settings_of(record, (parse_set("flash.wait_states=2"), parse_set("flash.prefetch=false")))
+    assert also.id.endswith("_core.latency.load-3_flash.prefetch-false_flash.wait_states-2")
+
+
+def test_only_what_changes_the_memories_is_executed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = prepare(resolve(KWS)).execution
+    executed = []
+    real = UnicornTarget.run
+
+    def counted(target: UnicornTarget, *args: Any) -> Execution:
+        executed.append(target)
+        return real(target, *args)
+
+    monkeypatch.setattr(UnicornTarget, "run", counted)
+    core_only = prepare(resolve(replace(KWS, set=(parse_set("core.latency.load=3"),)))).execution
+    assert executed == []
+    assert core_only.warm == plain.warm
+    monkeypatch.setattr("engine.pipeline.prepare.load_execution", lambda key: None)
+    monkeypatch.setattr("engine.pipeline.prepare.save_execution", lambda key, execution: None)
+    no_cache = prepare(resolve(replace(KWS, set=(parse_set("flash.icache=none"),)))).execution
+    assert len(executed) == 1
+    assert no_cache.warm != plain.warm
+    assert np.array_equal(no_cache.profile.count, plain.profile.count)
+
+
+def test_set_memories_are_another_execution() -> None:
+    keys = set()
+    for texts in ((), ("flash.icache.ways=2",), ("flash.dcache=none",)):
+        run = resolve(replace(KWS, set=tuple(parse_set(t) for t in texts)))
+        made = prepare(resolve(KWS)).firmware
+        keys.add(execution_key(made, run.board, (b"",)))
+    assert len(keys) == 3
 
 
 def test_a_users_board_and_model(own_runs: Path) -> None:

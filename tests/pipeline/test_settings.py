@@ -1,8 +1,12 @@
+import re
+from pathlib import Path
+
 import pytest
 
+from engine.catalog.load import BOARDS_DIR, load_board, load_core
 from engine.errors import UsageError
 from engine.firmware.types import KernelLibrary, Lowering
-from engine.pipeline.settings import RunSettings, parse_place, resolve
+from engine.pipeline.settings import ResolvedRun, RunSettings, parse_place, parse_set, resolve
 
 
 def test_the_id_names_every_choice() -> None:
@@ -49,3 +53,53 @@ def test_what_is_written_cannot_be_placed_in_flash(place: str) -> None:
         resolve(RunSettings("kws", "nucleo-l4r5zi", place=(parse_place(place),)))
     assert "in one of sram1, sram2, sram3" in caught.value.hint
     assert caught.value.exit_code == 2
+
+
+def with_set(*texts: str) -> ResolvedRun:
+    return resolve(RunSettings("kws", "nucleo-l4r5zi", set=tuple(parse_set(t) for t in texts)))
+
+
+def test_what_is_set_is_part_of_the_id_in_one_order() -> None:
+    plain = resolve(RunSettings("kws", "nucleo-l4r5zi")).id
+    ids = {
+        with_set(*texts).id
+        for texts in (
+            ("flash.wait_states=3", "core.latency.load=0x3"),
+            ("core.latency.load=3.0", "flash.wait_states=3"),
+        )
+    }
+    assert ids == {f"{plain}_core.latency.load-3_flash.wait_states-3"}
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9._-]*", x) for x in ids)
+
+
+def test_many_figures_make_no_name_that_is_too_long() -> None:
+    keys = [key for key, _ in load_core("cortex-m4").figures()]
+    many = [with_set(*(f"core.{k}={value}" for k in keys)).id for value in (1, 2)]
+    assert all(len(x) < 150 and f"_{len(keys)}-set-" in x for x in many)
+    assert many[0] != many[1]
+
+
+def test_what_is_set_is_in_the_board_and_the_core() -> None:
+    run = with_set("flash.wait_states=3", "core.latency.load=3")
+    assert (run.board.flash.wait_states(120), run.core.latency.load.value) == (3, 3)
+    assert run.catalogued == (load_board("nucleo-l4r5zi"), load_core("cortex-m4"))
+    assert run.described == run.board
+    placed = resolve(
+        RunSettings("kws", "nucleo-l4r5zi", place=(("weights", "sram3"),), set=(parse_set("flash.prefetch=false"),))
+    )
+    assert (placed.board.placement.weights, placed.board.flash.prefetch) == ("sram3", False)
+    assert (placed.described.placement.weights, placed.described.flash.prefetch) == ("flash", False)
+
+
+def test_a_set_maximum_decides_the_clock() -> None:
+    faster = (parse_set("max_clock_mhz=150"), parse_set("flash.wait_states=5"))
+    assert resolve(RunSettings("kws", "nucleo-l4r5zi", clock_mhz=150, set=faster)).clock_mhz == 150
+
+
+def test_a_users_board_keeps_its_digest_under_what_is_set(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text((BOARDS_DIR / "nucleo-l4r5zi.toml").read_text().replace('"nucleo-l4r5zi"', '"own"'))
+    plain = resolve(RunSettings("kws", str(own))).id
+    assert resolve(RunSettings("kws", str(own), set=(parse_set("flash.prefetch=false"),))).id == (
+        f"{plain}_flash.prefetch-false"
+    )

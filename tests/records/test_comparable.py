@@ -88,3 +88,12 @@ def test_choices():
     assert choices_that_differ(FAST, changed(FAST, board_sha256="9" * 64)) == {Choice.BOARD}
     moved = FAST.model_copy(update={"placement": FAST.placement.model_copy(update={"code": "sram1"})})
     assert choices_that_differ(FAST, moved) == {Choice.PLACEMENT}
+
+
+def test_what_was_set_is_said_instead_of_another_description():
+    here = changed(FAST, board_sha256="1" * 64).model_copy(update={"overrides": ("flash.wait_states=3",)})
+    found = comparable(FAST, here)
+    assert found.comparable
+    assert any("set for the run alone: flash.wait_states=3 in B" in reason for reason in found.reasons)
+    assert not any("different descriptions" in reason for reason in found.reasons)
+    assert Choice.BOARD in choices_that_differ(FAST, here)

@@ -9,7 +9,14 @@ from engine.errors import RecordError
 from engine.records.diff import diff_records
 from engine.records.run import RunRecord
 from engine.records.schema import json_schema
-from engine.records.store import dump_record, read_record, read_records, write_atomically, write_record
+from engine.records.store import (
+    dump_record,
+    read_record,
+    read_records,
+    record_problems,
+    write_atomically,
+    write_record,
+)
 from tests.builders.records import kws_record, records
 
 
@@ -129,3 +136,14 @@ def test_a_missing_layer_is_a_difference() -> None:
     record = kws_record()
     fewer = record.model_copy(update={"layers": record.layers[:-1]})
     assert [d.field for d in diff_records(record, fewer)] == ["layers (how many)"]
+
+
+def test_what_was_set_is_only_written_where_there_is_any(tmp_path):
+    plain = kws_record()
+    assert '"overrides"' not in dump_record(plain)
+    record = plain.model_copy(update={"overrides": ("core.latency.load=3", "flash.dcache=none")})
+    write_record(record, tmp_path / "a.json")
+    assert read_record(tmp_path / "a.json") == record
+    for bad in ("flash", "=3", "flash=", "flash.x=<b>", "Flash=3"):
+        text = dump_record(record).replace("flash.dcache=none", bad)
+        assert any(p.startswith("overrides") for p in record_problems(text))

@@ -1,4 +1,7 @@
-"""One small site, built once: hand-made records on two catalogue boards, one of the user's, and one with a hostile name."""
+"""One small site, built once: hand-made records on two catalogue boards, one of the user's, and one with a hostile name.
+
+The first and the hostile run have an analysis, the others have none.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from engine.catalog.load import list_boards, load_board
+from engine.explain.analysis import Analysis
 from engine.records.run import RunRecord
 from engine.site.build import SiteReport, build_site
+from tests.builders.analyses import make_analysis, make_validations
 from tests.builders.records import ELEMENTWISE, kws_layers, kws_record, make_record, mixed_layer
 
 HOSTILE = '<img src=x onerror=alert(1)> "a|b" `c` {{ 7*7 }} [d](e)'
@@ -29,6 +34,23 @@ def site_records() -> list[RunRecord]:
     return [r.model_copy(update={"notes": (HOSTILE,)}) if r.model == HOSTILE else r for r in runs]
 
 
+def site_analyses(records: list[RunRecord]) -> list[Analysis]:
+    return [make_analysis(records[0]), make_analysis(records[-1], function=HOSTILE)]
+
+
+def build(records: list[RunRecord], out: Path, *, notebooks: bool = False, staging: Path | None = None) -> SiteReport:
+    """The small site of these records."""
+    return build_site(
+        records,
+        out,
+        boards=BOARDS,
+        analyses=site_analyses(records),
+        validations=make_validations(),
+        notebooks=notebooks,
+        staging=staging,
+    )
+
+
 @dataclass(frozen=True)
 class Built:
     """A built site, and how to build it again."""
@@ -38,7 +60,7 @@ class Built:
     report: SiteReport
 
     def again(self, records: list[RunRecord] | None = None) -> SiteReport:
-        return build_site(self.records if records is None else records, self.out, boards=BOARDS, notebooks=False)
+        return build(self.records if records is None else records, self.out)
 
 
 BOARDS = list_boards()
@@ -59,4 +81,4 @@ def built(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     assert load_board("nucleo-l4r5zi").core == "cortex-m4"
     out = tmp_path_factory.mktemp("out") / "site"
     records = site_records()
-    return Built(out, records, build_site(records, out, boards=BOARDS, notebooks=False))
+    return Built(out, records, build(records, out))

@@ -13,7 +13,7 @@ _VOID = {"img", "br", "hr", "input", "link", "meta", "source"}
 
 @dataclass
 class Figure:
-    """A figure: its caption, whether it has a table or data link inside, whether it has a static picture."""
+    """A figure: its caption, whether it has a table or data link inside, its static pictures (an inline one counts for light and dark)."""
 
     caption: str = ""
     data: bool = False
@@ -60,7 +60,7 @@ class Page(HTMLParser):
             self.figures.append(self._figure)
         if self._figure is not None:
             self._figure.data |= tag == "table" or a.get("href", "").endswith((".csv", ".json"))
-            self._figure.pictures += tag == "img"
+            self._figure.pictures += {"img": 1, "svg": 2}.get(tag, 0)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self._open:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.site.build import build_site
 from engine.site.text import slug
 from tests.site.chromium import PROGRAM, Browser, browser, serve
-from tests.site.conftest import BOARDS, Built, site_records
+from tests.site.conftest import Built, build, site_records
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,7 +26,7 @@ def full(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     out = tmp_path_factory.mktemp("full") / "site"
     staging = tmp_path_factory.mktemp("full-docs") / "docs"
     records = site_records()
-    return Built(out, records, build_site(records, out, boards=BOARDS, staging=staging))
+    return Built(out, records, build(records, out, notebooks=True, staging=staging))
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +56,9 @@ def _pages(full: Built) -> list[str]:
         "method/rules/",
         "method/causes/",
         "method/record/",
+        "compare/",
+        "compare/kws/",
+        "validation/",
     ]
     return ["", run, hostile, "runs/", *named, "downloads/", "notebooks/explore/", "about/changelog/", "command-line/"]
 
@@ -169,3 +171,22 @@ def test_notebook_was_executed(full: Built) -> None:
     assert text.count("<svg") > 1
     assert "cdn" not in text.lower()
     assert page.stat().st_size < 1_000_000
+
+
+def test_a_link_to_a_hot_block_opens_all_it_lies_in(tab: Browser, base: str, full: Built) -> None:
+    tab.open(f"{base}runs/{slug(full.records[0].id)}/#block-00000100")
+    tab.until("document.getElementById('block-00000100').open")
+    assert tab.js("document.getElementById('block-00000100').parentElement.closest('details').open")
+    assert tab.js("document.querySelectorAll('details.wc-layer[open]').length") == 1
+
+
+def test_the_flame_graph_follows_the_colour_scheme(tab: Browser, base: str, full: Built) -> None:
+    page = f"{base}runs/{slug(full.records[0].id)}/"
+    seen = []
+    for dark in (False, True):
+        tab.dark(dark)
+        tab.open(page)
+        tab.js("localStorage.clear()")
+        tab.open(page)
+        seen.append(tab.js("getComputedStyle(document.querySelector('.wc-flame svg > text')).fill"))
+    assert seen[0] != seen[1]

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.catalog.load import board_sha256, list_boards, list_cores, load_board
+from engine.catalog.load import board_sha256, core_sha256, list_boards, list_cores, load_board, load_core
+from engine.catalog.overrides import override, parse_override
 from engine.explain.explain import explain_run
+from engine.explain.roofline import Ceilings
 from engine.models.library import list_models
 from engine.paths import SITE_SRC_DIR
 from engine.records.cause import Cause
@@ -146,6 +148,8 @@ def test_the_command_names_what_everybody_has_and_placeholders_for_the_rest() ->
     board = load_board(record.board)
     assert command(record, board).startswith("whycycles run kws --board nucleo-l4r5zi ")
     assert needed_files(record, board) == []
+    with_set = record.model_copy(update={"overrides": ("flash.dcache=none", "flash.wait_states=3")})
+    assert command(with_set, board).endswith(" --set flash.dcache=none --set flash.wait_states=3")
     assert command(made, None).startswith("whycycles run path/to/MODEL.tflite --board path/to/BOARD.toml ")
     assert [x[2] for x in needed_files(made, None)] == [made.provenance.model_sha256, made.provenance.board_sha256]
 
@@ -348,3 +352,22 @@ def test_a_board_described_otherwise_has_no_ceilings_of_the_committed() -> None:
     known = load_board("nucleo-l4r5zi")
     other = known.model_copy(update={"name": "mine", "default_clock_mhz": 80})
     assert set(make_world([], [known, other], list_cores(), [], "1", committed()).default_ceilings) == {known.name}
+
+
+def test_ceilings_of_the_board_as_described_do_not_bound_a_run_with_set_figures() -> None:
+    board = load_board("nucleo-l4r5zi")
+
+    def roofs(*set_: str) -> Ceilings | None:
+        made, core = override(board, load_core(board.core), [parse_override(s) for s in set_])
+        known = {"board_sha256": board_sha256(made), "core_sha256": core_sha256(core)}
+        record = kws_record().model_copy(update={"overrides": set_})
+        record = record.model_copy(update={"provenance": record.provenance.model_copy(update=known)})
+        (run,) = make_world([record], list_boards(), list_cores(), [], "1", committed()).runs
+        return run.explanation.ceilings
+
+    plain, overridden = roofs(), roofs("flash.wait_states=0")
+    assert plain is not None
+    assert plain.measured
+    assert overridden is not None
+    assert not overridden.measured
+    assert "with the figures that were set" in overridden.origin

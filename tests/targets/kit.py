@@ -116,9 +116,14 @@ def flash_interface(
     )
 
 
-def cache(size: int, line: int, ways: int) -> Cache:
+def cache(size: int, line: int, ways: int, *, also_serves: tuple[str, ...] = ()) -> Cache:
     """A cache of that geometry."""
-    return Cache(bytes=size, line_bytes=line, ways=ways, source="made up for tests")
+    return Cache(bytes=size, line_bytes=line, ways=ways, also_serves=also_serves, source="made up for tests")
+
+
+def figure(value: float) -> Figure:
+    """A figure that nothing stands behind."""
+    return Figure(value=value, source="made up for tests")
 
 
 def zig(*arguments: str) -> None:

@@ -37,11 +37,11 @@ def measured(board: Board) -> tuple[Firmware, Execution]:
 
 
 def fetches(execution: Execution) -> int:
-    return sum(e.fetch_lines for e in execution.warm.flash)
+    return sum(e.fetch_lines for e in execution.warm.events if e.memory == "flash")
 
 
 def reads(execution: Execution) -> int:
-    return sum(e.read_lines for e in execution.warm.flash)
+    return sum(e.read_lines for e in execution.warm.events if e.memory == "flash")
 
 
 @pytest.fixture(scope="module")

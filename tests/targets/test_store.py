@@ -8,7 +8,7 @@ import pytest
 from engine.errors import UsageError
 from engine.targets.status import targets_status
 from engine.targets.store import load_execution, profile_path, save_execution
-from engine.targets.types import Execution, FlashEvents, MemoryProfile, Profile, Traffic
+from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
 from engine.targets.unicorn_target import same_profile
 
 KEY = "0123456789abcdef"
@@ -26,8 +26,8 @@ def execution() -> Execution:
         np.array([0x08000010, 0xFFFFFFF0], np.uint32),
         np.array([1, 2**40], np.int64),
     )
-    cold = MemoryProfile((Traffic(0, "flash", 1, 2, 0, 0),), (FlashEvents(0, 1, 2, 3, 4, 5, 6),))
-    warm = MemoryProfile((), (FlashEvents(0, 6, 5, 4, 3, 2, 1),))
+    cold = MemoryProfile((MemoryEvents(0, "flash", *range(1, 16)), MemoryEvents(2, "sram", 1, 2)))
+    warm = MemoryProfile(())
     return Execution("unicorn", "2", profile, cold, warm, (b"", b"\x00\xff", b"abc"), 99, (12, 99))
 
 

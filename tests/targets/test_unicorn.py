@@ -21,6 +21,7 @@ from engine.models.reader import read_graph
 from engine.targets import layout, state
 from engine.targets.image import Image
 from engine.targets.machine import Limits, Machine
+from engine.targets.memory_system import MemorySystem
 from engine.targets.types import Execution
 from engine.targets.unicorn_target import UnicornTarget, same_profile
 from engine.targets.untyped import unicorn_const
@@ -237,10 +238,10 @@ out:
     assert run(firmware).outputs
     real = state.memory_state
 
-    def without_remedy(*arguments: object) -> state.State:
-        made = real(*arguments)  # type: ignore[arg-type]
-        made[made[layout.H_CONDITIONAL] : made[layout.H_MEMORY_TABLE]] = 0
-        return made
+    def without_remedy(*arguments: object) -> tuple[state.State, MemorySystem]:
+        made, system = real(*arguments)  # type: ignore[arg-type]
+        made[made[layout.H_CONDITIONAL] : made[layout.H_EVENTS]] = 0
+        return made, system
 
     monkeypatch.setattr(state, "memory_state", without_remedy)
     with pytest.raises((CheckFailedError, ExecutionError)):

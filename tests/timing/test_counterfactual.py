@@ -17,14 +17,16 @@ from engine.counters.types import Block, Instruction
 from engine.errors import UsageError
 from engine.firmware.types import Firmware
 from engine.records.cause import Cause
-from engine.targets.types import Execution, FlashEvents, MemoryProfile, Traffic
+from engine.targets.types import Execution, MemoryEvents, MemoryProfile
 from engine.timing.counterfactual import Counterfactual, counterfactual, what_if, what_if_of
-from engine.timing.mechanism import IDEAL_MACHINE, Mechanism, double_clock_board, ideal_memory, ideal_table
+from engine.timing.mechanism import IDEAL_MACHINE, Mechanism, double_clock_board, ideal_events, ideal_table
+from engine.timing.memory import EventTable, event_table
 from engine.timing.retime import REAL, Retiming
 from engine.timing.shapley import MOST, shapley_values, split_gap
 from engine.timing.static_cost import block_ticks
 from engine.timing.table import CoreTicks, End, core_ticks
 from engine.timing.timing import time_execution
+from tests.timing import events
 from tests.timing.asm import (
     add,
     b,
@@ -69,7 +71,7 @@ def gains(counterfactual: Counterfactual) -> list[int]:
     return [r.gain_cycles for r in counterfactual.regions]
 
 
-SEEN = MemoryProfile((), (FlashEvents(0, 100, 0, 10, 30, 5, 6),))
+SEEN = events.memory(events.flash(0, 100, 0, 10, 30, 5, 6))
 
 
 def test_every_mechanism_by_hand_on_the_m4() -> None:
@@ -113,9 +115,9 @@ def test_an_ideal_part_may_be_left_unused() -> None:
     # a prefetch hides the whole ticks that the core spends on a line: 4000 / 4000 = 1 each. With loads a cycle shorter that
     # rounds to 3000 // 4000 = 0, and 4000 more ticks are exposed than 1000 saved
     line = block(0x100, ldr(0, 1), add(2, 3, 4), bx_lr())
-    memory = MemoryProfile((), (FlashEvents(0, 4000, 4000, 0, 0, 0, 0),))
+    memory = events.memory(events.flash(0, 4000, 4000, 0, 0, 0, 0))
     at = Retiming(
-        {0x100: line}, execution(profile([(0, 0, 0x100, 1)]), memory), firmware(0), load_board("nucleo-l4r5zi"),
+        {0x100: line}, execution(profile([(0, 0, 0x100, 1)]), memory), firmware(0), events.l4r5(prefetch=True),
         load_core("cortex-m4"), 120,
     )  # fmt: skip
     shorter = counterfactual(at, {M.SINGLE_CYCLE_LOADS})
@@ -164,7 +166,7 @@ def test_slow_ram_gains() -> None:
     ram = next(m for m in board.memories if m.kind.value == "sram")
     slow = ram.model_copy(update={"wait_states": Figure(value=2, low=1, high=3, inferred="test")})
     board = board.model_copy(update={"memories": tuple(slow if m == ram else m for m in board.memories)})
-    at = retiming(board, MemoryProfile((Traffic(1, ram.name, 10, 40, 5, 20),), ()))
+    at = retiming(board, events.memory(MemoryEvents(1, ram.name, 10, 40, 5, 20)))
     read, write = counterfactual(at, {M.PERFECT_DATA_READ}), counterfactual(at, {M.PERFECT_DATA_WRITE})
     assert (read.run.gain_cycles, read.run.gain_cycles_interval) == (20, (10, 30))
     assert (write.run.gain_cycles, write.run.gain_cycles_interval) == (10, (5, 15))
@@ -172,7 +174,7 @@ def test_slow_ram_gains() -> None:
 
 def test_the_shared_bus_is_a_data_read() -> None:
     # on the M33 a constant that hits costs half a cycle beside the fetches: only a perfect data read takes that away
-    at = retiming(load_board("nrf5340-dk"), MemoryProfile((), (FlashEvents(0, 100, 0, 0, 30, 0, 0),)))
+    at = retiming(load_board("nrf5340-dk"), events.memory(events.flash(0, 100, 0, 0, 30, 0, 0)))
     assert counterfactual(at, {M.ZERO_WAIT_FLASH}).run.gain_cycles == 0
     assert counterfactual(at, {M.PERFECT_DATA_READ}).run.gain_cycles == 15
 
@@ -232,14 +234,14 @@ _few = st.integers(0, 5_000)
 
 
 @st.composite
-def _events(draw: st.DrawFn, region: int) -> FlashEvents:
+def _events(draw: st.DrawFn, region: int) -> MemoryEvents:
     """What a flash interface can report: no more misses than lines."""
     numbers = []
     for _ in range(2):
         lines = draw(_few)
         sequential = draw(st.integers(0, lines))
         numbers += [lines, sequential, draw(st.integers(0, lines - sequential))]
-    return FlashEvents(region, *numbers)
+    return events.flash(region, *numbers)
 
 
 Ingredients = tuple[dict[int, Block], Execution, Firmware, Board, Core, float]
@@ -263,9 +265,12 @@ def ingredients(draw: st.DrawFn) -> Ingredients:
     ram = next(m for m in board.memories if m.kind.value != "flash")
     slow = ram.model_copy(update={"wait_states": Figure(value=1, low=0, high=2, inferred="test")})
     board = board.model_copy(update={"memories": tuple(slow if m == ram else m for m in board.memories)})
-    memory = MemoryProfile(
-        tuple(Traffic(r, ram.name, draw(_few), 0, draw(_few), 0) for r in range(2)),
-        tuple(draw(_events(r)) for r in range(3)),
+    memory = events.memory(
+        *(
+            MemoryEvents(r, ram.name, draw(_few), 0, draw(_few), 0, draw(_few), draw(_few), write_backs=draw(_few))
+            for r in range(2)
+        ),
+        *(draw(_events(r)) for r in range(3)),
     )
     clock = draw(st.sampled_from([s.up_to_mhz for s in board.flash.ladder]))
     return blocks, execution(profile(edges), memory), firmware(2), board, load_core(board.core), clock
@@ -380,9 +385,18 @@ def test_an_ideal_core_spends_one_cycle_each() -> None:
 
 
 def test_ideal_memory_leaves_the_rest() -> None:
-    memory = MemoryProfile((Traffic(0, "sram", 3, 12, 4, 16),), (FlashEvents(0, 9, 2, 3, 8, 1, 4),))
-    assert ideal_memory(memory, set()) == memory
-    assert ideal_memory(memory, {M.PERFECT_INSTRUCTION_CACHE}).flash == (FlashEvents(0, 9, 0, 0, 8, 1, 4),)
-    assert ideal_memory(memory, {M.ZERO_WAIT_FLASH}).flash == (FlashEvents(0, 9, 0, 0, 8, 0, 0),)
-    assert ideal_memory(memory, {M.PERFECT_DATA_WRITE}).traffic == (Traffic(0, "sram", 3, 12, 0, 0),)
-    assert ideal_memory(memory, {M.PERFECT_DATA_READ}).traffic == (Traffic(0, "sram", 0, 0, 4, 16),)
+    board = load_board("nrf5340-dk")
+    ram = MemoryEvents(0, "sram", 3, 12, 4, 16, 1, 2, read_misses_jump=5, write_misses=6, write_backs=7)
+    table = event_table(events.memory(ram, events.flash(0, 9, 2, 3, 8, 1, 4)), board, 1)
+    zeroed = {
+        M.ZERO_WAIT_FLASH: {"fetch_misses_sequential": 0, "fetch_misses_jump": 0, "read_misses": 5},
+        M.PERFECT_INSTRUCTION_CACHE: {"fetch_misses_sequential": 0, "fetch_misses_jump": 0},
+        M.PERFECT_DATA_READ: {"reads": 0, "extra_reads": 0, "read_misses": 0},
+        M.PERFECT_DATA_WRITE: {"writes": 0, "extra_writes": 0, "write_misses": 0, "write_backs": 0},
+    }
+    assert ideal_events(table, set(), board) is table
+    for mechanism, gone in zeroed.items():
+        ideal = ideal_events(table, {mechanism}, board)
+        for name in EventTable.__dataclass_fields__:
+            left = int(getattr(ideal, name).sum())
+            assert left == gone.get(name, int(getattr(table, name).sum())), (mechanism, name)

@@ -9,10 +9,11 @@ from engine.catalog.board import Board, ClockStep
 from engine.catalog.figure import Figure
 from engine.catalog.load import list_boards, load_board, load_core
 from engine.errors import UsageError
-from engine.targets.types import FlashEvents, MemoryProfile
+from engine.targets.types import MemoryProfile
 from engine.timing.retime import Retiming
 from engine.timing.sweep import Step, SweepPoint, sweep, sweep_clocks, sweep_of
 from engine.timing.timing import time_execution
+from tests.timing import events
 from tests.timing.test_counterfactual import Ingredients, ingredients
 from tests.timing.test_timing import BLOCKS, EDGES, NO_MEMORY, execution, firmware, profile
 
@@ -64,7 +65,7 @@ def test_without_misses_the_cycles_stay_and_the_time_is_divided() -> None:
 
 def test_a_higher_clock_that_buys_nothing_by_hand() -> None:
     # 1000 jumps that miss: 0, 1 and 2 wait states cost 0, 1000 and 2000 cycles beside a pipeline of under 100
-    memory = MemoryProfile((), (FlashEvents(0, 1000, 0, 1000, 0, 0, 0),))
+    memory = events.memory(events.flash(0, 1000, 0, 1000, 0, 0, 0))
     board = with_ladder((40, 0), (48, 1), (64, 2))
     low, mid, high = points(board, memory, [40, 48, 64])
     assert (mid.cycles - low.cycles, high.cycles - mid.cycles) == (1000, 1000)
@@ -82,7 +83,7 @@ def test_under_one_percent_is_nothing() -> None:
 def test_faster_only_if_so_at_both_ends() -> None:
     # with a prefetch that may hide all or nothing, the higher clock wins at the value and at the low end (all 12 misses hidden) and
     # loses at the high end (48 cycles more on less than 100)
-    memory = MemoryProfile((), (FlashEvents(0, 12, 12, 0, 0, 0, 0),))
+    memory = events.memory(events.flash(0, 12, 12, 0, 0, 0, 0))
     board = with_ladder((40, 0), (55, 4), prefetch=True)
     low, high = points(board, memory, [40, 55])
     assert high.saving_interval[0] < 0 < 0.01 < high.saving <= high.saving_interval[1]
@@ -92,7 +93,7 @@ def test_faster_only_if_so_at_both_ends() -> None:
 
 def test_the_fastest_lower_clock_is_the_measure() -> None:
     # 45 MHz falls behind 40 MHz; 50 MHz beats 45 but not 40
-    memory = MemoryProfile((), (FlashEvents(0, 1000, 0, 1000, 0, 0, 0),))
+    memory = events.memory(events.flash(0, 1000, 0, 1000, 0, 0, 0))
     board = with_ladder((40, 0), (50, 1))
     *_, mid, last = points(board, memory, [40, 45, 50])
     assert last.latency_ms < mid.latency_ms

@@ -24,11 +24,12 @@ from engine.firmware.types import (
     LoweredLayer,
 )
 from engine.records.cause import Cause
-from engine.targets.types import Execution, FlashEvents, MemoryProfile, Profile, Traffic
+from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
 from engine.timing.branches import branch_facts, refill_ticks
-from engine.timing.flash import fetch_ticks, flash_ticks, read_ticks
+from engine.timing.memory import event_table, memory_cost, stall_ticks
 from engine.timing.table import CYCLE, End, core_ticks
 from engine.timing.timing import TimedRun, time_execution
+from tests.timing import events
 from tests.timing.asm import add, b, bl, block, bne, bx_lr, ldr, pop_pc, push, sdiv, smlad, str_, subs
 
 LOOP = block(0x100, ldr(0, 1), smlad(2, 0, 3, 2), subs(4), bne(0x100))
@@ -65,11 +66,7 @@ def execution(p: Profile, warm: MemoryProfile, cold: MemoryProfile | None = None
     return Execution("hand", "1", p, cold or warm, warm, (), 0, ())
 
 
-def events(region: int, *numbers: int) -> FlashEvents:
-    return FlashEvents(region, *numbers)
-
-
-NO_MEMORY = MemoryProfile((), ())
+NO_MEMORY = MemoryProfile(())
 
 
 def run(board: Board, memory: MemoryProfile = NO_MEMORY, core: str | None = None, mhz: float | None = None) -> TimedRun:
@@ -77,6 +74,15 @@ def run(board: Board, memory: MemoryProfile = NO_MEMORY, core: str | None = None
         BLOCKS, execution(profile(EDGES), memory), firmware(2), board, load_core(core or board.core),
         mhz or board.default_clock_mhz,
     )  # fmt: skip
+
+
+def stalls(board: Board, mhz: float, seen: MemoryEvents, pipeline_cycles: int, end: End = End.VALUE) -> tuple[int, int]:
+    """Ticks that a region waits for instructions and for data reads."""
+    found = stall_ticks(
+        event_table(events.memory(seen), board, 3), np.full(3, pipeline_cycles * CYCLE), memory_cost(board, mhz, end),
+        core_ticks(load_core(board.core), end), end,
+    )  # fmt: skip
+    return int(found.fetch.sum()), int(found.read.sum())
 
 
 def test_taken_and_fall_through_edges() -> None:
@@ -153,39 +159,40 @@ def test_run_on_the_m4_by_hand() -> None:
 
 
 def test_flash_misses_by_hand() -> None:
-    board = load_board("nucleo-l4r5zi")
-    cost = flash_ticks(board, 120, End.VALUE)
-    assert (cost.fetch_miss, cost.read_miss) == (5 * CYCLE, 5 * CYCLE)  # 5 wait states, lines as wide as the flash
-    seen = events(0, 100, 40, 10, 30, 5, 6)
+    board = events.l4r5(prefetch=True)
+    cost = memory_cost(board, 120, End.VALUE)
+    assert (cost.fetch_miss[0], cost.read_miss[0]) == (
+        5 * CYCLE,
+        5 * CYCLE,
+    )  # 5 wait states, lines as wide as the flash
+    seen = events.flash(0, 100, 40, 10, 30, 5, 6)
     # 10 jumps x 5; 40 sequential x (5 - 200 cycles / 100 lines) = 40 x 3
-    assert fetch_ticks(seen, 200 * CYCLE, cost, End.VALUE) == (50 + 120) * CYCLE
-    assert fetch_ticks(seen, 200 * CYCLE, cost, End.LOW) == 50 * CYCLE
-    assert fetch_ticks(seen, 200 * CYCLE, cost, End.HIGH) == 250 * CYCLE
-    assert read_ticks(seen, cost, core_ticks(load_core("cortex-m4"), End.VALUE)) == 55 * CYCLE
+    assert stalls(board, 120, seen, 200) == ((50 + 120) * CYCLE, 55 * CYCLE)
+    assert stalls(board, 120, seen, 200, End.LOW)[0] == 50 * CYCLE
+    assert stalls(board, 120, seen, 200, End.HIGH)[0] == 250 * CYCLE
+    # without the prefetcher every miss is paid in full
+    assert stalls(events.l4r5(prefetch=False), 120, seen, 200)[0] == 250 * CYCLE
 
 
 def test_the_m33_reads_constants_and_code_over_one_bus() -> None:
     board = load_board("nrf5340-dk")
-    table = core_ticks(load_core("cortex-m33"), End.VALUE)
-    cost = flash_ticks(board, 128, End.VALUE)
-    hits = events(0, 100, 0, 0, 30, 0, 0)
-    assert read_ticks(hits, cost, table) == 30 * CYCLE // 2
-    assert read_ticks(events(0, 0, 0, 0, 30, 0, 0), cost, table) == 0  # the code is elsewhere
+    assert stalls(board, 128, events.flash(0, 100, 0, 0, 30, 0, 0), 0) == (0, 30 * CYCLE // 2)
+    assert stalls(board, 128, events.flash(0, 0, 0, 0, 30, 0, 0), 0) == (0, 0)  # the code is elsewhere
 
 
 def test_wait_states_on_a_slower_bus_cost_core_cycles() -> None:
     board = load_board("nucleo-h743zi")
     extra = board.flash.miss_extra_cycles
     assert extra is not None
-    assert flash_ticks(board, 480, End.VALUE).fetch_miss == (4 * 2 + extra.value) * CYCLE
-    assert flash_ticks(board, 200, End.VALUE).fetch_miss == (2 + extra.value) * CYCLE
+    assert memory_cost(board, 480, End.VALUE).fetch_miss[0] == (4 * 2 + extra.value) * CYCLE
+    assert memory_cost(board, 200, End.VALUE).fetch_miss[0] == (2 + extra.value) * CYCLE
 
 
 def test_slow_ram_is_charged_where_the_board_says_so() -> None:
     board = load_board("nucleo-g0b1re")
     slow = board.memory("sram").model_copy(update={"wait_states": Figure(value=2, source="test")})
     slow_board = board.model_copy(update={"memories": (board.memory("flash"), slow)})
-    memory = MemoryProfile((Traffic(1, "sram", 10, 40, 5, 20), Traffic(1, "flash", 7, 28, 0, 0)), ())
+    memory = events.memory(MemoryEvents(1, "sram", 10, 40, 5, 20), MemoryEvents(1, "flash", 7, 28))
     fast, timed = run(board, memory, mhz=24), run(slow_board, memory, mhz=24)
     assert timed.regions[1].stack.data_read == fast.regions[1].stack.data_read + 20
     assert timed.regions[1].stack.data_write == fast.regions[1].stack.data_write + 10
@@ -193,7 +200,7 @@ def test_slow_ram_is_charged_where_the_board_says_so() -> None:
 
 def test_cold_and_warm_differ_only_in_memory_stalls() -> None:
     board = load_board("nucleo-l4r5zi")
-    cold = MemoryProfile((), (events(0, 50, 0, 20, 0, 0, 0),))
+    cold = events.memory(events.flash(0, 50, 0, 20, 0, 0, 0))
     timed = time_execution(
         BLOCKS, execution(profile(EDGES), NO_MEMORY, cold), firmware(2), board, load_core("cortex-m4"), 120
     )
@@ -208,7 +215,7 @@ def test_a_clock_above_the_ladder_is_refused() -> None:
 
 
 numbers = st.integers(0, 10_000)
-flash_events = st.builds(FlashEvents, st.integers(0, 2), numbers, numbers, numbers, numbers, numbers, numbers)
+flash_events = st.builds(events.flash, st.integers(0, 2), numbers, numbers, numbers, numbers, numbers, numbers)
 
 
 @st.composite
@@ -227,9 +234,9 @@ def edge_lists(draw: st.DrawFn) -> list[tuple[int, int, int, int]]:
 @settings(max_examples=60, deadline=None)
 @given(edge_lists(), st.lists(flash_events, max_size=3), st.sampled_from(list_boards()))
 def test_sums_are_exact_and_the_interval_holds(
-    edges: list[tuple[int, int, int, int]], seen: list[FlashEvents], board: Board
+    edges: list[tuple[int, int, int, int]], seen: list[MemoryEvents], board: Board
 ) -> None:
-    memory = MemoryProfile((), tuple(seen))
+    memory = MemoryProfile(tuple(seen))
     timed = time_execution(
         BLOCKS, execution(profile(edges), memory), firmware(2), board, load_core(board.core), board.default_clock_mhz
     )
@@ -242,7 +249,7 @@ def test_sums_are_exact_and_the_interval_holds(
 @settings(max_examples=40, deadline=None)
 @given(edge_lists(), st.lists(flash_events, min_size=1, max_size=3), st.integers(0, 8), st.integers(0, 8))
 def test_more_wait_states_never_cost_less(
-    edges: list[tuple[int, int, int, int]], seen: list[FlashEvents], a: int, more: int
+    edges: list[tuple[int, int, int, int]], seen: list[MemoryEvents], a: int, more: int
 ) -> None:
     board = load_board("nucleo-f207zg")
     totals = []
@@ -250,7 +257,7 @@ def test_more_wait_states_never_cost_less(
         ladder = (ClockStep(up_to_mhz=120, wait_states=states),)
         changed = board.model_copy(update={"flash": board.flash.model_copy(update={"ladder": ladder})})
         timed = time_execution(
-            BLOCKS, execution(profile(edges), MemoryProfile((), tuple(seen))), firmware(2), changed,
+            BLOCKS, execution(profile(edges), MemoryProfile(tuple(seen))), firmware(2), changed,
             load_core("cortex-m3"), 120,
         )  # fmt: skip
         totals.append((timed.interval[0], timed.warm_cycles, timed.interval[1]))
@@ -258,13 +265,28 @@ def test_more_wait_states_never_cost_less(
 
 
 def test_blocks_are_costed_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    import engine.timing.timing as timing
+    import engine.timing.pipeline as pipeline
 
     calls = []
-    real = timing.operations_ticks
-    monkeypatch.setattr(timing, "operations_ticks", lambda ops, t: calls.append(ops) or real(ops, t))
+    real = pipeline.pass_through
+    monkeypatch.setattr(pipeline, "pass_through", lambda ops, t, e: calls.append((ops, e)) or real(ops, t, e))
     run(load_board("nucleo-l4r5zi"))
-    assert len(calls) == 3 * len(BLOCKS)  # value, low and high table
+    assert len(calls) == 3 * len(BLOCKS)  # value, low and high table; nothing is on its way where one block ends
+
+
+def test_a_result_on_its_way_stalls_the_block_behind() -> None:
+    # M7: smlad has latency 2, the bne beside it pairs and does not wait for flags: an add of the product behind it waits a cycle
+    first = block(0x100, smlad(2, 0, 3, 5), bne(0x200))
+    behind, free = block(first.end, add(6, 2, 2), bx_lr()), block(first.end, add(6, 7, 7), bx_lr())
+    waits = []
+    for follower in (behind, free):
+        blocks = {x.start: x for x in (first, follower)}
+        edges = [(0, 0, 0x100, 1), (0, 0x100, follower.start, 1)]
+        timed = time_execution(
+            blocks, execution(profile(edges), NO_MEMORY), firmware(0), load_board("nucleo-h743zi"), load_core("cortex-m7"), 64
+        )  # fmt: skip
+        waits.append(timed.regions[0].stack.multiply_divide_latency)
+    assert waits == [1, 0]
 
 
 def test_unknown_blocks_are_a_bug_and_not_silently_free() -> None:

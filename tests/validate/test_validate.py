@@ -1,15 +1,22 @@
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import jsonschema
 import pytest
 
-from engine.errors import RecordError
+from engine.errors import RecordError, ToolError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.paths import measurements_dir
+from engine.pipeline.local import validations_path
 from engine.pipeline.settings import RunSettings
+from engine.records.validation import BoundSide, Use, Validations, read_validations
+from engine.validate import keep as keeping
 from engine.validate import points
 from engine.validate.choose import choose
+from engine.validate.keep import keep
 from engine.validate.points import validate
-from engine.validate.reference import BoundSide, ReferenceRow, Use, read_reference
+from engine.validate.reference import ReferenceRow, read_reference
 from tests.builders.records import kws_record
 
 HEADER = "board,model,clock_mhz,latency_ms,kernels,use,bound_side,framework,compiler\n"
@@ -110,3 +117,44 @@ def test_a_row_that_cannot_be_run_says_why(tmp_path: Path) -> None:
     (point,) = validate(read(tmp_path, HEADER + ROW.replace("nucleo-l4r5zi", "no-such-board"))).points
     assert (point.simulated_ms, point.error, point.holds) == (None, None, None)
     assert "no-such-board" in point.notes[-1]
+
+
+def _kept(path: Path) -> list[str | None]:
+    return [r.compiler for r in read_validations(path).results]
+
+
+@pytest.mark.usefixtures("at_100_ms")
+def test_results_are_kept_by_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "toolchain", lambda name: SimpleNamespace(version="1"))
+    path = tmp_path / "validation.json"
+    assert read_validations(path) == Validations()
+    rows = read(tmp_path, HEADER + ROW)
+    keep(validate(rows, CompilerName.CLANG), CompilerName.CLANG, path)
+    first = keep(validate(rows), None, path)
+    assert _kept(path) == [None, "clang"]
+    assert first.results[0].compiler_versions == ("gcc 1",)
+    text = path.read_text()
+    keep(validate(rows), None, path)
+    assert path.read_text() == text
+    jsonschema.validate(json.loads(text), Validations.model_json_schema(by_alias=True, mode="serialization"))
+
+
+def test_a_validation_of_nothing_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "validation.json"
+    found = validate(read(tmp_path, HEADER + ROW.replace("nucleo-l4r5zi", "no-such-board")))
+    with pytest.raises(ToolError, match="nothing is kept: not run: unknown board"):
+        keep(found, None, path)
+    assert not path.exists()
+    path.write_text('{"results": 3}')
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_validations(path)
+
+
+def test_the_committed_result_is_of_the_projects_own_reference() -> None:
+    rows = read_reference(measurements_dir() / "published" / "validation.csv")
+    results = read_validations(validations_path()).results
+    assert [r.compiler for r in results] == [None, "clang"]
+    for result in results:
+        points = result.validation.points
+        assert [(p.board, p.model, p.published_ms) for p in points] == [(r.board, r.model, r.latency_ms) for r in rows]
+        assert result.validation.bounds_hold

@@ -77,9 +77,9 @@ def plan_benchmarks(board: Board, core: Core) -> Plan:
 def data_cache(board: Board, memory: Memory) -> Cache | None:
     """The cache that data reads of a memory go through, None if there is none."""
     cache = board.flash.icache if board.flash.unified else board.flash.dcache
-    # only descriptions that model caches in front of RAM can name it
-    served = memory.kind is MemoryKind.FLASH or memory.name in getattr(cache, "also_serves", ())
-    return cache if served else None
+    if cache is None or memory.kind is MemoryKind.FLASH or memory.name in cache.also_serves:
+        return cache
+    return None
 
 
 def _mac(core: Core) -> tuple[Benchmark, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 
+from engine.records.validation import Validations
+from engine.site.pages.validation import validation_summary
 from engine.site.ranking import ROW_PX, chart_row, ranking_chart
 from engine.site.render import Renderer
 from engine.site.world import World
 
 
-def write_home(renderer: Renderer, world: World) -> None:
-    """The ranking: filters, chart, table."""
+def write_home(renderer: Renderer, world: World, validations: Validations) -> None:
+    """The ranking: filters, chart, table; one sentence on the error against published silicon."""
     runs = world.runs
     kernels = sorted({r.record.kernels for r in runs})
     cores = sorted({r.record.core for r in runs})
@@ -27,6 +29,7 @@ def write_home(renderer: Renderer, world: World) -> None:
         row_px=ROW_PX,
         filters=[("model", models), ("kernels", kernels), ("core", cores)],
         variants=len({(r.record.compiler, r.record.opt) for r in runs}) > 1,
+        against=validation_summary(validations.results[0]) if validations.results else "",
         matched=sum(m is True for m in matched),
         compared=sum(m is not None for m in matched),
     )

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import shlex
 
+from markupsafe import Markup
+
 from engine.catalog.board import Board
 from engine.catalog.load import list_boards
 from engine.energy.power import EnergyEstimate, estimate_energy
+from engine.explain.analysis import Analysis
 from engine.explain.explain import bound_by
-from engine.firmware.types import Lowering
+from engine.explain.flame import folded_stacks, speedscope
+from engine.explain.flame_svg import flamegraph_svg
+from engine.explain.sentences import board_as_set
+from engine.firmware.types import GLUE, Lowering
 from engine.models.library import list_models
 from engine.records.cause import Cause
 from engine.records.run import RunRecord, Stack
 from engine.records.store import dump_record
+from engine.site.analysis_view import view_of
 from engine.site.chart import Chart
-from engine.site.exports import layers_csv
+from engine.site.exports import clocks_csv, gains_csv, layers_csv
+from engine.site.gain_charts import by_gain, clock_chart, gains_chart, gap_chart
 from engine.site.meaning import CAUSE_MEANING
 from engine.site.metrics import LEVELS, pyramid
 from engine.site.render import Renderer
@@ -25,10 +33,14 @@ from engine.site.world import Run, World
 
 SECTIONS = (
     ("where-the-cycles-go", "causes"),
+    ("what-would-it-bring", "what would it bring"),
     ("cycle-stack-by-layer", "cycle stack"),
     ("waterfall", "waterfall"),
     ("layers", "layers"),
     ("why", "why"),
+    ("hot-spots", "hot spots"),
+    ("flame-graph", "flame graph"),
+    ("clock", "clock"),
     ("roofline", "roofline"),
     ("counters", "counters"),
     ("memory-map", "memory map"),
@@ -72,6 +84,8 @@ def command(record: RunRecord, board: Board | None) -> str:
         for part, memory in record.placement.model_dump().items():
             if memory != getattr(board.placement, part):
                 words += ["--place", f"{part}={memory}"]
+    for text in record.overrides:
+        words += ["--set", text]
     return " ".join(shlex.quote(" ".join(w.split())) for w in words)
 
 
@@ -111,13 +125,22 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
     ]
     if run.explanation.ceilings is not None and points:
         charts["roofline"] = roofline_chart(points, run.explanation.ceilings, f"{r.model} on {r.board}")
+    title = f"{r.model} on {r.board}"
+    labels = [*(layer_label(x) for x in r.layers), GLUE]
+    analysis = run.analysis
+    if analysis is not None:
+        charts |= _analysed(renderer, folder, analysis, r)
     renderer.staging.write(f"{folder}/record.json", dump_record(r))
     renderer.staging.write(f"{folder}/layers.csv", layers_csv([r]))
     renderer.page(
         folder,
         "run.md.j2",
         charts,
-        title=f"{r.model} on {r.board}, {r.kernels}",
+        title=f"{title}, {r.kernels}",
+        board_name=board_as_set(r),
+        view=view_of(analysis, labels) if analysis else None,
+        gains=by_gain(analysis) if analysis else (),
+        flame=Markup(flamegraph_svg(analysis.samples, title)) if analysis else "",
         run=run,
         r=r,
         x=run.explanation,
@@ -136,3 +159,21 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         needed=needed_files(r, shared),
         provenance=provenance(r),
     )
+
+
+def _analysed(renderer: Renderer, folder: str, analysis: Analysis, record: RunRecord) -> dict[str, Chart]:
+    """Downloads and charts of an analysis."""
+    what = f"{record.model} on {record.board}"
+    for name, text in (
+        ("analysis.json", analysis.model_dump_json(by_alias=True) + "\n"),
+        ("gains.csv", gains_csv(analysis)),
+        ("clocks.csv", clocks_csv(analysis)),
+        ("stacks.folded", folded_stacks(analysis.samples)),
+        ("speedscope.json", speedscope(analysis.samples, f"{what}, {record.kernels}").to_json()),
+    ):
+        renderer.staging.write(f"{folder}/{name}", text)
+    return {
+        "gains": gains_chart(analysis, what),
+        "gap": gap_chart(analysis, what),
+        "clock": clock_chart(analysis, record.clock_mhz, what),
+    }

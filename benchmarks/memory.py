@@ -1,0 +1,125 @@
+"""What the memory system costs: a run that simulates it against the run that only counts, and the cache simulator by itself.
+
+    python benchmarks/memory.py [--model kws] [--board nucleo-l4r5zi] [--kernels cmsis-nn] [--rounds 5] [--json]
+
+Both runs infer in one process in turn, so that a busy machine slows both. Prints seconds of a counting inference over those of
+an inference with every access simulated, and accesses per second of the simulator on a recorded-like random trace. Exit code 1
+above --ceiling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from engine.catalog.board import Cache
+from engine.catalog.load import load_board, load_core
+from engine.firmware.build import build
+from engine.firmware.types import CompilerName, KernelLibrary
+from engine.models.library import resolve_model
+from engine.models.reader import read_graph
+from engine.targets import layout as at
+from engine.targets import state as shared
+from engine.targets.image import Image
+from engine.targets.memory_system import MemorySystem
+from engine.targets.unicorn_target import Counting, UnicornTarget, Watching
+
+
+@dataclass(frozen=True)
+class Result:
+    """``ratio``: an inference with the memory system over one that counts (median of the rounds)."""
+
+    model: str
+    board: str
+    kernels: str
+    counting_ms: float
+    memory_ms: float
+    ratio: float
+    cache_million_accesses_per_s: float
+
+
+def main() -> int:
+    arguments = _arguments()
+    board = load_board(arguments.board)
+    firmware = build(
+        read_graph(resolve_model(arguments.model).path),
+        model=arguments.model,
+        library=KernelLibrary(arguments.kernels),
+        board=board,
+        core=load_core(board.core),
+        compiler=CompilerName.CLANG,
+        opt="O2",
+    )
+    image = Image(firmware.elf)
+    data = bytes(n * 37 % 256 for n in range(sum(t.bytes for t in firmware.inputs)))
+    target = UnicornTarget(board)
+    counting, watching = Counting(target, firmware, image, 1 << 16), Watching(target, firmware, image)
+    for session in (counting, watching):
+        session.boot()
+        session.infer(data)  # translate everything before the clock starts
+    shared.take_profile(counting.state)
+    times: list[tuple[float, float]] = []
+    for _ in range(arguments.rounds):
+        begin = time.perf_counter()
+        counting.infer(data)
+        middle = time.perf_counter()
+        watching.infer(data)
+        times.append((middle - begin, time.perf_counter() - middle))
+    result = Result(
+        model=arguments.model,
+        board=board.name,
+        kernels=arguments.kernels,
+        counting_ms=round(1000 * statistics.median(t[0] for t in times), 1),
+        memory_ms=round(1000 * statistics.median(t[1] for t in times), 1),
+        ratio=round(statistics.median(b / a for a, b in times), 2),
+        cache_million_accesses_per_s=round(_cache_speed() / 1e6, 1),
+    )
+    if arguments.json:
+        print(json.dumps(asdict(result), indent=2))
+    else:
+        print(f"{result.model}, {result.kernels}, {result.board}")
+        print(f"counting      {result.counting_ms:8.1f} ms per inference")
+        print(f"memory system {result.memory_ms:8.1f} ms per inference, {result.ratio} times as long")
+        print(f"cache simulator alone: {result.cache_million_accesses_per_s} million accesses per second")
+    return 0 if result.ratio <= arguments.ceiling else 1
+
+
+def _cache_speed() -> float:
+    """Accesses per second: a 16 KB four-way cache of 32-byte lines; runs of words with a jump every 16 on average."""
+    from engine.targets.cache_sim import replay
+
+    cache = Cache(bytes=16384, line_bytes=32, ways=4, inferred="for speed only")
+    system = MemorySystem(at.EVENTS)
+    stream = system.stream(cache, "cache")
+    state = np.concatenate([np.zeros(at.EVENTS, np.int64), system.build()])
+    random = np.random.default_rng(1)
+    n = 4_000_000
+    jumps = random.random(n) < 1 / 16
+    addresses = np.cumsum(np.where(jumps, random.integers(-8192, 8192, n) & ~3, 4)) + (1 << 24)
+    kinds, sizes = np.full(n, 2, np.int64), np.full(n, 4, np.int64)
+    best = 0.0
+    for _ in range(4):
+        begin = time.perf_counter()
+        replay(state, stream, stream, 0, kinds, addresses.astype(np.int64), sizes)
+        best = max(best, n / (time.perf_counter() - begin))
+    return best
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="kws", help="zoo name or path to a .tflite")
+    parser.add_argument("--board", default="nucleo-l4r5zi")
+    parser.add_argument("--kernels", default="cmsis-nn", choices=[k.value for k in KernelLibrary])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--ceiling", type=float, default=20.0, help="highest ratio that counts as success")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,206 @@
+"""What is known about a run beyond its record: gains if a mechanism were ideal, other clocks, hottest blocks, stacks of frames.
+
+It follows from the stored execution and can be made again from it at any time; it is kept because the website needs all of it.
+
+Version history of ``schema``: 1 (2026-11) first version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from engine.explain.block_costs import RunProfile
+from engine.explain.flame import Frame, Sample, samples
+from engine.explain.hotspots import HotInstruction, LayerHotspots, hottest
+from engine.explain.types import Part
+from engine.timing.counterfactual import Counterfactual, Outcome, WhatIf, what_if_of
+from engine.timing.mechanism import Mechanism
+from engine.timing.retime import Retiming
+from engine.timing.shapley import Gap, split_gap
+from engine.timing.sweep import Step, SweepPoint, sweep_of
+
+BLOCKS_PER_LAYER = 3
+"""Hottest blocks kept per layer."""
+
+
+class Gain(Part):
+    """What one mechanism, idealised alone, would bring in a region or in the run: real minus ideal, warm.
+
+    The intervals hold the gains with all figures at their values, their low and their high ends. ``share_cycles`` is the
+    mechanism's Shapley share of the gap to the ideal machine; null for a mechanism that is no part of that machine.
+    """
+
+    mechanism: Mechanism
+    cycles: int = Field(description="cycles that are left with it ideal")
+    latency_ms: float = Field(description="the time of these cycles")
+    gain_cycles: int
+    gain_cycles_interval: tuple[int, int]
+    gain_ms: float
+    gain_ms_interval: tuple[float, float]
+    share_cycles: int | None
+    share_cycles_interval: tuple[int, int] | None
+
+
+class Gains(Part):
+    """A region, or the run (named like its model): every mechanism alone, in the enum's order, and the ideal machine.
+
+    ``cycles - ideal_cycles`` is the gap; the shares in ``gains`` sum to it exactly, the gains do not.
+    """
+
+    name: str
+    cycles: int
+    ideal_cycles: int
+    gains: tuple[Gain, ...]
+
+    @property
+    def gap_cycles(self) -> int:
+        """What the ideal machine would save."""
+        return self.cycles - self.ideal_cycles
+
+    @property
+    def best(self) -> Gain | None:
+        """The single mechanism with the largest gain in cycles at this clock; None where none gains anything."""
+        found = max((g for g in self.gains if g.mechanism is not Mechanism.DOUBLE_CLOCK), key=lambda g: g.gain_cycles)
+        return found if found.gain_cycles > 0 else None
+
+
+class ClockPoint(Part):
+    """The run at another clock of the board's ladder, warm; see ``engine.timing.sweep.SweepPoint``.
+
+    ``saving`` is the share of latency saved against the fastest lower clock, ``step`` what that means.
+    """
+
+    clock_mhz: float
+    wait_states: int = Field(description="in bus cycles")
+    bus_ratio: int = Field(description="core cycles per bus cycle")
+    cycles: int
+    latency_ms: float
+    latency_ms_interval: tuple[float, float]
+    saving: float
+    step: Step
+
+
+class BlockCode(Part):
+    """The instructions of a hot block; layers that share a kernel share it."""
+
+    address: int
+    disassembly: tuple[HotInstruction, ...]
+
+
+class StackRow(Part):
+    """One stack of frames: indices into ``Analysis.frames``, outermost first, and the cycles of the innermost."""
+
+    frames: tuple[int, ...]
+    cycles: int
+
+
+class Analysis(Part):
+    """All of it for one run. ``key`` says what it was made from: an analysis with another key is out of date."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    id: str = Field(description="of the run")
+    key: str
+    clock_mhz: float
+    run: Gains
+    regions: tuple[Gains, ...] = Field(description="layers in order, the glue last")
+    clocks: tuple[ClockPoint, ...]
+    hot: tuple[LayerHotspots, ...] = Field(description="like `regions`; the instructions are in `code`")
+    code: tuple[BlockCode, ...]
+    frames: tuple[Frame, ...]
+    stacks: tuple[StackRow, ...] = Field(description="their cycles sum to the run's")
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """The stacks as ``engine.explain.flame`` reads them."""
+        return tuple(Sample(tuple(self.frames[i] for i in row.frames), row.cycles) for row in self.stacks)
+
+    def code_of(self, address: int) -> tuple[HotInstruction, ...]:
+        """Instructions of a hot block."""
+        return next(c.disassembly for c in self.code if c.address == address)
+
+
+def analyse(run_id: str, key: str, retiming: Retiming, profile: RunProfile) -> Analysis:
+    """Ask everything of an executed run; both arguments are of the same run at the same clock."""
+    names = tuple(region.name for region in profile.regions)
+    run, regions = gains_of(retiming, profile.model, names)
+    hot = hottest(profile, BLOCKS_PER_LAYER)
+    code = {block.address: block.disassembly for layer in hot for block in layer.blocks}
+    frames: dict[Frame, int] = {}
+    stacks = tuple(
+        StackRow(frames=tuple(frames.setdefault(f, len(frames)) for f in s.frames), cycles=s.cycles)
+        for s in samples(profile)
+    )
+    return Analysis(
+        id=run_id,
+        key=key,
+        clock_mhz=retiming.clock_mhz,
+        run=run,
+        regions=regions,
+        clocks=clock_points(sweep_of(retiming)),
+        hot=tuple(_without_code(layer) for layer in hot),
+        code=tuple(BlockCode(address=a, disassembly=d) for a, d in sorted(code.items())),
+        frames=tuple(frames),
+        stacks=stacks,
+    )
+
+
+def gains_of(retiming: Retiming, run_name: str, names: Sequence[str]) -> tuple[Gains, tuple[Gains, ...]]:
+    """The run and its regions (``names``: layers in order, the glue last) with every mechanism ideal alone, and all together."""
+    asked, gap = what_if_of(retiming), split_gap(retiming)
+
+    def region(index: int, name: str, split: Gap) -> Gains:
+        return _gains(name, asked, lambda c: c.regions[index], split)
+
+    regions = tuple(region(i, name, split) for i, (name, split) in enumerate(zip(names, gap.regions, strict=True)))
+    return _gains(run_name, asked, lambda c: c.run, gap.run), regions
+
+
+def clock_points(points: Sequence[SweepPoint]) -> tuple[ClockPoint, ...]:
+    """A clock sweep as it is kept."""
+    return tuple(
+        ClockPoint(
+            clock_mhz=p.clock_mhz,
+            wait_states=p.wait_states,
+            bus_ratio=p.bus_ratio,
+            cycles=p.cycles,
+            latency_ms=p.latency_ms,
+            latency_ms_interval=p.latency_ms_interval,
+            saving=p.saving,
+            step=p.step,
+        )
+        for p in points
+    )
+
+
+def _gains(name: str, asked: WhatIf, pick: Callable[[Counterfactual], Outcome], gap: Gap) -> Gains:
+    shares = {s.mechanism: s for s in gap.shares}
+    gains = []
+    for counterfactual in asked.alone:
+        (mechanism,) = counterfactual.mechanisms
+        outcome, share = pick(counterfactual), shares.get(mechanism)
+        gains.append(
+            Gain(
+                mechanism=mechanism,
+                cycles=outcome.cycles,
+                latency_ms=outcome.latency_ms,
+                gain_cycles=outcome.gain_cycles,
+                gain_cycles_interval=outcome.gain_cycles_interval,
+                gain_ms=outcome.gain_ms,
+                gain_ms_interval=outcome.gain_ms_interval,
+                share_cycles=share.cycles if share else None,
+                share_cycles_interval=share.interval if share else None,
+            )
+        )
+    return Gains(
+        name=name, cycles=pick(asked.real).cycles, ideal_cycles=pick(asked.together).cycles, gains=tuple(gains)
+    )
+
+
+def _without_code(layer: LayerHotspots) -> LayerHotspots:
+    return layer.model_copy(update={"blocks": tuple(b.model_copy(update={"disassembly": ()}) for b in layer.blocks)})

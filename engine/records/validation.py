@@ -1,0 +1,121 @@
+"""Published results beside our runs of the same models, and the file in which the last validation is kept.
+
+Version history of ``schema``: 1 (2026-11) first version.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.errors import RecordError
+from engine.records.store import write_atomically
+
+
+class Use(StrEnum):
+    """What a published row is good for."""
+
+    EXACT = "exact"
+    BOUND = "bound"
+    REPORT = "report"
+
+
+class BoundSide(StrEnum):
+    """On which side of the published latency the simulation must lie."""
+
+    SIMULATED_AT_MOST = "simulated_at_most"
+    SIMULATED_AT_LEAST = "simulated_at_least"
+
+
+class Point(BaseModel):
+    """One published row beside our run of it.
+
+    ``error`` is simulated / published - 1 (0.05 is +5 %). ``holds``: for a bound, whether the simulation lies on the side it
+    must; else whether the published latency lies within the simulated interval. Null where there is no run: ``notes`` say why.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    board: str
+    model: str
+    framework: str
+    kernels: str
+    kernels_version: str | None
+    compiler: str
+    opt: str
+    lowering: str
+    clock_mhz: float
+    published_ms: float
+    simulated_ms: float | None
+    error: float | None
+    interval_ms: tuple[float, float] | None
+    published_uj: float | None
+    energy_uj: float | None
+    use: Use
+    bound_side: BoundSide | None
+    holds: bool | None
+    run_id: str | None
+    source: str
+    notes: tuple[str, ...]
+
+
+class Validation(BaseModel):
+    """All points; ``mape`` and ``worst`` (largest absolute error) are over the exact points that could be run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    points: tuple[Point, ...]
+    mape: float | None
+    worst: float | None
+
+    @property
+    def bounds_hold(self) -> bool:
+        """Whether every bound that could be run holds."""
+        return all(p.holds is not False for p in self.points if p.use is Use.BOUND)
+
+
+class KeptValidation(BaseModel):
+    """A validation with what made it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    compiler: str | None = Field(description="what overruled the compiler of every row; null: each row's own")
+    compiler_versions: tuple[str, ...] = Field(description="of all compilers that built a point")
+    engine_version: str
+    validation: Validation
+
+
+class Validations(BaseModel):
+    """Content of ``measurements/validation.json``: one result per compiler, each row's own first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    results: tuple[KeptValidation, ...] = ()
+
+    def with_result(self, result: KeptValidation) -> Validations:
+        """The same with one compiler's result replaced or added."""
+        others = [r for r in self.results if r.compiler != result.compiler]
+        return Validations(results=tuple(sorted((*others, result), key=lambda r: r.compiler or "")))
+
+
+def read_validations(path: Path) -> Validations:
+    """The kept results; none where there is no file. Raises RecordError for a file that is not valid."""
+    try:
+        return Validations.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Validations()
+    except (OSError, ValidationError) as error:
+        raise RecordError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}", hint="make it again: `whycycles validate --update`"
+        ) from None
+
+
+def write_validations(validations: Validations, path: Path) -> None:
+    """Write the kept results: fixed key order, one value per line, newline at the end."""
+    plain = validations.model_dump(mode="json", by_alias=True)
+    write_atomically(path, (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode())

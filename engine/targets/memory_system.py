@@ -1,0 +1,115 @@
+"""A board's caches and buffers as records of the state that the native hooks work on; see ``cache_sim`` for the model."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.catalog.board import Board, Cache, FlashInterface, Memory, MemoryKind
+from engine.targets import layout as at
+
+_WORD_SHIFT = 2
+_REPLACEMENT = {"lru": 0, "round_robin": 1, "random": 2}
+
+
+def _buffer(width: int) -> Cache:
+    return Cache(bytes=width, line_bytes=width, ways=1, inferred="a buffer as wide as one read")
+
+
+def front_of(memory: Memory, flash: FlashInterface) -> tuple[Cache | None, Cache | None]:
+    """The caches in front of a memory for fetches and for data."""
+    data = flash.icache if flash.unified else flash.dcache
+    if memory.kind is MemoryKind.FLASH:
+        return flash.icache, data
+    fetch = flash.icache
+    return (
+        fetch if fetch is not None and memory.name in fetch.also_serves else None,
+        data if data is not None and memory.name in data.also_serves else None,
+    )
+
+
+class MemorySystem:
+    """Streams, caches and (empty) tags of a board, to be placed at index ``base`` of a state."""
+
+    def __init__(self, base: int) -> None:
+        self._base = base
+        self._words: list[int] = []
+        self._records: list[int] = []
+        self.by_memory: tuple[tuple[int, int], ...] = ()
+        self._caches: dict[str, int] = {}  # by name: caches and buffers
+
+    @staticmethod
+    def of(board: Board, base: int) -> MemorySystem:
+        """The streams of all memories of a board: ``by_memory``, in the board's order."""
+        system = MemorySystem(base)
+        system.by_memory = tuple(system.streams(m, board.flash) for m in board.memories)
+        return system
+
+    def build(self) -> NDArray[np.int64]:
+        """All of them."""
+        return np.array(self._words, np.int64)
+
+    def streams(self, memory: Memory, flash: FlashInterface) -> tuple[int, int]:
+        """Indices of the fetch and of the data stream of a memory; data: 0 where nothing is in front of it."""
+        fetch, data = front_of(memory, flash)
+        if memory.kind is MemoryKind.FLASH:
+            width = int(flash.width_bytes.value)
+            # without a cache, a buffer as wide as one read
+            return (
+                self.stream(fetch or _buffer(width), "code" if fetch is None else "icache"),
+                self.stream(
+                    data or _buffer(width), "data" if data is None else "icache" if flash.unified else "dcache"
+                ),
+            )
+        code = self.stream(fetch, "icache") if fetch else self._add_stream(_WORD_SHIFT, 0)
+        return code, self.stream(data, "icache" if flash.unified else "dcache") if data else 0
+
+    def stream(self, cache: Cache, name: str) -> int:
+        """Index of a new stream behind a cache; streams that give one name share the cache."""
+        known = self._caches.get(name)
+        if known is None:
+            known = self._caches[name] = self._add_cache(cache)
+        return self._add_stream(cache.line_bytes.bit_length() - 1, known)
+
+    def _add_stream(self, shift: int, cache: int) -> int:
+        record = [0] * at.STREAM
+        record[at.S_LAST], record[at.S_SHIFT], record[at.S_CACHE] = -1, shift, cache
+        return self._add(record)
+
+    def _add_cache(self, cache: Cache) -> int:
+        sets = cache.bytes // (cache.line_bytes * cache.ways)
+        record = [0] * at.CACHE
+        record[at.C_SETS], record[at.C_WAYS] = sets, cache.ways
+        record[at.C_MASK] = sets - 1 if sets & (sets - 1) == 0 else -1
+        record[at.C_REPLACE] = _REPLACEMENT[cache.replacement]
+        record[at.C_WRITE_BACK] = int(cache.policy == "write_back")
+        record[at.C_RNG], record[at.C_EVICTED] = 0xACE1, -1
+        lines = sets * cache.ways
+        guesses = 1 << (2 * lines - 1).bit_length()
+        tags = self._base + len(self._words) + at.CACHE
+        record[at.C_TAGS], record[at.C_STAMPS] = tags, tags + lines
+        record[at.C_GUESS], record[at.C_GUESS_MASK] = tags + 2 * lines, guesses - 1
+        self._records.append(len(self._words))
+        return self._add(record + [-1] * lines + [0] * (lines + guesses))
+
+    def remembered(self, words: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What streams and caches of a state's part remember, comparable: equal results have an equal future."""
+        parts = []
+        end = 0
+        for first in self._records:
+            parts.append(words[end:first])
+            sets, ways = int(words[first + at.C_SETS]), int(words[first + at.C_WAYS])
+            lines = sets * ways
+            parts.append(words[first + at.C_RNG : first + at.C_RNG + 1])
+            tags, stamps = words[first + at.CACHE :][: 2 * lines].reshape(2, sets, ways)
+            if words[first + at.C_REPLACE] != _REPLACEMENT["random"]:
+                # neither the times nor the places matter, only the order
+                tags = np.take_along_axis(tags, stamps.argsort(axis=1, kind="stable"), axis=1)
+            parts.append(tags.ravel())
+            end = first + at.CACHE + 2 * lines + int(words[first + at.C_GUESS_MASK]) + 1
+        return np.concatenate([*parts, words[end:]])
+
+    def _add(self, words: list[int]) -> int:
+        index = self._base + len(self._words)
+        self._words += words
+        return index

@@ -1,0 +1,114 @@
+"""One figure at a time at the ends of its interval: by hand, and equal to timing the changed description from scratch."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from engine.catalog.assumptions import uncertain
+from engine.catalog.board import Board
+from engine.catalog.core import Core
+from engine.catalog.figure import Figure
+from engine.catalog.load import list_boards, load_board, load_core
+from engine.catalog.walk import figures, with_figure
+from engine.errors import UsageError
+from engine.targets.types import MemoryEvents, MemoryProfile
+from engine.timing.sensitivity import Sensitivities, Sensitivity, sensitivity
+from engine.timing.timing import time_execution
+from tests.timing import events
+from tests.timing.test_counterfactual import SEEN, Ingredients, ingredients
+from tests.timing.test_timing import BLOCKS, EDGES, NO_MEMORY, execution, firmware, profile
+
+
+def asked(board: Board, memory: MemoryProfile = NO_MEMORY) -> Sensitivities:
+    return sensitivity(
+        BLOCKS, execution(profile(EDGES), memory), firmware(2), board, load_core(board.core), board.default_clock_mhz
+    )
+
+
+def of(found: Sensitivities, key: str) -> Sensitivity:
+    (one,) = (s for s in found.figures if s.assumption.key == key)
+    return one
+
+
+def effects(found: Sensitivities, key: str) -> tuple[int, int]:
+    one = of(found, key)
+    assert (one.low_cycles, one.high_cycles) == (
+        found.cycles + one.low_effect_cycles,
+        found.cycles + one.high_effect_cycles,
+    )
+    return one.low_effect_cycles, one.high_effect_cycles
+
+
+def test_core_figures_by_hand() -> None:
+    found = asked(load_board("nucleo-l4r5zi"))
+    assert effects(found, "core.issue.divide") == (-5, 5)  # one sdiv: 7, from 2 to 12
+    assert effects(found, "core.branch.direct") == (0, 9)  # nine taken bne
+    assert effects(found, "core.latency.fp") == (0, 0)  # no FP instruction was executed
+    largest = [s.largest for s in found.figures]
+    assert largest == sorted(largest, reverse=True)
+
+
+def test_memory_figures_by_hand() -> None:
+    board = load_board("nucleo-l4r5zi")
+    slow = Figure(value=1, low=0, high=4, inferred="test")
+    ram = next(m for m in board.memories if m.kind.value == "sram")
+    memories = tuple(m.model_copy(update={"wait_states": slow}) if m == ram else m for m in board.memories)
+    flash = board.flash.model_copy(update={"miss_extra_cycles": Figure(value=2, low=1, high=5, source="test")})
+    board = board.model_copy(update={"memories": memories, "flash": flash})
+    memory = events.memory(MemoryEvents(1, ram.name, 10, 40, 5, 20), events.flash(0, 100, 0, 10, 30, 5, 6))
+    found = asked(board, memory)
+    assert effects(found, f"board.memories.{ram.name}.wait_states") == (-15, 45)
+    assert effects(found, "board.flash.miss_extra_cycles") == (-21, 63)
+    assert of(found, "board.flash.miss_extra_cycles").assumption.reason == "test"
+
+
+def test_overlap_is_what_a_prefetcher_hides() -> None:
+    board = load_board("nucleo-l4r5zi")
+    assert board.flash.prefetch
+    memory = events.memory(events.flash(0, 10, 10, 0, 0, 0, 0))
+    # region 0 spends 52 + 9 cycles on 10 lines: of 5 wait states 6.1 cycles hide all
+    found = asked(board, memory)
+    assert effects(found, "timing.overlap") == (0, 50)
+    assert of(found, "timing.overlap").assumption.value is None
+    assert effects(asked(board, SEEN), "timing.overlap") == (0, 0)
+
+
+@pytest.mark.parametrize("board", list_boards(), ids=lambda b: b.name)
+def test_all_that_is_uncertain_is_asked_once(board: Board) -> None:
+    core = load_core(board.core)
+    keys = [s.assumption.key for s in asked(board).figures]
+    assert len(set(keys)) == len(keys)
+    assert set(keys) == {a.key for a in uncertain(board, core)} | {"timing.overlap"}
+    wide = {f"core.{k}" for k, f in core.figures() if f.lowest < f.highest}
+    assert {k for k in keys if k.startswith("core.")} == wide
+    assert not any("price" in k or "current" in k for k in keys)
+
+
+def test_a_clock_off_the_ladder_is_refused() -> None:
+    board = load_board("nucleo-l4r5zi")
+    with pytest.raises(UsageError, match="cannot run at"):
+        sensitivity(BLOCKS, execution(profile(EDGES), NO_MEMORY), firmware(2), board, load_core("cortex-m4"), 121)
+
+
+def changed(board: Board, core: Core, key: str, value: float | int) -> tuple[Board, Core]:
+    sure = {"value": value, "low": None, "high": None}
+    room, _, rest = key.partition(".")
+    if room == "board":
+        return with_figure(board, rest, dict(figures(board))[rest].model_copy(update=sure)), core
+    return board, with_figure(core, rest, dict(core.figures())[rest].model_copy(update=sure))
+
+
+@settings(max_examples=25, deadline=None)
+@given(ingredients())
+def test_every_effect_is_that_of_a_run_timed_from_scratch(made: Ingredients) -> None:
+    blocks, executed, built, board, core, clock = made
+    found = sensitivity(*made)
+    assert found.cycles == time_execution(*made).warm_cycles
+    for s in found.figures:
+        a = s.assumption
+        if a.low is None or a.high is None:
+            continue
+        for value, cycles in ((a.low, s.low_cycles), (a.high, s.high_cycles)):
+            other_board, other_core = changed(board, core, a.key, value)
+            assert time_execution(blocks, executed, built, other_board, other_core, clock).warm_cycles == cycles
