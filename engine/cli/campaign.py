@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import click
 
 from engine.catalog.campaign import load_campaign
 from engine.cli.shell import json_option, progress_console
-from engine.errors import CheckFailedError
+from engine.errors import CheckFailedError, WhycyclesError
 
 _SHOWN = 10
 
@@ -48,6 +49,7 @@ def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
             raise CheckFailedError(
                 f"stopped: {len(results)} of {total} runs are kept", hint="the same command continues where it stopped"
             ) from None
+    changed_ceilings = _ceilings(matrix.boards, update=update)
     failed = [r for r in results if r.outcome is Outcome.FAILED]
     different = [r for r in results if r.differences and not update]
     if as_json:
@@ -71,6 +73,30 @@ def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
             f"{len(different)} of {total} runs differ from their committed records",
             hint=f"if the change is meant, run `whycycles campaign {name} --update` and commit measurements/",
         )
+    if changed_ceilings:
+        raise CheckFailedError(
+            f"ceilings differ from the committed ones: {', '.join(changed_ceilings)}",
+            hint=f"if the change is meant, run `whycycles campaign {name} --update` and commit measurements/",
+        )
+
+
+def _ceilings(boards: Sequence[str], *, update: bool) -> list[str]:
+    """Measure the ceilings of a campaign's boards where something changed; names of those that are not the committed ones."""
+    from engine.pipeline.ceilings import ceilings_of_board, different_from_committed, update_committed
+
+    changed = []
+    for board in boards:
+        try:
+            found = ceilings_of_board(board)
+        except WhycyclesError as error:
+            # the runs count without: their roofline falls back to the core's table
+            click.echo(f"no ceilings of {board}: {error.message}", err=True)
+            continue
+        if update:
+            update_committed(found)
+        elif different_from_committed(found):
+            changed.append(found.id)
+    return changed
 
 
 def _line(result: object, done: int, total: int) -> str:

@@ -7,6 +7,7 @@ import click
 from engine import __version__
 from engine.cli.campaign import campaign
 from engine.cli.catalogue import boards, models
+from engine.cli.ceilings import ceilings
 from engine.cli.compare import compare
 from engine.cli.doctor import doctor
 from engine.cli.explain import explain
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (doctor, models, boards, run, explain, compare, whatif, campaign, record, validate, site):
+for command in (doctor, models, boards, run, explain, compare, whatif, ceilings, campaign, record, validate, site):
     main.add_command(command)

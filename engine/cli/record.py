@@ -20,8 +20,9 @@ def record() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @json_option
 def check(path: Path, as_json: bool) -> None:
-    """Validate a record, or every record below a folder, against the schema and its own sums."""
+    """Validate a record (or ceilings), or every one below a folder, against the schema and its own sums."""
     from engine.pipeline.local import validations_path
+    from engine.records.ceilings import ceilings_problems
     from engine.records.store import problems_of
 
     # the kept validation lies among the records, but is none
@@ -30,7 +31,10 @@ def check(path: Path, as_json: bool) -> None:
         raise UsageError(
             f"there is no record below {path}", hint="records are JSON files, such as measurements/simulated/"
         )
-    found = {p: problems_of(p) for p in paths}
+    found: dict[Path, tuple[str, ...]] = {}
+    for p in paths:
+        of_ceilings = ceilings_problems(p)
+        found[p] = problems_of(p) if of_ceilings is None else of_ceilings
     wrong = {p: problems for p, problems in found.items() if problems}
     if as_json:
         rows = [{"path": str(p), "valid": not problems, "problems": list(problems)} for p, problems in found.items()]

@@ -32,6 +32,7 @@ def build(out: Path) -> None:
             out,
             boards=found.boards,
             models=found.models,
+            ceilings=found.ceilings,
             analyses=found.analyses,
             validations=found.validations,
             progress=status.update,

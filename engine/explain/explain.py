@@ -9,6 +9,7 @@ from engine.explain.bars import whole_percents
 from engine.explain.bottleneck import Bottleneck
 from engine.explain.facts import Facts, layer_facts, ratio, run_facts, shifted_stacks
 from engine.explain.hardware import Hardware, hardware_of
+from engine.explain.measured_roofs import measured_roofs
 from engine.explain.phrases import phrases_of
 from engine.explain.roofline import Ceilings, ceilings_of, point_of
 from engine.explain.rules import Diagnosis, Firing, diagnose
@@ -50,7 +51,7 @@ def explain_run(record: RunRecord, hardware: Hardware | None = None) -> Explanat
     ``notes`` say so. Raises nothing for any valid record.
     """
     known = hardware_of(record) if hardware is None else hardware
-    ceilings = ceilings_of(known.core) if known.core is not None else None
+    ceilings = _ceilings(known, record)
     layers = tuple(
         _explain_layer(x, ratio(x.cycles, record.cycles.warm), record.clock_mhz, known.board, ceilings)
         for x in record.layers
@@ -111,6 +112,20 @@ def bound_by(explained: LayerExplanation | Explanation) -> str:
     """Class and rule in few words: "compute-bound: overhead instructions" (the class alone where its name says it all)."""
     said = explained.rules[-1] if len(explained.rules) > 2 else None
     return f"{explained.verdict_label}: {said.title.lower()}" if said is not None else explained.verdict_label
+
+
+def _ceilings(known: Hardware, record: RunRecord) -> Ceilings | None:
+    """Measured roofs where they bound this run, else those of the core's table."""
+    if known.core is None:
+        return None
+    figures = " with the figures that were set" if record.overrides else ""
+    why = f"no micro-benchmarks of this board{figures} at {record.clock_mhz:g} MHz are known"
+    if known.measured is not None and known.board is not None:
+        roofs = measured_roofs(known.measured, known.board, record.placement)
+        if isinstance(roofs, Ceilings):
+            return roofs
+        why = roofs
+    return ceilings_of(known.core, why)
 
 
 def _explain_layer(

@@ -9,16 +9,21 @@ from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, core_sha256, load_board, load_core
 from engine.catalog.overrides import override_board, override_core, parse_override
 from engine.errors import CatalogError, UsageError
+from engine.records.ceilings import MeasuredCeilings, committed_ceilings
 from engine.records.run import RunRecord
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """What explaining needs beyond the record. ``notes`` say what is missing and why."""
+    """What explaining needs beyond the record. ``measured``: ceilings of this board and core at the record's clock, if known.
+
+    ``notes`` say what is missing and why.
+    """
 
     board: Board | None
     core: Core | None
     notes: tuple[str, ...] = ()
+    measured: MeasuredCeilings | None = None
 
 
 def board_as_run(board: Board, record: RunRecord) -> Board | None:
@@ -61,4 +66,8 @@ def hardware_of(record: RunRecord) -> Hardware:
             notes.append(f"the catalogue's {record.core} is not the table this run was made with: no roofline")
     except (UsageError, CatalogError):
         notes.append(f"the catalogue does not describe {record.core}: no roofline")
-    return Hardware(board, core, tuple(notes))
+    made = record.provenance
+    measured = None
+    if board is not None and core is not None:
+        measured = committed_ceilings(board.name, record.clock_mhz, made.board_sha256, made.core_sha256)
+    return Hardware(board, core, tuple(notes), measured)

@@ -1,7 +1,8 @@
-"""Roofline: how near a layer comes to what the core's multiplier and its data port allow.
+"""Roofline: how near a layer comes to what the core multiplies and what its memories deliver, at most.
 
 Operations are 2 per MAC. The x axis is *counted* intensity: operations per byte that the core really loaded and stored, so
-that the sloped roof is the core's data port. (A record's ``arithmetic_intensity`` counts every tensor byte once instead.)
+that the sloped roofs are bandwidths. (A record's ``arithmetic_intensity`` counts every tensor byte once instead.) Roofs are measured by
+micro-benchmarks where they are known (``engine.explain.measured_roofs``), else derived from the core's table.
 """
 
 from __future__ import annotations
@@ -35,17 +36,31 @@ class Ceiling(BaseModel):
 
 
 class Ceilings(BaseModel):
-    """Both roofs of a core. ``ridge_ops_per_byte`` is the intensity where they meet."""
+    """The roofs of a core on a board.
+
+    ``flash`` and ``ram`` bound the bytes of constants and of all other data; derived from a core's table both are its data port. ``below``:
+    what is slower and bounds no layer, because another instruction or a cache does better. ``ridge_ops_per_byte``: the
+    intensity where the faster of the two meets ``compute``. ``origin``: where the roofs come from, as a sentence.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     compute: Ceiling
-    port: Ceiling
+    flash: Ceiling
+    ram: Ceiling
+    below: tuple[Ceiling, ...] = ()
+    measured: bool
+    origin: str
     ridge_ops_per_byte: float
+
+    @property
+    def slopes(self) -> tuple[Ceiling, ...]:
+        """The sloped roofs, each once, the highest first."""
+        return tuple(dict.fromkeys(sorted((self.flash, self.ram), key=lambda c: -c.value)))
 
 
 class RooflinePoint(BaseModel):
-    """A layer under the roofs. ``roof`` is the lower one at its intensity, ``of_roof`` achieved / attainable (1.0: on it)."""
+    """A layer under the roofs. ``roof`` is the one that bounds it, ``of_roof`` achieved / attainable (1.0: on it)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,8 +74,8 @@ class RooflinePoint(BaseModel):
     basis: str
 
 
-def ceilings_of(core: Core) -> Ceilings | None:
-    """The roofs of a core, from its pipeline table.
+def ceilings_of(core: Core, why: str = "") -> Ceilings | None:
+    """The roofs of a core, from its pipeline table; ``why`` ends the sentence that says so.
 
     None for a core with vector MACs (their beat timing is not in the table) and for a table that gives 0 cycles for what
     bounds a roof.
@@ -69,19 +84,34 @@ def ceilings_of(core: Core) -> Ceilings | None:
     if core.mve or any(f.lowest <= 0 for f in bounding):
         return None
     compute, port = _compute(core), _port(core)
-    return Ceilings(compute=compute, port=port, ridge_ops_per_byte=compute.value / port.value)
+    return Ceilings(
+        compute=compute,
+        flash=port,
+        ram=port,
+        measured=False,
+        origin=f"Roofs derived from the core's table{f': {why}' if why else ''}.",
+        ridge_ops_per_byte=compute.value / port.value,
+    )
 
 
 def point_of(layer: Layer, clock_mhz: float, ceilings: Ceilings) -> RooflinePoint | None:
-    """Where a layer lies; None for one without MACs, without cycles or without data accesses."""
+    """Where a layer lies; None for one without MACs, without cycles or without data accesses.
+
+    Attainable is the lower of ``compute`` and ops / (flash bytes / flash + other bytes / ram); the slope named is the one that
+    takes more of that time.
+    """
     c = layer.counters
     ops = OPS_PER_MAC * layer.macs
-    intensity = ratio(ops, c.flash_read_bytes + c.ram_read_bytes + c.ram_write_bytes)
+    ram_bytes = c.ram_read_bytes + c.ram_write_bytes
+    intensity = ratio(ops, c.flash_read_bytes + ram_bytes)
     achieved = ratio(ops, layer.cycles)
     if not intensity or not achieved:
         return None
-    sloped = intensity * ceilings.port.value
-    roof = ceilings.compute if ceilings.compute.value <= sloped else ceilings.port
+    # one port moves all bytes, so the times add up
+    moving = (c.flash_read_bytes / ceilings.flash.value, ram_bytes / ceilings.ram.value)
+    sloped = ops / sum(moving)
+    slope = ceilings.flash if moving[0] > moving[1] else ceilings.ram
+    roof = ceilings.compute if ceilings.compute.value <= sloped else slope
     attainable = min(ceilings.compute.value, sloped)
     return RooflinePoint(
         counted_intensity=intensity,

@@ -25,6 +25,7 @@ _KINDS = {
     ".wc_arena": "arena",
     ".stack": "stack",
 }
+_BUFFERS = ".wc_bench_"
 _ALWAYS_RAM = ("data", "bss", "arena", "stack")
 
 
@@ -52,12 +53,14 @@ def read_image(elf: Path, board: Board) -> Image:
                 size, address = int(section["sh_size"]), int(section["sh_addr"])
                 if not section["sh_flags"] & _SHF_ALLOC or not size:
                     continue
+                stored = section["sh_type"] != "SHT_NOBITS"
                 kind = _KINDS.get(section.name)
+                if section.name.startswith(_BUFFERS):
+                    kind = "constants" if stored else "bss"
                 if kind is None:
                     raise BuildError(
                         f"the linker placed an unexpected section '{section.name}'", hint="report this as a bug"
                     )
-                stored = section["sh_type"] != "SHT_NOBITS"
                 moved = any(s.section_in_segment(section) and s["p_paddr"] != s["p_vaddr"] for s in loads) and stored
                 sections.append(Section(section.name, kind, _memory_at(board, address), address, size))
                 flash += size if stored else 0

@@ -16,9 +16,14 @@ from engine.paths import FIRMWARE_DIR
 
 def firmware_key(graph: Graph, wanted: tuple[object, ...]) -> str:
     """Hex digest over the graph's content (not the hash it carries), the options, and this package's own sources."""
+    return content_key(wanted, graph)
+
+
+def content_key(*parts: object) -> str:
+    """Hex digest over anything's content and this package's own sources."""
     digest = hashlib.sha256()
-    _feed(digest, wanted)
-    _feed(digest, graph)
+    for part in parts:
+        _feed(digest, part)
     digest.update(_own_digest().encode())
     return digest.hexdigest()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,12 @@ class _Copied:
     section: str
 
 
+@dataclass(frozen=True)
+class _Buffers:
+    memory: str
+    constant: bool
+
+
 def boot_memory(board: Board) -> Memory:
     """Where the image is stored and reset begins: the code's memory if it is flash, else the first flash, else the code's."""
     code = board.memory(board.placement.code)
@@ -40,8 +46,8 @@ def boot_memory(board: Board) -> Memory:
     return next((m for m in board.memories if m.kind is MemoryKind.FLASH), code)
 
 
-def linker_script(board: Board, stack_bytes: int = STACK_BYTES) -> str:
-    """The linker script of a board, for lld and GNU ld alike.
+def linker_script(board: Board, stack_bytes: int = STACK_BYTES, buffers: Sequence[str] = ()) -> str:
+    """The linker script of a board, for lld and GNU ld alike. Each memory in ``buffers`` gets what is in its section .wc_bench.NAME.
 
     The vector table is at the start of the boot memory. Code or weights placed in another memory are stored in the boot memory and
     copied by the start-up. Constants other than weights stay in the boot memory.
@@ -65,6 +71,7 @@ def linker_script(board: Board, stack_bytes: int = STACK_BYTES) -> str:
         # GNU ld would otherwise let them follow .data's load address and count them against the boot memory
         own_lma=f" AT> {place.activations}" if away["activations"] else "",
         stack_bytes=stack_bytes,
+        buffers=[_Buffers(m.name, m.kind is MemoryKind.FLASH) for m in board.memories if m.name in buffers],
     )
 
 
@@ -77,6 +84,7 @@ def link(
     *,
     stack_bytes: int = STACK_BYTES,
     needs: Mapping[str, int] | None = None,
+    buffers: Sequence[str] = (),
 ) -> None:
     """Link objects to a board's memory map.
 
@@ -86,7 +94,7 @@ def link(
     """
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         script = Path(folder) / "link.ld"
-        script.write_text(linker_script(board, stack_bytes), encoding="utf-8")
+        script.write_text(linker_script(board, stack_bytes, buffers), encoding="utf-8")
         command = toolchain.link_command(objects, script, cpu, out)
         done = run(command, what=f"linking for {board.name}", cwd=Path(folder))
     if done.returncode == 0:

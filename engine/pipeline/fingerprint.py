@@ -10,10 +10,11 @@ from pathlib import Path
 
 import engine
 from engine.catalog.board import Board
+from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, core_sha256
 from engine.firmware.cmsis_nn import find_cmsis_nn
 from engine.firmware.toolchain import toolchain
-from engine.firmware.types import Firmware, KernelLibrary
+from engine.firmware.types import CompilerName, Firmware, KernelLibrary
 from engine.paths import FIRMWARE_DIR
 from engine.pipeline.settings import ResolvedRun
 
@@ -32,6 +33,19 @@ def fingerprint(run: ResolvedRun) -> str:
         "code": _code_sha256(_ROOMS),
         "packages": {p: _version(p) for p in _PACKAGES},
         "kernels": _kernels_version(run),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def ceilings_fingerprint(board: Board, core: Core, clock_mhz: float) -> str:
+    """SHA-256 over everything the ceilings of a board depend on."""
+    parts = {
+        "board": board_sha256(board),
+        "core": core_sha256(core),
+        "clock_mhz": clock_mhz,
+        "compiler": toolchain(CompilerName.CLANG).version,
+        "code": _code_sha256(_ROOMS),
+        "packages": {p: _version(p) for p in _PACKAGES},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

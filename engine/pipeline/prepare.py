@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.catalog.board import Board
 from engine.counters.decode import Decoder
 from engine.counters.types import Block
 from engine.firmware.build import build
@@ -58,17 +59,17 @@ def prepare(run: ResolvedRun, progress: Progress = lambda _: None) -> Prepared:
     )  # fmt: skip
     inputs = make_inputs(graph, count=INPUTS)
     progress("executing")
-    execution = _execute(run, firmware, stimulus(firmware, inputs))
+    execution = execute(run.board, firmware, stimulus(firmware, inputs))
     decoder = Decoder.of(firmware)
     blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
     return Prepared(run, graph, model_cost(graph), firmware, inputs, execution, decoder, blocks)
 
 
-def _execute(run: ResolvedRun, firmware: Firmware, inputs: tuple[bytes, ...]) -> Execution:
-    """Execute, or read what the same ELF did on the same board with the same inputs before."""
-    key = execution_key(firmware, run.board, inputs)
+def execute(board: Board, firmware: Firmware, inputs: tuple[bytes, ...]) -> Execution:
+    """Execute, or read what the same ELF did on the same board with the same inputs before. Raises ExecutionError."""
+    key = execution_key(firmware, board, inputs)
     execution = load_execution(key)
     if execution is None:
-        execution = UnicornTarget(run.board).run(firmware, inputs)
+        execution = UnicornTarget(board).run(firmware, inputs)
         save_execution(key, execution)
     return execution

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.catalog.board import Board
-from engine.catalog.load import list_boards, load_board
+from engine.catalog.load import list_boards, load_board, load_core
 from engine.errors import WhycyclesError
 from engine.explain.analysis import Analysis
 from engine.models.cost import model_cost
 from engine.models.library import list_models
 from engine.models.reader import read_graph
+from engine.pipeline.ceilings import known_ceilings
 from engine.pipeline.fingerprint import fingerprint
 from engine.pipeline.keep import analysis_of
 from engine.pipeline.local import LocalRun, local_runs, runs_dir, simulated_dir, validations_path
 from engine.pipeline.prepare import Progress
 from engine.pipeline.rerun import settings_of
+from engine.records.ceilings import MeasuredCeilings, committed
 from engine.records.run import RunRecord
 from engine.records.store import read_records
 from engine.records.validation import Validations, read_validations
@@ -24,9 +27,10 @@ from engine.site.world import ModelInfo
 
 @dataclass(frozen=True, eq=False)
 class Publication:
-    """Records with the boards and the user's own models that they speak of; ``left_out`` says what is not shown and why.
+    """Records with the boards and the user's own models that they speak of, and what is known of those boards' ceilings.
 
-    ``analyses`` are of the records whose run was made on this machine by this version of the engine.
+    ``analyses`` are of the records whose run was made on this machine by this version of the engine. ``left_out`` says what is
+    not shown and why.
     """
 
     records: tuple[RunRecord, ...]
@@ -34,6 +38,7 @@ class Publication:
     validations: Validations
     boards: tuple[Board, ...]
     models: tuple[ModelInfo, ...]
+    ceilings: tuple[MeasuredCeilings, ...]
     left_out: tuple[str, ...]
 
 
@@ -42,18 +47,18 @@ def gather(progress: Progress = lambda _: None) -> Publication:
 
     An analysis that is missing or out of date is made anew from the stored execution of its run.
     """
-    committed = {r.id: r for r in read_records(simulated_dir())}
+    by_id = {r.id: r for r in read_records(simulated_dir())}
     boards = {b.name: b for b in list_boards()}
     models: dict[str, ModelInfo] = {}
-    records = list(committed.values())
+    records = list(by_id.values())
     analyses: list[Analysis] = []
     left_out: list[str] = []
     for run in local_runs():
         name = run.record.id
         reason = _why_not(run)
-        if name in committed:
+        if name in by_id:
             # the committed record is shown, so only an analysis of the same numbers may stand beside it
-            if not reason and run.record == committed[name]:
+            if not reason and run.record == by_id[name]:
                 analyses += _analysis(run, progress, left_out)
             continue
         if reason:
@@ -73,8 +78,21 @@ def gather(progress: Progress = lambda _: None) -> Publication:
         validations=read_validations(validations_path()),
         boards=tuple(boards.values()),
         models=tuple(models.values()),
+        ceilings=_ceilings(boards, records),
         left_out=tuple(left_out),
     )
+
+
+def _ceilings(boards: Mapping[str, Board], records: Sequence[RunRecord]) -> tuple[MeasuredCeilings, ...]:
+    """The committed ceilings, and what this machine knows of these boards at their own clocks and at those of the records."""
+    found = {c.id: c for c in committed()}
+    clocks = {(b.name, float(b.default_clock_mhz)) for b in boards.values()} | {(r.board, r.clock_mhz) for r in records}
+    for name, clock_mhz in sorted(clocks):
+        described = boards.get(name)
+        made = None if described is None else known_ceilings(described, load_core(described.core), clock_mhz)
+        if made is not None:
+            found[made.id] = made
+    return tuple(found.values())
 
 
 def _analysis(run: LocalRun, progress: Progress, left_out: list[str]) -> tuple[Analysis, ...]:

@@ -83,22 +83,35 @@ def resolve(settings: RunSettings) -> ResolvedRun:
             hint="use --kernels cmsis-nn, or leave --lowering out",
         )
     catalogued = load_board(settings.board)
-    _check_own_name(catalogued)
+    check_own_name(catalogued)
     table = load_core(catalogued.core)
     described, core = override(catalogued, table, overrides_of(settings))
     board = _place(described, settings.place)
-    clock_mhz = float(board.default_clock_mhz if settings.clock_mhz is None else settings.clock_mhz)
+    return ResolvedRun(
+        settings,
+        resolve_model(settings.model),
+        (catalogued, table),
+        described,
+        board,
+        core,
+        clock_of(board, settings.clock_mhz),
+    )
+
+
+def clock_of(board: Board, clock_mhz: float | None) -> float:
+    """The clock a board is asked to run at (None: its default), in MHz. Raises UsageError for one it does not have."""
+    clock = float(board.default_clock_mhz if clock_mhz is None else clock_mhz)
     # written so that NaN is refused too
-    if not 0 < clock_mhz <= board.max_clock_mhz.value:
+    if not 0 < clock <= board.max_clock_mhz.value:
         raise UsageError(
-            f"{board.name} does not run at {clock_mhz:g} MHz",
+            f"{board.name} does not run at {clock:g} MHz",
             hint=f"choose a clock above 0 and up to {board.max_clock_mhz.value:g} MHz",
         )
-    return ResolvedRun(settings, resolve_model(settings.model), (catalogued, table), described, board, core, clock_mhz)
+    return clock
 
 
-def _check_own_name(board: Board) -> None:
-    """A user's board must not pass for one of the catalogue."""
+def check_own_name(board: Board) -> None:
+    """A user's board must not pass for one of the catalogue. Raises UsageError."""
     for known in list_boards():
         if known.name == board.name and board_sha256(known) != board_sha256(board):
             raise UsageError(

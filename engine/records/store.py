@@ -28,11 +28,16 @@ def record_problems(text: str) -> tuple[str, ...]:
     try:
         RunRecord.model_validate_json(text)
     except ValidationError as error:
-        return tuple(
-            f"{'.'.join(str(p) for p in e['loc']) or 'record'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors(include_url=False, include_context=False)
-        )
+        return listed(error)
     return ()
+
+
+def listed(error: ValidationError) -> tuple[str, ...]:
+    """Everything that a validation refused, as lines of text."""
+    return tuple(
+        f"{'.'.join(str(p) for p in e['loc']) or 'record'}: {e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors(include_url=False, include_context=False)
+    )
 
 
 def problems_of(path: Path) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from engine import __version__
 from engine.errors import BuildError, UsageError
 from engine.paths import SITE_SRC_DIR, cache_dir
+from engine.records.ceilings import MeasuredCeilings, committed, dump_ceilings
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, write_atomically
 from engine.records.validation import Validations
@@ -78,6 +79,7 @@ def build_site(
     *,
     boards: Sequence[Board] | None = None,
     models: Sequence[ModelInfo] = (),
+    ceilings: Sequence[MeasuredCeilings] | None = None,
     analyses: Sequence[Analysis] = (),
     validations: Validations | None = None,
     notebooks: bool = True,
@@ -86,8 +88,9 @@ def build_site(
 ) -> SiteReport:
     """Build the website of ``records`` into ``out`` (replaced as a whole).
 
-    ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's; a run without one of the
-    ``analyses`` says so on its page, and so does the page of the ``validations`` without any. ``notebooks`` runs and shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
+    ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's; ``ceilings`` are the committed ones
+    unless given; a run without one of the ``analyses`` says so on its page, and so does the page of the ``validations`` without any.
+    ``notebooks`` runs and shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
     line per step.
 
     Raises UsageError if ``out`` holds something else than a site, RecordError for two records with one id, BuildError if
@@ -95,8 +98,9 @@ def build_site(
     """
     out = out.resolve()
     _check_replaceable(out)
+    measured = committed() if ceilings is None else ceilings
     kept = Validations() if validations is None else validations
-    key = _fingerprint(records, boards, models, analyses, kept, notebooks)
+    key = _fingerprint(records, boards, models, measured, analyses, kept, notebooks)
     previous = _stamp(out)
     if previous is not None and previous.inputs == key and footprint(out) == (previous.files, previous.bytes):
         return SiteReport(out, False, previous.pages, previous.charts, 0, previous.bytes)
@@ -111,6 +115,7 @@ def build_site(
         records,
         boards=boards,
         models=models,
+        ceilings=measured,
         analyses=analyses,
         validations=kept,
         notebooks=notebooks,
@@ -186,6 +191,7 @@ def _fingerprint(
     records: Sequence[RunRecord],
     boards: Sequence[Board] | None,
     models: Sequence[ModelInfo],
+    ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
     validations: Validations,
     notebooks: bool,
@@ -198,6 +204,8 @@ def _fingerprint(
     digest.update(validations.model_dump_json().encode())
     for board in boards or ():
         digest.update(board.model_dump_json().encode())
+    for made in ceilings:
+        digest.update(dump_ceilings(made).encode())
     for record in records:
         digest.update(dump_record(record).encode())
     return digest.hexdigest()

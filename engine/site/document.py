@@ -11,6 +11,7 @@ from engine.catalog.board import Board
 from engine.catalog.load import list_boards, list_cores
 from engine.explain.analysis import Analysis
 from engine.paths import SITE_SRC_DIR
+from engine.records.ceilings import MeasuredCeilings
 from engine.records.run import RunRecord
 from engine.records.validation import Validations
 from engine.site.card import known_models
@@ -35,6 +36,7 @@ def write_documents(
     *,
     boards: Sequence[Board] | None,
     models: Sequence[ModelInfo],
+    ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
     validations: Validations,
     notebooks: bool,
@@ -49,6 +51,7 @@ def write_documents(
         list_cores(),
         list(found.values()),
         __version__,
+        ceilings,
         analyses,
     )
     draughtsman = Draughtsman(docs, cache)

@@ -1,4 +1,4 @@
-"""The roofline of a run: achieved operations per cycle of each layer under the two roofs of its core."""
+"""The roofline of a run: achieved operations per cycle of each layer under the roofs of its core and memories."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from engine.explain.roofline import Ceilings, RooflinePoint
+from engine.explain.roofline import Ceiling, Ceilings, RooflinePoint
 from engine.site import palette
 from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
 from engine.site.text import significant
@@ -19,14 +19,14 @@ def roofline_chart(points: Sequence[tuple[str, str, RooflinePoint]], ceilings: C
     xs = [p.counted_intensity for _, _, p in points]
     left, right = min(xs) / 2, max([*xs, ridge]) * 2
     left = min(left, ridge / 4)
-    top, slope = ceilings.compute, ceilings.port
-    roofs = [
-        {"roof": slope.name, "x": left, "y": left * slope.value},
-        {"roof": slope.name, "x": ridge, "y": top.value},
-        {"roof": top.name, "x": ridge, "y": top.value},
-        {"roof": top.name, "x": right, "y": top.value},
+    top, slopes = ceilings.compute, ceilings.slopes
+    right = max(right, 2 * top.value / min(c.value for c in (*slopes, *ceilings.below) if c.unit == slopes[0].unit))
+    roofs = [_flat(top, slopes, left, right), *(_slope(c, top, left) for c in slopes)]
+    below = [
+        _flat(c, slopes, left, right, thin=True) if c.unit == top.unit else _slope(c, top, left, thin=True)
+        for c in ceilings.below
     ]
-    low = min([left * slope.value, *(p.ops_per_cycle for _, _, p in points)]) / 1.5
+    low = min([left * slopes[-1].value, *(p.ops_per_cycle for _, _, p in points)]) / 1.5
     x = alt.X(
         "x:Q",
         scale=alt.Scale(type="log", domain=[left, right], nice=False),
@@ -43,9 +43,18 @@ def roofline_chart(points: Sequence[tuple[str, str, RooflinePoint]], ceilings: C
         .encode(x=alt.X("x:Q"), x2="x2:Q", y=alt.Y("low:Q"), y2="high:Q")
     )
     lines = (
-        alt.Chart(inline(roofs))
-        .mark_line(color=palette.INK, strokeWidth=2)
-        .encode(x=x, y=y, detail="roof:N", tooltip=[alt.Tooltip("roof:N", title="roof")])
+        alt.Chart(inline([row for line in (*roofs, *below) for row in line]))
+        .mark_line(color=palette.INK, clip=True)
+        .encode(
+            x=x,
+            y=y,
+            detail="roof:N",
+            tooltip=[alt.Tooltip("roof:N", title="roof")],
+            strokeWidth=alt.StrokeWidth("thin:N", scale=alt.Scale(domain=[False, True], range=[2, 1]), legend=None),
+            strokeDash=alt.StrokeDash(
+                "thin:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [4, 4]]), legend=None
+            ),
+        )
     )
     ops = list(dict.fromkeys(op for _, op, _ in points))
     rows = [
@@ -81,12 +90,10 @@ def roofline_chart(points: Sequence[tuple[str, str, RooflinePoint]], ceilings: C
         .encode(x=x, y=y, text="number:N")
     )
     layers = [band, lines, dots, numbers] if top.low != top.high else [lines, dots, numbers]
-    said = " The roofs rest on inferred figures: the band is their interval." if top.inferred or slope.inferred else ""
     return Chart(
         "roofline",
         finish(alt.layer(*layers).properties(height=300)),
-        f"Roofline; the numbers are those of the layers. The flat roof is {top.name} ({significant(top.value)} {top.unit}: {top.basis}), the sloped one the "
-        f"{slope.name} ({significant(slope.value)} {slope.unit}: {slope.basis}).{said}",
+        _caption(ceilings),
         f"Roofline chart with the layers of {what}",
         Table(
             ("layer", "ops/byte", "ops/cycle", "Gop/s", "lower roof", "of the roof"),
@@ -99,6 +106,34 @@ def roofline_chart(points: Sequence[tuple[str, str, RooflinePoint]], ceilings: C
         ),
         legend=category_legend(ops),
     )  # fmt: skip
+
+
+def _flat(
+    c: Ceiling, slopes: Sequence[Ceiling], left: float, right: float, *, thin: bool = False
+) -> list[dict[str, object]]:
+    """A horizontal line, from where the highest slope reaches it."""
+    start = max(left, c.value / slopes[0].value)
+    return [{"roof": c.name, "x": at, "y": c.value, "thin": thin} for at in (start, right)]
+
+
+def _slope(c: Ceiling, top: Ceiling, left: float, *, thin: bool = False) -> list[dict[str, object]]:
+    """A bandwidth, up to the flat roof."""
+    return [{"roof": c.name, "x": at, "y": at * c.value, "thin": thin} for at in (left, top.value / c.value)]
+
+
+def _caption(ceilings: Ceilings) -> str:
+    def of(c: Ceiling) -> str:
+        return f"{c.name} ({significant(c.value)} {c.unit}: {c.basis})"
+
+    top, slopes = ceilings.compute, ceilings.slopes
+    said = f"Roofline; the numbers are those of the layers. {ceilings.origin} The flat roof is the {of(top)}, "
+    said += f"the sloped {'one' if len(slopes) == 1 else 'ones'} the {' and the '.join(of(c) for c in slopes)}."
+    if ceilings.below:
+        named = ", ".join(f"{c.name} {significant(c.value)} {c.unit}" for c in ceilings.below)
+        said += f" Dashed, and bounding nothing: {named}."
+    if any(c.inferred for c in (top, *slopes)):
+        said += " Figures behind the roofs are inferred; a band is the interval of the flat one."
+    return said
 
 
 def _labels(numbered: Sequence[tuple[str, float, float]], span: tuple[float, float]) -> list[dict[str, str | float]]:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 
 from engine.catalog.board import Board
 from engine.catalog.core import Core
-from engine.catalog.load import list_boards
+from engine.catalog.load import board_sha256, core_sha256, list_boards
 from engine.errors import RecordError
 from engine.explain.analysis import Analysis
 from engine.explain.explain import bound_by, explain_run
 from engine.explain.hardware import Hardware, board_as_run, core_as_run, hardware_of
+from engine.explain.remedies import with_remedies
 from engine.explain.types import Explanation
 from engine.models.cost_types import ModelCost
 from engine.models.graph import Graph
 from engine.models.library import Origin, list_models
+from engine.records.ceilings import MeasuredCeilings
 from engine.records.run import RunRecord
 from engine.site.ranking import Place, places
 
@@ -57,6 +59,18 @@ class World:
     cores: dict[str, Core]
     models: dict[str, ModelInfo]
     engine_version: str
+    ceilings: tuple[MeasuredCeilings, ...] = ()
+
+    @property
+    def default_ceilings(self) -> dict[str, MeasuredCeilings]:
+        """By board: its measured ceilings at the clock that its runs use unless told otherwise."""
+        found = {}
+        for board in self.boards.values():
+            core = self.cores.get(board.core)
+            made = None if core is None else _ceilings(self.ceilings, board, core, board.default_clock_mhz)
+            if made is not None:
+                found[board.name] = made
+        return found
 
     def of_model(self, name: str) -> tuple[Run, ...]:
         """Runs of a model, fastest first."""
@@ -91,6 +105,7 @@ def make_world(
     cores: Sequence[Core],
     models: Sequence[ModelInfo],
     engine_version: str,
+    ceilings: Sequence[MeasuredCeilings] = (),
     analyses: Sequence[Analysis] = (),
 ) -> World:
     """Explain and rank all runs; a board with a catalogue name is the catalogue's. Raises RecordError if two runs have one id."""
@@ -105,17 +120,17 @@ def make_world(
     core_by_name = {c.name: c for c in cores}
     work = {r.model: r.macs for r in records}
     runs = [
-        Run(
-            p.record,
-            explain_run(p.record, _hardware(p.record, board_by_name, core_by_name)),
-            p,
-            _analysis(p.record, analyses),
-        )
+        _run(p, _hardware(p.record, board_by_name, core_by_name, ceilings), _analysis(p.record, analyses))
         for name in sorted(work, key=lambda n: (_standing(n), work[n], n))
         for p in places([r for r in records if r.model == name])
     ]
     by_name = {m.name: m for m in sorted(models, key=lambda m: (m.cost.macs, m.name))}
-    return World(tuple(runs), board_by_name, core_by_name, by_name, engine_version)
+    return World(tuple(runs), board_by_name, core_by_name, by_name, engine_version, tuple(ceilings))
+
+
+def _run(place: Place, hardware: Hardware, analysis: Analysis | None) -> Run:
+    explanation = with_remedies(explain_run(place.record, hardware), place.record, analysis, hardware.board)
+    return Run(place.record, explanation, place, analysis)
 
 
 def _analysis(record: RunRecord, analyses: Sequence[Analysis]) -> Analysis | None:
@@ -130,8 +145,27 @@ def _standing(model: str) -> int:
     return (Origin.ZOO, Origin.REFERENCE, Origin.FILE).index(origins.get(model, Origin.FILE))
 
 
-def _hardware(record: RunRecord, boards: dict[str, Board], cores: dict[str, Core]) -> Hardware:
+def _hardware(
+    record: RunRecord, boards: dict[str, Board], cores: dict[str, Core], ceilings: Sequence[MeasuredCeilings]
+) -> Hardware:
     """What explains a run: the catalogue's, or a user's own board that the catalogue does not know."""
+    found = _described(record, boards, cores)
+    if found.measured is not None or found.board is None or found.core is None:
+        return found
+    # with the figures that the run set: ceilings of the board without them are not its own
+    return replace(found, measured=_ceilings(ceilings, found.board, found.core, record.clock_mhz))
+
+
+def _ceilings(
+    ceilings: Sequence[MeasuredCeilings], board: Board, core: Core, clock_mhz: float
+) -> MeasuredCeilings | None:
+    wanted = (board_sha256(board), core_sha256(core), clock_mhz)
+    return next(
+        (c for c in ceilings if (c.provenance.board_sha256, c.provenance.core_sha256, c.clock_mhz) == wanted), None
+    )
+
+
+def _described(record: RunRecord, boards: dict[str, Board], cores: dict[str, Core]) -> Hardware:
     known = hardware_of(record)
     own = boards.get(record.board)
     board = None if own is None else board_as_run(own, record)

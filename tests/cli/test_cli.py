@@ -199,7 +199,8 @@ def test_record_check_of_nothing_is_refused(tmp_path: Path) -> None:
 def test_record_check_of_all_measurements_leaves_the_validation_out() -> None:
     result = invoke("record", "check", str(REPO / "measurements"))
     assert result.exit_code == 0, result.output
-    assert "20 of 20 records are valid" in result.stdout
+    count = sum(1 for folder in ("simulated", "ceilings") for _ in (REPO / "measurements" / folder).glob("*.json"))
+    assert f"{count} of {count} records are valid" in result.stdout
 
 
 def test_record_check_lists_every_problem(tmp_path: Path) -> None:
@@ -341,6 +342,22 @@ def test_the_hottest_blocks_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert spots["blocks"][0]["function"].startswith("arm_")
     assert spots["blocks"][0]["function"] in invoke("explain", RUN, "--layer", "0", "--blocks", "2").stdout
     assert "needs a layer" in refused(invoke("explain", RUN, "--blocks", "2"))
+
+
+def test_ceilings_of_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))  # compiled objects
+    for module in ("engine.pipeline.ceilings", "engine.records.ceilings"):
+        monkeypatch.setattr(f"{module}.ceilings_dir", lambda: tmp_path)
+    result = invoke("ceilings", "--board", "nucleo-g0b1re", "--clock", "48", "--update")
+    assert result.exit_code == 0, result.output
+    assert "MULS+ADDS" in result.stdout
+    kept = tmp_path / "nucleo-g0b1re_48mhz.json"
+    shown = invoke("ceilings", "--board", "nucleo-g0b1re", "--clock", "48", "--json")
+    assert json.loads(shown.stdout) == json.loads(kept.read_text())
+    assert invoke("record", "check", str(tmp_path)).exit_code == 0
+    kept.write_text(kept.read_text().replace('"MULS+ADDS"', '"MAGIC"'))
+    assert "not the committed" in refused(invoke("ceilings", "--board", "nucleo-g0b1re", "--clock", "48"), code=1)
+    assert "unknown board" in refused(invoke("ceilings", "--board", "nucleo"))
 
 
 @pytest.mark.skipif(find_mca() is None, reason="llvm-mca is not installed (extra 'llvm')")

@@ -18,14 +18,16 @@ def layer_with(*, macs, cycles, data_bytes):
 def test_ceilings_follow_from_the_pipeline_tables(core, ops_per_cycle, bytes_per_cycle):
     found = ceilings_of(load_core(core))
     assert found.compute.value == ops_per_cycle
-    assert found.port.value == bytes_per_cycle
+    assert found.slopes == (found.flash,) == (found.ram,)
+    assert found.flash.value == bytes_per_cycle
+    assert not found.measured
     assert found.ridge_ops_per_byte == ops_per_cycle / bytes_per_cycle
 
 
 def test_every_core_has_ceilings_with_a_basis_and_an_interval_that_holds_them():
     for core in list_cores():
         found = ceilings_of(core)
-        for ceiling in (found.compute, found.port):
+        for ceiling in (found.compute, found.flash, found.ram):
             assert ceiling.low <= ceiling.value <= ceiling.high
             assert ceiling.basis
             # a reader of the page does not know the table's own abbreviations

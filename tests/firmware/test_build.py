@@ -14,6 +14,7 @@ import pytest
 
 from engine.catalog.load import load_board, load_core
 from engine.errors import DoesNotFitError, ToolError, UsageError
+from engine.firmware import assemble
 from engine.firmware import build as module
 from engine.firmware.build import build
 from engine.firmware.image import symbol_addresses
@@ -24,6 +25,7 @@ from engine.models.graph import Graph
 from engine.models.library import resolve_model
 from engine.models.reader import read_graph
 from engine.models.samples import zoo_samples
+from engine.paths import cache_dir
 from tests.firmware.identical import functions
 from tests.firmware.machine import Machine
 from tests.firmware.toy import CORES
@@ -111,14 +113,14 @@ def test_the_second_call_neither_lowers_nor_compiles(kws: Graph, monkeypatch: py
         raise AssertionError("this should have come from the cache")
 
     monkeypatch.setattr(module, "lower", never)
-    monkeypatch.setattr(module, "compile_all", never)
+    monkeypatch.setattr(assemble, "compile_all", never)
     assert made(kws) == first
     with pytest.raises(AssertionError, match="cache"):
         made(kws, stack_bytes=8192)
 
 
 def test_a_damaged_cache_entry_is_built_again(kws: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = module.cache_dir() / "runtime"
+    runtime = cache_dir() / "runtime"
     made(kws)
     monkeypatch.setenv("WHYCYCLES_CACHE", str(tmp_path))
     shutil.copytree(runtime, tmp_path / "runtime")
@@ -205,9 +207,9 @@ def test_region_bodies_are_the_same_instructions_on_mps2(
     ]
     own_cache = tmp_path / "cache"
     for part in ("objects", "runtime"):
-        if (module.cache_dir() / part).is_dir():
+        if (cache_dir() / part).is_dir():
             (own_cache).mkdir(exist_ok=True)
-            (own_cache / part).symlink_to(module.cache_dir() / part)
+            (own_cache / part).symlink_to(cache_dir() / part)
     real = module.toolchain
     monkeypatch.setenv("WHYCYCLES_CACHE", str(own_cache))
     monkeypatch.setattr(module, "toolchain", lambda name: _KeepRelocations(real(name)))
@@ -275,7 +277,7 @@ def test_an_absurd_arena_is_refused_before_compiling(kws: Graph, monkeypatch: py
 
     monkeypatch.setattr(module, "lower", huge)
     monkeypatch.setattr(module, "firmware_key", lambda *_: "absent")
-    monkeypatch.setattr(module, "compile_all", None)
+    monkeypatch.setattr(assemble, "compile_all", None)
     with pytest.raises(DoesNotFitError, match=r"overflows by at least \d+ bytes"):
         made(kws)
 

@@ -9,7 +9,7 @@ import tflite
 from click.testing import CliRunner
 
 from engine.cli import main
-from engine.firmware import build as module
+from engine.firmware import assemble
 from engine.firmware.lowering.registry import supported_operators
 from tests.builders.tflite_builder import ModelBuilder
 
@@ -17,7 +17,7 @@ from tests.builders.tflite_builder import ModelBuilder
 @pytest.fixture(autouse=True)
 def _no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WHYCYCLES_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "compile_all", None)
+    monkeypatch.setattr(assemble, "compile_all", None)
 
 
 def refusal(model: bytes, folder: Path, board: str = "nucleo-g0b1re") -> tuple[str, str]:

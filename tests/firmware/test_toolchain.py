@@ -11,7 +11,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from engine.errors import BuildError, ToolError, UsageError
-from engine.firmware.build import harness_sources
+from engine.firmware.assemble import harness_sources
 from engine.firmware.cmsis_nn import CMSIS_NN_PATH, find_cmsis_nn
 from engine.firmware.toolchain import (
     OPTS,

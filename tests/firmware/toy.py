@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.catalog.core import Core
 from engine.catalog.load import load_core
-from engine.firmware.build import harness_sources
+from engine.firmware.assemble import harness_sources
 from engine.firmware.info import OutputScale, info_source
 from engine.firmware.toolchain import Cpu, Source, Toolchain, Tree, compile_all
 from engine.paths import FIRMWARE_DIR

@@ -14,15 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.catalog.load import board_sha256, list_boards, load_board
+from engine.catalog.load import board_sha256, core_sha256, list_boards, list_cores, load_board, load_core
+from engine.catalog.overrides import override, parse_override
 from engine.explain.explain import explain_run
+from engine.explain.roofline import Ceilings
 from engine.models.library import list_models
 from engine.paths import SITE_SRC_DIR
 from engine.records.cause import Cause
+from engine.records.ceilings import committed
 from engine.records.counters import Counters
 from engine.records.run import RunRecord
 from engine.site import palette
 from engine.site.catalog_charts import ladder_chart
+from engine.site.ceilings_chart import MACS, boards_chart
 from engine.site.chart import Chart, Draughtsman
 from engine.site.exports import layers_csv, runs_csv
 from engine.site.meaning import CAUSE_MEANING, CAUSE_REMEDY
@@ -283,6 +287,8 @@ def test_charts_draw_light_and_dark(tmp_path: Path) -> None:
     assert explanation.ceilings is not None
     points = [(f"{x.index} {x.op.lower()}", x.op, x.roofline) for x in explanation.layers if x.roofline is not None]
     charts.append(roofline_chart(points, explanation.ceilings, "a run"))
+    assert "Roofs from micro-benchmarks on nucleo-l4r5zi" in charts[-1].caption
+    assert "MLA peak" in charts[-1].caption
     spec = charts[-1].spec
     source = next(x for x in spec["layer"] if x["mark"]["type"] == "text")["data"]
     texts = source["values"] if "values" in source else spec["datasets"][source["name"]]
@@ -326,3 +332,42 @@ def test_notebooks_are_committed_without_outputs() -> None:
         code = [c for c in cells if c["cell_type"] == "code"]
         assert code
         assert all(c["outputs"] == [] and c["execution_count"] is None for c in code), path
+
+
+def test_boards_side_by_side_hold_the_ceilings_of_each() -> None:
+    boards = {b.name: b for b in list_boards()}
+    found = make_world([], list_boards(), list_cores(), [], "1", committed()).default_ceilings
+    assert set(found) == set(boards)
+    chart = boards_chart(boards, found, "nucleo-l4r5zi")
+    assert chart is not None
+    assert len(chart.table.rows) == len(boards)
+    rows = {r["board"]: r for r in _data(chart) if r["kind"] == MACS}
+    here = rows["nucleo-l4r5zi \u25c0"]
+    assert here["per_cycle"] == max(b.per_cycle for b in found["nucleo-l4r5zi"].macs())
+    assert here["rate"] == pytest.approx(120 * here["per_cycle"])
+    assert boards_chart(boards, {}) is None
+
+
+def test_a_board_described_otherwise_has_no_ceilings_of_the_committed() -> None:
+    known = load_board("nucleo-l4r5zi")
+    other = known.model_copy(update={"name": "mine", "default_clock_mhz": 80})
+    assert set(make_world([], [known, other], list_cores(), [], "1", committed()).default_ceilings) == {known.name}
+
+
+def test_ceilings_of_the_board_as_described_do_not_bound_a_run_with_set_figures() -> None:
+    board = load_board("nucleo-l4r5zi")
+
+    def roofs(*set_: str) -> Ceilings | None:
+        made, core = override(board, load_core(board.core), [parse_override(s) for s in set_])
+        known = {"board_sha256": board_sha256(made), "core_sha256": core_sha256(core)}
+        record = kws_record().model_copy(update={"overrides": set_})
+        record = record.model_copy(update={"provenance": record.provenance.model_copy(update=known)})
+        (run,) = make_world([record], list_boards(), list_cores(), [], "1", committed()).runs
+        return run.explanation.ceilings
+
+    plain, overridden = roofs(), roofs("flash.wait_states=0")
+    assert plain is not None
+    assert plain.measured
+    assert overridden is not None
+    assert not overridden.measured
+    assert "with the figures that were set" in overridden.origin

@@ -6,6 +6,7 @@ import re
 
 from engine.catalog.board import Board, MemoryKind
 from engine.site.catalog_charts import ladder_chart, lifetimes_chart
+from engine.site.ceilings_chart import boards_chart
 from engine.site.render import Renderer
 from engine.site.text import slug
 from engine.site.world import Run, World
@@ -21,10 +22,13 @@ _NO_MODEL = "the model file was not at hand where the site was built; the record
 def write_boards(renderer: Renderer, world: World) -> None:
     """The index of boards and a page for each, also for boards that only records know."""
     used = sorted({r.record.board for r in world.runs})
+    ceilings = world.default_ceilings
+    overview = boards_chart(world.boards, ceilings)
     strangers = [name for name in used if name not in world.boards]
     renderer.page(
         "boards",
         "boards.md.j2",
+        {"ceilings": overview} if overview else {},
         boards=list(world.boards.values()),
         strangers=strangers,
         flash={b.name: _size(b, MemoryKind.FLASH) for b in world.boards.values()},
@@ -33,11 +37,15 @@ def write_boards(renderer: Renderer, world: World) -> None:
     )
     for b in world.boards.values():
         parts = b.placement.model_dump()
+        charts = {"ladder": ladder_chart(b)}
+        if b.name in ceilings and (beside := boards_chart(world.boards, ceilings, b.name)) is not None:
+            charts["ceilings"] = beside
         renderer.page(
             f"boards/{slug(b.name)}",
             "board.md.j2",
-            {"ladder": ladder_chart(b)},
+            charts,
             b=b,
+            ceilings=ceilings.get(b.name),
             core=world.cores.get(b.core),
             runs=world.of_board(b.name),
             otherwise=world.made_otherwise(b.name),
