@@ -127,7 +127,7 @@ def test_only_an_analysis_of_these_very_cycles_is_shown() -> None:
     record = kws_record()
     other = kws_record(kernels="reference").model_copy(update={"id": record.id})
     for analysed, shown in ((record, True), (other, False)):
-        (run,) = make_world([record], list_boards(), [], [], "1", [make_analysis(analysed)]).runs
+        (run,) = make_world([record], list_boards(), [], [], "1", analyses=[make_analysis(analysed)]).runs
         assert (run.analysis is not None) is shown
 
 
