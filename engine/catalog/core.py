@@ -56,7 +56,8 @@ class LatencyTable(Frozen):
     ``alu_late``: ALU instructions with a shifted operand, and extend-and-add. ``*_to_address``: the consumer forms an address
     with it; ``*_to_accumulator``: the consumer accumulates onto it; ``load_to_multiply``: the consumer multiplies it;
     ``load_to_store``: the consumer stores it. ``load_narrow_extra``: added for byte and halfword loads;
-    ``load_to_shift_extra``: added where the consumer shifts or extracts it first.
+    ``load_to_shift_extra``: added where the consumer shifts or extracts it first; ``alu_to_shift_extra``: the same for results that
+    are no loads. ``alu_to_store``, ``mac_to_store``: the consumer stores it (0: even in the same cycle).
     """
 
     alu: Figure
@@ -72,6 +73,9 @@ class LatencyTable(Frozen):
     load_to_store: Figure
     load_narrow_extra: Figure
     load_to_shift_extra: Figure
+    alu_to_shift_extra: Figure
+    alu_to_store: Figure
+    mac_to_store: Figure
     fp: Figure
     fp_mac: Figure
 
@@ -95,6 +99,15 @@ class LoadStoreRules(Frozen):
     base_update_breaks: Figure
     code_bus_conflict: Figure
     unaligned_extra: Figure
+
+
+class FetchTable(Frozen):
+    """What the fetch stage holds up by itself, in cycles.
+
+    ``unaligned_wide_run``: once where three (stores: four) or more 32-bit instructions follow each other off word boundaries.
+    """
+
+    unaligned_wide_run: Figure
 
 
 class BranchTable(Frozen):
@@ -172,6 +185,7 @@ class Core(Frozen):
     issue: IssueTable
     latency: LatencyTable
     load_store: LoadStoreRules
+    fetch: FetchTable
     branch: BranchTable
     predictor: Predictor | None = None
     dual_issue: DualIssue | None = None
@@ -184,7 +198,7 @@ class Core(Frozen):
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Every figure with its dotted name."""
-        for part in ("issue", "latency", "load_store", "branch", "predictor", "dual_issue"):
+        for part in ("issue", "latency", "load_store", "fetch", "branch", "predictor", "dual_issue"):
             table = getattr(self, part)
             for key in type(table).model_fields if table is not None else ():
                 yield f"{part}.{key}", getattr(table, key)

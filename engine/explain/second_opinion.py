@@ -20,6 +20,7 @@ from engine.explain.mca import TIMEOUT_S, McaAnswer, McaBlock, McaUnavailableErr
 from engine.explain.mca_reasons import Comparison, Difference, compare_block
 from engine.explain.mca_rules import Rule
 from engine.explain.types import Part
+from engine.timing.static_cost import block_ticks
 from engine.timing.table import CYCLE
 
 NOTE = (
@@ -144,7 +145,8 @@ def _hottest(profile: RunProfile) -> list[_Hot]:
     found: dict[int, _Hot] = {}
     for region in profile.regions:
         for cost in region.blocks:
-            hot = found.setdefault(cost.start, _Hot(cost.block, sum(cost.ticks) / CYCLE, 0, 0.0))
+            alone = sum(block_ticks(cost.block, profile.table)) / CYCLE
+            hot = found.setdefault(cost.start, _Hot(cost.block, alone, 0, 0.0))
             hot.count += cost.count
             hot.refill += cost.refill_ticks / CYCLE
     return sorted(found.values(), key=lambda h: (-h.cycles, h.block.start))

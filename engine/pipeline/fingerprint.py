@@ -12,8 +12,9 @@ import engine
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, core_sha256
+from engine.firmware.cmsis_nn import find_cmsis_nn
 from engine.firmware.toolchain import toolchain
-from engine.firmware.types import CompilerName, Firmware
+from engine.firmware.types import CompilerName, Firmware, KernelLibrary
 from engine.paths import FIRMWARE_DIR
 from engine.pipeline.settings import ResolvedRun
 
@@ -31,6 +32,7 @@ def fingerprint(run: ResolvedRun) -> str:
         "compiler": toolchain(run.settings.compiler).version,
         "code": _code_sha256(_ROOMS),
         "packages": {p: _version(p) for p in _PACKAGES},
+        "kernels": _kernels_version(run),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -63,6 +65,11 @@ def execution_key(firmware: Firmware, board: Board, inputs: tuple[bytes, ...]) -
         _code_sha256(("targets",)),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _kernels_version(run: ResolvedRun) -> str:
+    """The version of CMSIS-NN, with the hash of a checkout that stands in for the packaged one."""
+    return find_cmsis_nn().version if run.settings.kernels is KernelLibrary.CMSIS_NN else ""
 
 
 @cache

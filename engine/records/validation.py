@@ -36,6 +36,7 @@ class Point(BaseModel):
 
     ``error`` is simulated / published - 1 (0.05 is +5 %). ``holds``: for a bound, whether the simulation lies on the side it
     must; else whether the published latency lies within the simulated interval. Null where there is no run: ``notes`` say why.
+    ``kernels_share``: how much longer the kernels of the published build may take than those run here (0.05: 5 %), where known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class Point(BaseModel):
     framework: str
     kernels: str
     kernels_version: str | None
+    kernels_share: tuple[float, float] | None = None
     compiler: str
     opt: str
     lowering: str

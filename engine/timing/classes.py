@@ -6,11 +6,14 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
+from engine.counters.registers import mask
 from engine.counters.types import FLAGS_BIT, PC_BIT, Instruction, InstructionClass
 
 _INLINE_SHIFT = re.compile(r",\s*(lsl|lsr|asr|ror|rrx)\b")
 _LONG = ("smull", "umull", "smlal", "umlal", "umaal", "smlsl")
 _EXTEND_ADD = ("sxta", "uxta")
+_EARLY = ("pkh", "bfi", "sbfx", "ubfx", "rev", "rbit", "sxta", "uxta")
+_LAST_REGISTER = re.compile(r"(?:^|[ ,])(r\d+|sp|lr|pc)(?=[^r]*$)")
 _BITFIELD = ("sxt", "uxt", "ubfx", "sbfx", "bfi", "bfc", "pkh", "rev", "rbit", "clz", "sel", "usad", "ssat", "usat")
 _SIMD_ADD = re.compile(r"^(s|u|q|uq|sh|uh|qd)(add|sub|asx|sax)(8|16)?$")
 _IMMEDIATE = re.compile(r"\[\w+(?:, #(-?(?:0x[0-9a-f]+|\d+)))?\]")
@@ -42,7 +45,7 @@ class Unit(IntEnum):
 MULTIPLIERS = frozenset({Unit.MULTIPLY, Unit.MULTIPLY_LONG, Unit.MAC, Unit.MAC_LONG})
 LOADS = frozenset({Unit.LOAD, Unit.LOAD_MULTIPLE})
 SINGLE_TRANSFERS = frozenset({Unit.LOAD, Unit.STORE})
-SOLO = frozenset({Unit.SYSTEM, Unit.IT, Unit.DIVIDE, Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE, Unit.FP_DIVIDE})
+SOLO = frozenset({Unit.SYSTEM, Unit.DIVIDE, Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE, Unit.FP_DIVIDE})
 
 
 class BranchKind(IntEnum):
@@ -62,7 +65,8 @@ class Operation:
     """One instruction prepared for the model. ``*_bits`` are register numbers (see engine.counters.types).
 
     ``result_bits`` are written with the unit's latency, ``base_bits`` by the address adder (base update). ``offset`` of a
-    single load from its base register, in bytes; None where it is not a constant.
+    single load from its base register, in bytes; None where it is not a constant. ``shifted_bits``: registers that are shifted or
+    extracted from before the ALU proper. ``wide_unaligned``: a 32-bit instruction that is not word-aligned.
     """
 
     unit: Unit
@@ -75,7 +79,7 @@ class Operation:
     base_bits: tuple[int, ...]
     words: int
     narrow: bool
-    shifts: bool
+    shifted_bits: tuple[int, ...]
     bitfield: bool
     register_offset: bool
     base_update: bool
@@ -84,6 +88,7 @@ class Operation:
     counts_as_mac: bool
     sets_flags: bool
     reads_flags: bool
+    wide_unaligned: bool = False
 
 
 def _bits(mask: int) -> tuple[int, ...]:
@@ -125,7 +130,9 @@ def unit_of(ins: Instruction) -> Unit:
                 return Unit.FP_DIVIDE
             return Unit.FP_MAC if name.startswith(("vfma", "vfms", "vfnm", "vmla", "vmls", "vnml")) else Unit.FP
         case _:
-            late = name.startswith(_EXTEND_ADD) or _INLINE_SHIFT.search(ins.operands) is not None
+            # the rotation of an extend is part of it, no shifted operand
+            shifted = _INLINE_SHIFT.search(ins.operands) is not None and not name.startswith(("sxt", "uxt"))
+            late = shifted or name.startswith(_EXTEND_ADD)
             return Unit.ALU_LATE if late else Unit.ALU
 
 
@@ -162,7 +169,7 @@ def prepare(ins: Instruction) -> Operation:
         base_bits=_bits(base),
         words=max(1, ins.transfers),
         narrow=unit is Unit.LOAD and 0 < ins.load_bytes < 4,
-        shifts=bitfield or unit is Unit.ALU_LATE,
+        shifted_bits=_shifted(ins, unit),
         bitfield=bitfield or unit is Unit.ALU_LATE,
         register_offset=unit is Unit.STORE and ins.address_reads.bit_count() > 1,
         base_update=base != 0,
@@ -171,7 +178,16 @@ def prepare(ins: Instruction) -> Operation:
         counts_as_mac=ins.kind in (InstructionClass.MAC, InstructionClass.SIMD_MAC) or unit is Unit.FP_MAC,
         sets_flags=ins.sets_flags or bool(ins.writes & flags),
         reads_flags=bool(ins.reads & flags) or (unit is Unit.BRANCH and ins.condition != ""),
+        wide_unaligned=ins.size == 4 and ins.address % 4 == 2,
     )
+
+
+def _shifted(ins: Instruction, unit: Unit) -> tuple[int, ...]:
+    """Registers that the shifter or the bit-field unit takes: the last one named."""
+    if unit is not Unit.ALU_LATE and not (unit is Unit.ALU and ins.mnemonic.startswith(_EARLY)):
+        return ()
+    found = _LAST_REGISTER.search(ins.operands)
+    return _bits(mask(found[1]) & ins.reads) if found else ()
 
 
 def branch_kind(ins: Instruction) -> BranchKind:

@@ -122,6 +122,7 @@ _ONE_CYCLE = {
         "latency_multiply",
         "latency_mac",
         "latency_mac_to_accumulator",
+        "latency_mac_to_store",
         "latency_fp",
         "latency_fp_mac",
     ),

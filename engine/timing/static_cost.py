@@ -5,7 +5,7 @@ where it needs them (address, accumulator, data), and the wait is charged to the
 multiplies, divides and FP to ``multiply_divide_latency``, others to ``other_alu``. Issue cycles: ``mac`` for the first cycle of
 MAC, SIMD MAC and FP MAC (and of MULS on a core without MAC), ``multiply_divide_latency`` for the further cycles of multiplies,
 divides and FP, ``load_store_issue`` for all issue cycles of transfers including the data phase that nothing overlaps,
-``other_alu`` for the rest. A pair issued together is charged to its slower half. What a block leaves behind at its end (results
+``other_alu`` for the rest, what the fetch of unaligned wide instructions holds up included. A pair issued together is charged to its slower half. What a block leaves behind at its end (results
 still on their way) is its ``Exit``; the block after it starts with that, less the refill of a taken branch: its ``Entry``.
 """
 
@@ -26,6 +26,7 @@ _LONG = COLUMN[Cause.MULTIPLY_DIVIDE_LATENCY]
 _LOAD_USE = COLUMN[Cause.LOAD_USE]
 _FLOAT = frozenset({Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE})
 _FLAGS = 1 << FLAGS_BIT
+_LONG_RUN, _LONG_STORE_RUN = 3, 4  # see catalog.core.FetchTable
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,13 @@ def _stall_column(op: Operation) -> int:
 
 
 def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
-    """When a consumer may issue that needs this producer's result at a port (address, accumulator, data)."""
+    """When a consumer may issue that needs this producer's result at a port (address, shift, accumulator, store, data)."""
     unit = p.op.unit
     if p.base:
         return p.start + max(p.issue, t.latency_alu)  # the address adder's result goes straight to the next address
+    if port == "store" and unit not in LOADS and unit not in _FLOAT:
+        # store data are taken late, some cores take them beside the instruction that makes them
+        return p.start + (t.latency_mac_to_store if unit in MULTIPLIERS else t.latency_alu_to_store)
     if unit in LOADS:
         if port == "address":
             latency = t.latency_load_to_address
@@ -153,7 +157,7 @@ def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
         elif consumer.unit in (Unit.STORE, Unit.STORE_MULTIPLE):
             latency = t.latency_load_to_store
         else:
-            latency = t.latency_load + (t.latency_load_to_shift_extra if consumer.shifts else 0)
+            latency = t.latency_load + (t.latency_load_to_shift_extra if port == "shift" else 0)
         if p.op.narrow and consumer.unit not in (Unit.STORE, Unit.STORE_MULTIPLE):
             latency += t.latency_load_narrow_extra
         return p.start + (p.op.words - 1) * t.issue_multiple_per_register + latency
@@ -175,6 +179,8 @@ def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
         latency = t.latency_alu
     if port == "address":
         latency += t.latency_alu_to_address - t.latency_alu
+    elif port == "shift":
+        latency += t.latency_alu_to_shift_extra
     return p.start + max(p.issue, latency)
 
 
@@ -193,7 +199,7 @@ def _latest(p: Producer, t: CoreTicks) -> int:
         )
         narrow = t.latency_load_narrow_extra if p.op.narrow else 0
         return p.start + (p.op.words - 1) * t.issue_multiple_per_register + latency + narrow
-    return _ready(p, "address", p.op, t)
+    return max(_ready(p, port, p.op, t) for port in ("address", "shift"))
 
 
 def _write(op: Operation, producers: dict[int, Producer], start: int, issue: int) -> None:
@@ -207,7 +213,9 @@ def _write(op: Operation, producers: dict[int, Producer], start: int, issue: int
 def _wait(op: Operation, producers: dict[int, Producer], t: CoreTicks) -> tuple[int, Producer | None]:
     """Earliest issue of ``op`` by its operands, and the producer that binds it."""
     earliest, binding = 0, None
-    for port, bits in (("address", op.address_bits), ("accumulator", op.accumulator_bits), ("data", op.other_bits)):
+    data = "store" if op.unit in (Unit.STORE, Unit.STORE_MULTIPLE) else "data"
+    ports = (("shift", op.shifted_bits), ("address", op.address_bits), ("accumulator", op.accumulator_bits))
+    for port, bits in (*ports, (data, op.other_bits)):
         for bit in bits:
             producer = producers.get(bit)
             if producer is None or (bit == FLAGS_BIT and t.predicts and op.unit is Unit.BRANCH):
@@ -278,7 +286,12 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
     tail = 0  # data phase of the last transfer that only a neighbour can use
     tail_op: Operation | None = None
     last: _Slot | None = None
+    run: list[Operation] = []  # wide instructions off word boundaries, one behind the other
     for op in ops:
+        run = [*run, op] if op.wide_unaligned else []
+        if len(run) == (_LONG_STORE_RUN if all(o.unit is Unit.STORE for o in run) else _LONG_RUN):
+            spent[_ALU] += t.fetch_unaligned_wide_run
+            now += t.fetch_unaligned_wide_run
         before = last.op if last else entry.before
         earliest, binding = _wait(op, producers, t)
         issue = issue_ticks(op, before, t)
@@ -300,7 +313,8 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
             if column is not None:
                 spent[column] += tail
                 now += tail
-        if before is not None and before.unit is Unit.STORE and op.unit in LOADS:
+        # a store with a register offset has taken its second cycle already
+        if before is not None and before.unit is Unit.STORE and not before.register_offset and op.unit in LOADS:
             spent[_TRANSFER] += t.load_store_load_after_store
             now += t.load_store_load_after_store
         if earliest > now and binding is not None:

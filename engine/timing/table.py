@@ -74,6 +74,9 @@ class CoreTicks:
     latency_load_to_store: int
     latency_load_narrow_extra: int
     latency_load_to_shift_extra: int
+    latency_alu_to_shift_extra: int
+    latency_alu_to_store: int
+    latency_mac_to_store: int
     latency_fp: int
     latency_fp_mac: int
     load_store_load_tail: int
@@ -84,6 +87,7 @@ class CoreTicks:
     load_store_base_update_breaks: int
     load_store_code_bus_conflict: int
     load_store_unaligned_extra: int
+    fetch_unaligned_wide_run: int
     branch_direct: int
     branch_call: int
     branch_indirect: int

@@ -12,6 +12,7 @@ from engine.pipeline.settings import resolve
 from engine.records.run import RunRecord
 from engine.records.validation import BoundSide, Point, Use, Validation
 from engine.validate.choose import Choice, choose
+from engine.validate.kernel_share import KernelShare, kernel_share
 from engine.validate.reference import ReferenceRow
 
 
@@ -34,7 +35,8 @@ def validate(
 
 
 def _point(row: ReferenceRow, choice: Choice) -> Point:
-    notes = [*choice.notes, *([row.reason] if row.reason else [])]
+    share = kernel_share(row)
+    notes = [*choice.notes, *([row.reason] if row.reason else []), *([share.note] if share else [])]
     record: RunRecord | None = None
     try:
         run = resolve(choice.settings)
@@ -43,10 +45,12 @@ def _point(row: ReferenceRow, choice: Choice) -> Point:
             record = make(run)
     except WhycyclesError as error:
         notes.append(f"not run: {error.message}")
-    return _compare(row, choice, record, tuple(notes))
+    return _compare(row, choice, record, share, tuple(notes))
 
 
-def _compare(row: ReferenceRow, choice: Choice, record: RunRecord | None, notes: tuple[str, ...]) -> Point:
+def _compare(
+    row: ReferenceRow, choice: Choice, record: RunRecord | None, share: KernelShare | None, notes: tuple[str, ...]
+) -> Point:
     interval: tuple[float, float] | None = None
     simulated = error = None
     holds: bool | None = None
@@ -68,6 +72,7 @@ def _compare(row: ReferenceRow, choice: Choice, record: RunRecord | None, notes:
         framework=row.framework,
         kernels=s.kernels.value,
         kernels_version=record.provenance.kernels_version if record else None,
+        kernels_share=(share.low, share.high) if share else None,
         compiler=s.compiler.value,
         opt=s.opt,
         lowering=s.lowering.value,

@@ -112,6 +112,7 @@ def _hot(index: int, name: str, stack: Stack, function: str) -> LayerHotspots:
         instructions=2,
         per_iteration=(_cause(Cause.LOAD_STORE_ISSUE, 1), _cause(Cause.LOAD_USE, 1), _cause(Cause.MAC, 1)),
         cycles_per_iteration=3,
+        entry_cycles=0,
         refill_cycles=0,
         cycles=3 * count,
         share=0.75 if count else 0.0,
