@@ -22,9 +22,10 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
     """Say why a run takes the cycles it takes. RECORD is a record file or a run id."""
     from engine.errors import UsageError
     from engine.explain.explain import explain_run
+    from engine.explain.remedies import with_remedies
     from engine.explain.terminal import render, render_layer
     from engine.pipeline.local import find_record
-    from engine.pipeline.rerun import hardware_for
+    from engine.pipeline.rerun import analysis_for, hardware_for
 
     if blocks is not None and layer is None:
         raise UsageError("--blocks needs a layer", hint="add --layer N")
@@ -34,7 +35,8 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
     if mca:
         _print_mca(found, as_json)
         return
-    explanation = explain_run(found, hardware_for(found))
+    hardware = hardware_for(found)
+    explanation = with_remedies(explain_run(found, hardware), found, analysis_for(found), hardware.board)
     # by index: float conversions come first and last but have the highest indices
     by_index = {x.index: x for x in explanation.layers}
     if layer is not None and layer not in by_index:

@@ -72,10 +72,11 @@ def run(
     # the rooms behind a run load an emulator and a compiler: only when one is wanted
     from engine.explain.explain import explain_run
     from engine.explain.hardware import Hardware
+    from engine.explain.remedies import with_remedies
     from engine.explain.terminal import render
     from engine.pipeline.ceilings import known_ceilings
     from engine.pipeline.keep import kept, make
-    from engine.pipeline.local import runs_dir
+    from engine.pipeline.local import fresh_analysis, runs_dir
 
     settings = RunSettings(
         model=model,
@@ -98,5 +99,6 @@ def run(
         return
     out = console()
     measured = known_ceilings(resolved.described, resolved.core, resolved.clock_mhz)
-    render(explain_run(record, Hardware(resolved.board, resolved.core, measured=measured)), record, out)
+    explanation = explain_run(record, Hardware(resolved.board, resolved.core, measured=measured))
+    render(with_remedies(explanation, record, fresh_analysis(resolved), resolved.board), record, out)
     out.print(f"record: {runs_dir() / record.id / 'record.json'}", style="dim", soft_wrap=True)

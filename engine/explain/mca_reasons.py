@@ -19,9 +19,6 @@ from engine.timing.static_cost import operations_ticks
 from engine.timing.table import CYCLE, CoreTicks
 
 _MULTIPLE = frozenset({Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE})
-_LEAD = 6
-"""Instructions in front of one that are costed with it to see its waits: no latency but a divide's is longer."""
-
 _DUST = 1e-9
 """Rounding of means."""
 
@@ -128,9 +125,11 @@ def _our_claims(block: Block, operations: Sequence[Operation], at: int, table: C
         claims.append(Claim(Rule.NOT_PAIRED, at - 1, min(beside, 1 - theirs)))
     else:
         claims.append(Claim(Rule.NEIGHBOUR, at - 1, beside - alone))
-    lead = operations[max(0, at - _LEAD) : at]
+    lead = operations[:at]
     wait = _cost([*lead, op], table) - _cost([*lead, _bare(op)], table)
     claims.append(Claim(Rule.OPERAND_WAIT, _producer(block, at), wait))
+    aligned = replace(op, wide_unaligned=False)
+    claims.append(Claim(Rule.UNALIGNED_RUN, None, _cost([*lead, op], table) - _cost([*lead, aligned], table)))
     return claims
 
 
@@ -140,7 +139,7 @@ def _cost(operations: Sequence[Operation], table: CoreTicks) -> float:
 
 def _bare(op: Operation) -> Operation:
     """The operation with all operands ready."""
-    return replace(op, address_bits=(), accumulator_bits=(), other_bits=())
+    return replace(op, address_bits=(), shifted_bits=(), accumulator_bits=(), other_bits=())
 
 
 def _producer(block: Block, at: int) -> int | None:

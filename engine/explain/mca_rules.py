@@ -16,6 +16,7 @@ class Rule(StrEnum):
     NEIGHBOUR = "neighbour"
     NOT_PAIRED = "not_paired"
     OPERAND_WAIT = "operand_wait"
+    UNALIGNED_RUN = "unaligned_run"
     MCA_SKIPPED = "mca_skipped"
     PAIRED = "paired"
     MCA_LATENCY = "mca_latency"
@@ -39,6 +40,7 @@ _MEANING = {
     Rule.NEIGHBOUR: "loads and stores disturb each other; llvm-mca lets them pass",
     Rule.NOT_PAIRED: "we do not issue the two together",
     Rule.OPERAND_WAIT: "an operand is ready later than llvm-mca has it",
+    Rule.UNALIGNED_RUN: "wide instructions off word boundaries hold up the fetch; llvm-mca has every instruction at hand",
     Rule.MCA_SKIPPED: "llvm-mca's model has no figures for it and leaves it out",
     Rule.PAIRED: "we issue it together with its neighbour; llvm-mca's model issues one per cycle",
     Rule.MCA_LATENCY: "llvm-mca waits longer for an operand",

@@ -36,7 +36,7 @@ def _table(opinion: SecondOpinion) -> Table:
     table.add_column("#", justify="right")
     table.add_column("block", no_wrap=True)
     for name in ("times", "share", "length", "ours", "llvm-mca", "differ", "not explained"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=name != "not explained")
     for number, b in enumerate(opinion.blocks, start=1):
         answered = b.llvm_mca is not None and b.difference is not None
         table.add_row(

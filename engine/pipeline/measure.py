@@ -15,7 +15,17 @@ from engine.pipeline.prepare import Prepared, Progress, prepare
 from engine.pipeline.settings import ResolvedRun, overrides_of
 from engine.records.cause import Evidence
 from engine.records.counters import Counters
-from engine.records.run import Cycles, Layer, MemoryPart, MemoryUse, PlacementUsed, Provenance, Region, RunRecord
+from engine.records.run import (
+    Cycles,
+    Layer,
+    MemoryPart,
+    MemoryTraffic,
+    MemoryUse,
+    PlacementUsed,
+    Provenance,
+    Region,
+    RunRecord,
+)
 from engine.targets.types import Execution
 from engine.timing.timing import TimedRegion, TimedRun, time_execution
 
@@ -59,11 +69,11 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
             weight_bytes=layer.weight_bytes,
             arithmetic_intensity=round(costs[layer.index].arithmetic_intensity, 4) if layer.index in costs else 0.0,
             output_shape=costs[layer.index].output_shape if layer.index in costs else layer.output_shape,
-            **_region(region, count).__dict__,
+            **_region(layer.index, region, count, execution).__dict__,
         )
         for layer, region, count in zip(firmware.layers, timed.regions[:-1], counters[:-1], strict=True)
     )
-    glue = _region(timed.regions[-1], counters[-1])
+    glue = _region(len(layers), timed.regions[-1], counters[-1], execution)
     warm = sum(x.cycles for x in layers) + glue.cycles
     s = run.settings
     overrides = overrides_of(s)
@@ -108,8 +118,34 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
     )
 
 
-def _region(timed: TimedRegion, counters: Counters) -> Region:
-    return Region(cycles=timed.stack.cycles, cold_cycles=timed.cold.cycles, stack=timed.stack, counters=counters)
+def _region(index: int, timed: TimedRegion, counters: Counters, execution: Execution) -> Region:
+    stalls = {s.memory: s.cycles for s in timed.stalls}
+    cold_stalls = {s.memory: s.cycles for s in timed.cold_stalls}
+    return Region(
+        cycles=timed.stack.cycles,
+        cold_cycles=timed.cold.cycles,
+        stack=timed.stack,
+        counters=counters,
+        memories=tuple(
+            MemoryTraffic(
+                memory=e.memory,
+                read_bytes=e.read_bytes,
+                write_bytes=e.write_bytes,
+                unaligned_extra_accesses=e.extra_reads + e.extra_writes,
+                fetch_lines=e.fetch_lines,
+                fetch_misses=e.fetch_misses,
+                read_lines=e.read_lines,
+                read_misses=e.read_misses,
+                write_lines=e.write_lines,
+                write_misses=e.write_misses,
+                write_backs=e.write_backs,
+                stall_cycles=stalls[e.memory],
+                cold_stall_cycles=cold_stalls[e.memory],
+            )
+            for e in execution.warm.events
+            if e.region == index
+        ),
+    )
 
 
 def _memory(firmware: Firmware, execution: Execution) -> MemoryUse:

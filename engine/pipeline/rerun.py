@@ -7,11 +7,12 @@ import dataclasses
 from engine.catalog.board import Board
 from engine.catalog.load import board_sha256, core_sha256, load_board
 from engine.errors import UsageError, WhycyclesError
+from engine.explain.analysis import Analysis
 from engine.explain.hardware import Hardware, hardware_of
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import list_models
 from engine.pipeline.ceilings import known_ceilings
-from engine.pipeline.local import BOARD, MODEL, runs_dir
+from engine.pipeline.local import BOARD, MODEL, fresh_analysis, runs_dir
 from engine.pipeline.measure import measure
 from engine.pipeline.settings import PARTS, ResolvedRun, RunSettings, parse_set, resolve
 from engine.records.cause import Evidence
@@ -37,6 +38,15 @@ def hardware_for(record: RunRecord) -> Hardware:
     if (board_sha256(run.described), core_sha256(run.core)) == (made_with.board_sha256, made_with.core_sha256):
         return Hardware(run.board, run.core, measured=known_ceilings(run.described, run.core, run.clock_mhz))
     return hardware_of(record)
+
+
+def analysis_for(record: RunRecord) -> Analysis | None:
+    """The analysis kept on this machine of these very cycles; None where there is none that is up to date."""
+    try:
+        found = fresh_analysis(settings_of(record))
+    except WhycyclesError:
+        return None
+    return found if found is not None and found.run.cycles == record.cycles.warm else None
 
 
 def settings_of(record: RunRecord, also: tuple[tuple[str, str], ...] = ()) -> ResolvedRun:

@@ -49,18 +49,45 @@ class Cycles(Record):
     warm: int = Field(ge=0)
 
 
+class MemoryTraffic(Record):
+    """What a region asked of one memory, and the cycles it waited for it; warm.
+
+    Lines are those of the cache or buffer in front (0: nothing is in front). ``stall_cycles``: fetch, read and write together; over
+    all memories they are the three stall causes of the stack. ``cold_stall_cycles``: the same in the first inference after reset.
+    """
+
+    memory: str
+    read_bytes: int = Field(ge=0)
+    write_bytes: int = Field(ge=0)
+    unaligned_extra_accesses: int = Field(ge=0)
+    fetch_lines: int = Field(ge=0)
+    fetch_misses: int = Field(ge=0)
+    read_lines: int = Field(ge=0)
+    read_misses: int = Field(ge=0)
+    write_lines: int = Field(ge=0)
+    write_misses: int = Field(ge=0)
+    write_backs: int = Field(ge=0)
+    stall_cycles: int = Field(ge=0)
+    cold_stall_cycles: int = Field(ge=0)
+
+
 class Region(Record):
-    """Cycles and counts of a region, warm."""
+    """Cycles and counts of a region, warm. ``memories``: those it touched (empty in records that do not keep them)."""
 
     cycles: int = Field(ge=0)
     cold_cycles: int = Field(ge=0)
     stack: Stack
     counters: Counters
+    memories: tuple[MemoryTraffic, ...] = ()
 
     @model_validator(mode="after")
     def _stack_sums(self) -> Self:
         if self.stack.cycles != self.cycles:
             raise ValueError(f"the stack sums to {self.stack.cycles} cycles, not to {self.cycles}")
+        stalls = self.stack.instruction_fetch + self.stack.data_read + self.stack.data_write
+        waited = sum(m.stall_cycles for m in self.memories)
+        if self.memories and waited != stalls:
+            raise ValueError(f"the memories' stalls sum to {waited} cycles, the stack's to {stalls}")
         return self
 
 

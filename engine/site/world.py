@@ -12,6 +12,7 @@ from engine.errors import RecordError
 from engine.explain.analysis import Analysis
 from engine.explain.explain import bound_by, explain_run
 from engine.explain.hardware import Hardware, board_as_run, core_as_run, hardware_of
+from engine.explain.remedies import with_remedies
 from engine.explain.types import Explanation
 from engine.models.cost_types import ModelCost
 from engine.models.graph import Graph
@@ -120,17 +121,17 @@ def make_world(
     core_by_name = {c.name: c for c in cores}
     work = {r.model: r.macs for r in records}
     runs = [
-        Run(
-            p.record,
-            explain_run(p.record, _hardware(p.record, board_by_name, core_by_name, ceilings)),
-            p,
-            _analysis(p.record, analyses),
-        )
+        _run(p, _hardware(p.record, board_by_name, core_by_name, ceilings), _analysis(p.record, analyses))
         for name in sorted(work, key=lambda n: (_standing(n), work[n], n))
         for p in places([r for r in records if r.model == name])
     ]
     by_name = {m.name: m for m in sorted(models, key=lambda m: (m.cost.macs, m.name))}
     return World(tuple(runs), board_by_name, core_by_name, by_name, engine_version, tuple(ceilings))
+
+
+def _run(place: Place, hardware: Hardware, analysis: Analysis | None) -> Run:
+    explanation = with_remedies(explain_run(place.record, hardware), place.record, analysis, hardware.board)
+    return Run(place.record, explanation, place, analysis)
 
 
 def _analysis(record: RunRecord, analyses: Sequence[Analysis]) -> Analysis | None:

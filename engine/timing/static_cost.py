@@ -33,13 +33,14 @@ _LONG_RUN, _LONG_STORE_RUN = 3, 4  # see catalog.core.FetchTable
 class Producer:
     """The instruction that writes a register, when it issued (ticks, relative to its block's start) and for how long.
 
-    ``base``: the register is its updated base address.
+    ``base``: the register is its updated base address. ``word``: which of the words that a multiple transfer brings one by one.
     """
 
     op: Operation
     start: int
     issue: int
     base: bool = False
+    word: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ class Passage:
         """What a block finds that begins ``gap`` ticks after this one's end."""
         begin = self.end + gap
         kept = tuple(
-            (bit, Producer(p.op, p.start - begin, p.issue, p.base)) for bit, p in self.pending if _latest(p, t) > begin
+            (bit, Producer(p.op, p.start - begin, p.issue, p.base, p.word))
+            for bit, p in self.pending
+            if _latest(p, t) > begin
         )
         return Entry(kept, before) if kept or before is not None else EMPTY
 
@@ -160,7 +163,7 @@ def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
             latency = t.latency_load + (t.latency_load_to_shift_extra if port == "shift" else 0)
         if p.op.narrow and consumer.unit not in (Unit.STORE, Unit.STORE_MULTIPLE):
             latency += t.latency_load_narrow_extra
-        return p.start + (p.op.words - 1) * t.issue_multiple_per_register + latency
+        return p.start + p.word * t.issue_multiple_per_register + latency
     if unit in (Unit.MAC, Unit.MAC_LONG):
         latency = t.latency_mac_to_accumulator if port == "accumulator" else t.latency_mac
     elif unit in (Unit.MULTIPLY, Unit.MULTIPLY_LONG):
@@ -198,14 +201,13 @@ def _latest(p: Producer, t: CoreTicks) -> int:
             t.latency_load_to_store,
         )
         narrow = t.latency_load_narrow_extra if p.op.narrow else 0
-        return p.start + (p.op.words - 1) * t.issue_multiple_per_register + latency + narrow
+        return p.start + p.word * t.issue_multiple_per_register + latency + narrow
     return max(_ready(p, port, p.op, t) for port in ("address", "shift"))
 
 
 def _write(op: Operation, producers: dict[int, Producer], start: int, issue: int) -> None:
-    result = Producer(op, start, issue)
-    for bit in op.result_bits:
-        producers[bit] = result
+    for word, bit in enumerate(op.result_bits):
+        producers[bit] = Producer(op, start, issue, word=min(word, op.words - 1))
     for bit in op.base_bits:
         producers[bit] = Producer(op, start, issue, base=True)
 
@@ -286,12 +288,16 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
     tail = 0  # data phase of the last transfer that only a neighbour can use
     tail_op: Operation | None = None
     last: _Slot | None = None
-    run: list[Operation] = []  # wide instructions off word boundaries, one behind the other
+    run, only_stores, charged = 0, True, False  # wide instructions off word boundaries, one behind the other
     for op in ops:
-        run = [*run, op] if op.wide_unaligned else []
-        if len(run) == (_LONG_STORE_RUN if all(o.unit is Unit.STORE for o in run) else _LONG_RUN):
-            spent[_ALU] += t.fetch_unaligned_wide_run
-            now += t.fetch_unaligned_wide_run
+        if not op.wide_unaligned:
+            run, only_stores, charged = 0, True, False
+        else:
+            run, only_stores = run + 1, only_stores and op.unit is Unit.STORE
+            if not charged and run >= (_LONG_STORE_RUN if only_stores else _LONG_RUN):
+                charged = True
+                spent[_ALU] += t.fetch_unaligned_wide_run
+                now += t.fetch_unaligned_wide_run
         before = last.op if last else entry.before
         earliest, binding = _wait(op, producers, t)
         issue = issue_ticks(op, before, t)

@@ -30,6 +30,11 @@ class MemoryStall:
     read: int
     write: int
 
+    @property
+    def cycles(self) -> int:
+        """All of them."""
+        return self.fetch + self.read + self.write
+
 
 @dataclass(frozen=True)
 class TimedRegion:

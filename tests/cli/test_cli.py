@@ -372,7 +372,7 @@ def test_a_second_opinion_on_the_hottest_blocks(monkeypatch: pytest.MonkeyPatch)
         row = text.splitlines()[table + number]
         assert f"{block['llvm_mca']:.2f}" in row
         assert f"{block['ours']:.2f}" in row
-        assert block["function"] in row
+        assert block["function"][:8] in row  # a narrow terminal cuts the name, not the numbers
     assert "data phase" in text
     assert "whole run" in refused(invoke("explain", RUN, "--mca", "--layer", "0"))
 

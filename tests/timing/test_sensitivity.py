@@ -64,8 +64,7 @@ def test_memory_figures_by_hand() -> None:
 
 
 def test_overlap_is_what_a_prefetcher_hides() -> None:
-    board = load_board("nucleo-l4r5zi")
-    assert board.flash.prefetch
+    board = events.l4r5(prefetch=True)
     memory = events.memory(events.flash(0, 10, 10, 0, 0, 0, 0))
     # region 0 spends 52 + 9 cycles on 10 lines: of 5 wait states 6.1 cycles hide all
     found = asked(board, memory)

@@ -242,6 +242,11 @@ def test_sums_are_exact_and_the_interval_holds(
     )
     assert timed.warm_cycles == sum(r.stack.of(c) for r in timed.regions for c in Cause)
     assert timed.cold_cycles == timed.warm_cycles  # same memory profile given for both
+    for r in timed.regions:
+        for stack, stalls in ((r.stack, r.stalls), (r.cold, r.cold_stalls)):
+            assert sum(s.fetch for s in stalls) == stack.instruction_fetch
+            assert sum(s.read for s in stalls) == stack.data_read
+            assert sum(s.write for s in stalls) == stack.data_write
     low, high = timed.interval
     assert 0 <= low <= timed.warm_cycles <= high
 

@@ -24,6 +24,7 @@ from engine.site.chart import Chart
 from engine.site.exports import clocks_csv, gains_csv, layers_csv
 from engine.site.gain_charts import by_gain, clock_chart, gains_chart, gap_chart
 from engine.site.meaning import CAUSE_MEANING
+from engine.site.memories import memories_csv, memory_rows
 from engine.site.metrics import LEVELS, pyramid
 from engine.site.render import Renderer
 from engine.site.roofline_chart import roofline_chart
@@ -132,6 +133,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         charts |= _analysed(renderer, folder, analysis, r)
     renderer.staging.write(f"{folder}/record.json", dump_record(r))
     renderer.staging.write(f"{folder}/layers.csv", layers_csv([r]))
+    renderer.staging.write(f"{folder}/memories.csv", memories_csv(r))
     renderer.page(
         folder,
         "run.md.j2",
@@ -142,6 +144,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         gains=by_gain(analysis) if analysis else (),
         flame=Markup(flamegraph_svg(analysis.samples, title)) if analysis else "",
         run=run,
+        memories=memory_rows(r),
         r=r,
         x=run.explanation,
         place=run.place,

@@ -135,7 +135,6 @@ KERNELS = (
         3,
         "LDM of 2: 2. r0 is loaded in its first cycle; latency.load 2 from there has passed when the LDM is done. ADD 1.",
         by(load_store_issue=2, other_alu=1),
-        disagrees="the engine makes every register of a multiple ready with its last one",
     ),
     Kernel(
         CORE,

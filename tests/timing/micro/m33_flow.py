@@ -109,7 +109,6 @@ FLOW = (
         """LDR 1, BNE paired 0 and not taken, so it takes no time that could hide latency.load 2: wait 1. ADD 1.""",
         by(load_store_issue=1, load_use=1, other_alu=1),
         crosses_blocks=True,
-        disagrees="every block starts with an empty pipeline: the wait behind the branch is missing",
     ),
     Kernel(CORE, "nop", "nop", 1, "issue.system 1; pairs with NOP are not modelled (its notes).", by(other_alu=1)),
 )

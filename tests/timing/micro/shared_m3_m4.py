@@ -121,7 +121,6 @@ def transfers(core: str) -> tuple[Kernel, ...]:
             """pairing: LDR; STR with register offset three in all. The store's second cycle is already the one in which
             nothing is pipelined behind it ("even a stalled STR normally only takes two cycles"): the next LDR starts anew.""",
             by(load_store_issue=3),
-            disagrees="the engine adds load_after_store to a store that already takes two cycles: three for one store",
         ),
         Kernel(
             core,

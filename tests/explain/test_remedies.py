@@ -1,0 +1,63 @@
+"""Advice with numbers: gains from the analysis, costs from the record, silence where nothing is worth saying."""
+
+from __future__ import annotations
+
+from engine.catalog.load import load_board
+from engine.explain.analysis import Analysis
+from engine.explain.explain import explain_run
+from engine.explain.remedies import with_remedies
+from engine.records.run import RunRecord
+from engine.timing.mechanism import Mechanism
+from tests.builders.analyses import make_analysis
+from tests.builders.records import kws_record
+
+
+def with_gain(analysis: Analysis, mechanism: Mechanism, share: float) -> Analysis:
+    """The analysis with that share of every region's cycles gained by one mechanism and nothing by the others."""
+
+    def changed(gains):  # type: ignore[no-untyped-def]
+        whole = gains.cycles
+        return gains.model_copy(
+            update={
+                "gains": tuple(
+                    g.model_copy(
+                        update={
+                            "gain_cycles": int(whole * share) if g.mechanism is mechanism else 0,
+                            "gain_cycles_interval": (0, int(2 * whole * share)) if g.mechanism is mechanism else (0, 0),
+                        }
+                    )
+                    for g in gains.gains
+                )
+            }
+        )
+
+    return analysis.model_copy(update={"run": changed(analysis.run), "regions": tuple(map(changed, analysis.regions))})
+
+
+def told(record: RunRecord, analysis: Analysis) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    board = load_board(record.board)
+    explanation = with_remedies(explain_run(record), record, analysis, board)
+    return explanation.advice, explanation.layers[0].advice
+
+
+def test_weights_in_ram_are_priced() -> None:
+    record = kws_record()
+    run, layer = told(record, with_gain(make_analysis(record), Mechanism.PERFECT_DATA_READ, 0.1))
+    ram = record.placement.activations
+    assert run[0].startswith(f"Weights in {ram} (--place weights={ram}): up to −10% (0% to 20%); costs ")
+    assert "of RAM" in layer[0]
+    assert layer[0].startswith("Weights of ")
+    assert "−10% (0% to 20%) of the layer" in layer[0]
+
+
+def test_little_is_not_worth_saying() -> None:
+    record = kws_record()
+    plain = explain_run(record)
+    run, layer = told(record, with_gain(make_analysis(record), Mechanism.PERFECT_DATA_READ, 0.01))
+    assert (run, layer) == (plain.advice, plain.layers[0].advice)
+
+
+def test_without_an_analysis_the_advice_is_the_rules() -> None:
+    record = kws_record()
+    plain = explain_run(record)
+    assert with_remedies(plain, record, None, load_board(record.board)) is plain
