@@ -51,8 +51,8 @@ def write_documents(
         list_cores(),
         list(found.values()),
         __version__,
-        ceilings,
         analyses,
+        ceilings=ceilings,
     )
     draughtsman = Draughtsman(docs, cache)
     renderer = Renderer(docs, draughtsman, notebooks=notebooks)

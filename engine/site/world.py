@@ -105,8 +105,9 @@ def make_world(
     cores: Sequence[Core],
     models: Sequence[ModelInfo],
     engine_version: str,
-    ceilings: Sequence[MeasuredCeilings] = (),
     analyses: Sequence[Analysis] = (),
+    *,
+    ceilings: Sequence[MeasuredCeilings] = (),
 ) -> World:
     """Explain and rank all runs; a board with a catalogue name is the catalogue's. Raises RecordError if two runs have one id."""
     seen: set[str] = set()

@@ -336,7 +336,7 @@ def test_notebooks_are_committed_without_outputs() -> None:
 
 def test_boards_side_by_side_hold_the_ceilings_of_each() -> None:
     boards = {b.name: b for b in list_boards()}
-    found = make_world([], list_boards(), list_cores(), [], "1", committed()).default_ceilings
+    found = make_world([], list_boards(), list_cores(), [], "1", ceilings=committed()).default_ceilings
     assert set(found) == set(boards)
     chart = boards_chart(boards, found, "nucleo-l4r5zi")
     assert chart is not None
@@ -351,7 +351,9 @@ def test_boards_side_by_side_hold_the_ceilings_of_each() -> None:
 def test_a_board_described_otherwise_has_no_ceilings_of_the_committed() -> None:
     known = load_board("nucleo-l4r5zi")
     other = known.model_copy(update={"name": "mine", "default_clock_mhz": 80})
-    assert set(make_world([], [known, other], list_cores(), [], "1", committed()).default_ceilings) == {known.name}
+    assert set(make_world([], [known, other], list_cores(), [], "1", ceilings=committed()).default_ceilings) == {
+        known.name
+    }
 
 
 def test_ceilings_of_the_board_as_described_do_not_bound_a_run_with_set_figures() -> None:
@@ -362,7 +364,7 @@ def test_ceilings_of_the_board_as_described_do_not_bound_a_run_with_set_figures(
         known = {"board_sha256": board_sha256(made), "core_sha256": core_sha256(core)}
         record = kws_record().model_copy(update={"overrides": set_})
         record = record.model_copy(update={"provenance": record.provenance.model_copy(update=known)})
-        (run,) = make_world([record], list_boards(), list_cores(), [], "1", committed()).runs
+        (run,) = make_world([record], list_boards(), list_cores(), [], "1", ceilings=committed()).runs
         return run.explanation.ceilings
 
     plain, overridden = roofs(), roofs("flash.wait_states=0")
