@@ -12,7 +12,8 @@ from rich.table import Table
 from engine.cli.shell import console, json_option, print_json, progress_console
 
 if TYPE_CHECKING:
-    from engine.pipeline.rethink import AssumptionEffect, WhatIfAnswer
+    from engine.explain.analysis import AssumptionEffect
+    from engine.pipeline.rethink import WhatIfAnswer
 
 _WORTH_A_LINE = 0.0005
 _MOST_OF_A_REASON = 110

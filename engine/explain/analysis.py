@@ -20,6 +20,7 @@ from engine.explain.types import Part
 from engine.timing.counterfactual import Counterfactual, Outcome, WhatIf, what_if_of
 from engine.timing.mechanism import Mechanism
 from engine.timing.retime import Retiming
+from engine.timing.sensitivity import Sensitivities, Sensitivity
 from engine.timing.shapley import Gap, split_gap
 from engine.timing.sweep import Step, SweepPoint, sweep_of
 
@@ -84,6 +85,29 @@ class ClockPoint(Part):
     step: Step
 
 
+class AssumptionEffect(Part):
+    """One uncertain figure of board or core, and the cycles that the run takes more with it alone at an end of its interval.
+
+    ``value``, ``low`` and ``high`` are in the unit of ``key`` (see ``engine.catalog``), null for a rule of the model. The shares
+    are of the run's cycles. ``reason``: why the figure is believed, or the source that leaves it a range.
+    """
+
+    key: str
+    value: float | int | None
+    low: float | int | None
+    high: float | int | None
+    low_effect_cycles: int
+    high_effect_cycles: int
+    low_effect_share: float
+    high_effect_share: float
+    reason: str
+
+    @property
+    def matters(self) -> bool:
+        """Does it move the run by more than a two-thousandth either way?"""
+        return max(abs(self.low_effect_share), abs(self.high_effect_share)) >= 0.0005
+
+
 class BlockCode(Part):
     """The instructions of a hot block; layers that share a kernel share it."""
 
@@ -110,6 +134,9 @@ class Analysis(Part):
     run: Gains
     regions: tuple[Gains, ...] = Field(description="layers in order, the glue last")
     clocks: tuple[ClockPoint, ...]
+    assumptions: tuple[AssumptionEffect, ...] = Field(
+        default=(), description="uncertain figures that matter, the largest effect first"
+    )
     hot: tuple[LayerHotspots, ...] = Field(description="like `regions`; the instructions are in `code`")
     code: tuple[BlockCode, ...]
     frames: tuple[Frame, ...]
@@ -125,8 +152,8 @@ class Analysis(Part):
         return next(c.disassembly for c in self.code if c.address == address)
 
 
-def analyse(run_id: str, key: str, retiming: Retiming, profile: RunProfile) -> Analysis:
-    """Ask everything of an executed run; both arguments are of the same run at the same clock."""
+def analyse(run_id: str, key: str, retiming: Retiming, profile: RunProfile, rests_on: Sensitivities) -> Analysis:
+    """Ask everything of an executed run; all arguments are of the same run at the same clock."""
     names = tuple(region.name for region in profile.regions)
     run, regions = gains_of(retiming, profile.model, names)
     hot = hottest(profile, BLOCKS_PER_LAYER)
@@ -143,10 +170,31 @@ def analyse(run_id: str, key: str, retiming: Retiming, profile: RunProfile) -> A
         run=run,
         regions=regions,
         clocks=clock_points(sweep_of(retiming)),
+        assumptions=tuple(a for a in assumption_effects(rests_on) if a.matters),
         hot=tuple(_without_code(layer) for layer in hot),
         code=tuple(BlockCode(address=a, disassembly=d) for a, d in sorted(code.items())),
         frames=tuple(frames),
         stacks=stacks,
+    )
+
+
+def assumption_effects(found: Sensitivities) -> tuple[AssumptionEffect, ...]:
+    """What a run rests on, the largest effect first."""
+    return tuple(_assumption(s, found.cycles) for s in found.figures)
+
+
+def _assumption(found: Sensitivity, cycles: int) -> AssumptionEffect:
+    a = found.assumption
+    return AssumptionEffect(
+        key=a.key,
+        value=a.value,
+        low=a.low,
+        high=a.high,
+        low_effect_cycles=found.low_effect_cycles,
+        high_effect_cycles=found.high_effect_cycles,
+        low_effect_share=found.low_effect_cycles / cycles if cycles else 0.0,
+        high_effect_share=found.high_effect_cycles / cycles if cycles else 0.0,
+        reason=a.reason,
     )
 
 

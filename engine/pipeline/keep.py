@@ -10,6 +10,7 @@ from engine.pipeline.prepare import Prepared, Progress, prepare
 from engine.pipeline.rethink import block_profile, retiming_of
 from engine.pipeline.settings import ResolvedRun
 from engine.records.run import RunRecord
+from engine.timing.sensitivity import sensitivity
 
 
 def kept(run: ResolvedRun) -> RunRecord | None:
@@ -43,6 +44,7 @@ def analysis_of(run: ResolvedRun, progress: Progress = lambda _: None, made: Pre
         return found
     made = made or prepare(run, progress)
     progress("analysing")
-    analysis = analyse(run.id, analysis_key(run), retiming_of(made), block_profile(made))
+    rests_on = sensitivity(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
+    analysis = analyse(run.id, analysis_key(run), retiming_of(made), block_profile(made), rests_on)
     save_analysis(run, analysis)
     return analysis

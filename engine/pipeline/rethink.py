@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from engine.catalog.assumptions import assumptions
-from engine.explain.analysis import ClockPoint, clock_points, gains_of
+from engine.explain.analysis import AssumptionEffect, ClockPoint, assumption_effects, clock_points, gains_of
 from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
 from engine.explain.second_opinion import SecondOpinion, second_opinion
@@ -13,7 +13,7 @@ from engine.firmware.types import GLUE
 from engine.pipeline.prepare import Prepared
 from engine.pipeline.settings import overrides_of
 from engine.timing.retime import Retiming
-from engine.timing.sensitivity import Sensitivity, sensitivity
+from engine.timing.sensitivity import sensitivity
 from engine.timing.sweep import sweep_of
 
 
@@ -39,24 +39,6 @@ class LabelledGain(Answer):
     gain_ms: float
     gain_ms_interval: tuple[float, float]
     share_cycles: int | None
-
-
-class AssumptionEffect(Answer):
-    """One uncertain figure of board or core, and the cycles that the run takes more with it alone at an end of its interval.
-
-    ``value``, ``low`` and ``high`` are in the unit of ``key`` (see ``engine.catalog``), null for a rule of the model. The shares
-    are of the run's cycles. ``reason``: why the figure is believed, or the source that leaves it a range.
-    """
-
-    key: str
-    value: float | int | None
-    low: float | int | None
-    high: float | int | None
-    low_effect_cycles: int
-    high_effect_cycles: int
-    low_effect_share: float
-    high_effect_share: float
-    reason: str
 
 
 class WhatIfAnswer(Answer):
@@ -112,23 +94,8 @@ def what_if(made: Prepared) -> WhatIfAnswer:
         gains=tuple(sorted(gains, key=lambda g: -g.gain_ms)),
         ideal_cycles=found.ideal_cycles,
         clocks=clock_points(sweep_of(retiming)),
-        assumptions=tuple(_assumption(s, rests_on.cycles) for s in rests_on.figures),
+        assumptions=assumption_effects(rests_on),
         unvaried_assumptions=tuple(a.key for a in assumptions(run.board, run.core) if a.value is None),
-    )
-
-
-def _assumption(found: Sensitivity, cycles: int) -> AssumptionEffect:
-    a = found.assumption
-    return AssumptionEffect(
-        key=a.key,
-        value=a.value,
-        low=a.low,
-        high=a.high,
-        low_effect_cycles=found.low_effect_cycles,
-        high_effect_cycles=found.high_effect_cycles,
-        low_effect_share=found.low_effect_cycles / cycles if cycles else 0.0,
-        high_effect_share=found.high_effect_cycles / cycles if cycles else 0.0,
-        reason=a.reason,
     )
 
 

@@ -6,14 +6,15 @@ from engine.records.cause import Cause
 
 CAUSE_MEANING: dict[Cause, str] = {
     Cause.MAC: "issuing multiply-accumulate instructions: the work the model asks for",
-    Cause.OTHER_ALU: "issuing other instructions: address and loop arithmetic, unpacking, requantisation, branches themselves",
+    Cause.OTHER_ALU: "issuing other instructions: address and loop arithmetic, unpacking, requantisation, branches themselves; also "
+    "what runs of 32-bit instructions off word boundaries hold up",
     Cause.LOAD_STORE_ISSUE: "issuing loads and stores, including the further registers of multiple transfers",
     Cause.MULTIPLY_DIVIDE_LATENCY: "waiting for a multiplier or divider that takes more than one cycle",
     Cause.LOAD_USE: "waiting for a loaded value because the next instruction already needs it",
     Cause.BRANCH_REFILL: "refilling the pipeline after a taken or mispredicted branch",
     Cause.INSTRUCTION_FETCH: "waiting for instructions: flash wait states and misses of the instruction cache or prefetcher",
-    Cause.DATA_READ: "waiting for data: constants in flash, misses of the data cache",
-    Cause.DATA_WRITE: "waiting for a store to be accepted",
+    Cause.DATA_READ: "waiting for data: constants in flash, misses of the data cache, slow RAM, further accesses of unaligned reads",
+    Cause.DATA_WRITE: "waiting for a store to be accepted: slow RAM, lines taken in or driven out, further accesses of unaligned writes",
 }
 
 CAUSE_REMEDY: dict[Cause, str] = {

@@ -50,10 +50,8 @@ def roofline_chart(points: Sequence[tuple[str, str, RooflinePoint]], ceilings: C
             y=y,
             detail="roof:N",
             tooltip=[alt.Tooltip("roof:N", title="roof")],
-            strokeWidth=alt.StrokeWidth("thin:N", scale=alt.Scale(domain=[False, True], range=[2, 1]), legend=None),
-            strokeDash=alt.StrokeDash(
-                "thin:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [4, 4]]), legend=None
-            ),
+            strokeWidth=alt.condition("datum.thin", alt.value(1), alt.value(2)),
+            strokeDash=alt.condition("datum.thin", alt.value([4, 4]), alt.value([1, 0])),
         )
     )
     ops = list(dict.fromkeys(op for _, op, _ in points))

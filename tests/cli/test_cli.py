@@ -362,6 +362,7 @@ def test_ceilings_of_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.skipif(find_mca() is None, reason="llvm-mca is not installed (extra 'llvm')")
 def test_a_second_opinion_on_the_hottest_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
     opinion = json.loads(invoke("explain", RUN, "--mca", "--json").stdout)
     assert len(opinion["blocks"]) == 10

@@ -35,6 +35,7 @@ from engine.site.world import Run, World
 SECTIONS = (
     ("where-the-cycles-go", "causes"),
     ("what-would-it-bring", "what would it bring"),
+    ("what-it-rests-on", "what it rests on"),
     ("cycle-stack-by-layer", "cycle stack"),
     ("waterfall", "waterfall"),
     ("layers", "layers"),
