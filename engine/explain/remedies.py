@@ -1,18 +1,20 @@
-"""Advice with numbers: what another placement would bring, by counterfactual, and what it costs in memory.
+"""Advice with numbers: what another placement would bring, by counterfactual and by what each memory stalled, and what it costs.
 
-The gain is that of the mechanism idealised (constants that never stall, fetches that always hit), so it is what the placement can
-bring at most: RAM without wait states and without a busy bus. Whether a run gets there says `whycycles run --place`, which links anew.
+Weights in RAM save no more than the stalls of reads from flash, code in RAM no more than those of fetches, and only a RAM without a cache
+in front takes both without stalls of its own; activations in tightly coupled memory save the stalls of the RAM they leave. Constants that
+are no weights stay in flash, so a placement brings less than this bound, except where code and constants share a cache and the code gains
+too: `whycycles run --place` links anew and says exactly. Only memories with room are named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.catalog.board import Board, MemoryKind
+from engine.catalog.board import Board, Memory, MemoryKind
 from engine.explain.analysis import Analysis, Gains
 from engine.explain.sentences import capital, layer_title
 from engine.explain.types import Explanation
-from engine.records.run import Layer, RunRecord
+from engine.records.run import Layer, Region, RunRecord
 from engine.timing.mechanism import Mechanism
 
 WORTH_SAYING = 0.02
@@ -37,51 +39,84 @@ def with_remedies(
 
 
 def _of_layer(layer: Layer, gains: Gains, record: RunRecord, board: Board) -> Iterator[str]:
-    ram = record.placement.activations
     if _in_flash(record.placement.weights, board) and layer.weight_bytes:
-        gained = _gained(gains, Mechanism.PERFECT_DATA_READ)
-        if gained:
-            of_run = f"{_share(gains, Mechanism.PERFECT_DATA_READ, record.cycles.warm):.1%} of the run"
+        ram = _room(record, board, layer.weight_bytes)
+        gained = _gained(
+            gains, Mechanism.PERFECT_DATA_READ, _flash_read_stalls(layer, board), shared=board.flash.unified
+        )
+        if ram and gained:
             what = f"weights of {layer_title(layer)} in {ram}"
-            yield f"{capital(what)}: up to −{gained} of the layer, {of_run}; costs {_kb(layer.weight_bytes)} of RAM."
-    if _in_flash(record.placement.code, board):
-        gained = _gained(gains, Mechanism.PERFECT_INSTRUCTION_CACHE)
-        if gained:
-            yield f"Code of {layer.kernel} where every fetch hits: up to −{gained} of the layer."
+            yield f"{capital(what)}: {gained} of the layer; costs {_kb(layer.weight_bytes)} of RAM."
 
 
 def _of_run(record: RunRecord, gains: Gains, board: Board) -> Iterator[str]:
-    ram = record.placement.activations
-    free = board.memory(ram).bytes - sum(p.bytes for p in record.memory.parts if p.memory == ram)
-    for part, kind, mechanism in (
-        ("weights", "weights", Mechanism.PERFECT_DATA_READ),
-        ("code", "code", Mechanism.PERFECT_INSTRUCTION_CACHE),
+    regions = (*record.layers, record.glue)
+    reads = sum(_flash_read_stalls(r, board) for r in regions)
+    fetches = sum(r.stack.instruction_fetch for r in regions)
+    for part, mechanism, most in (
+        ("weights", Mechanism.PERFECT_DATA_READ, reads),
+        ("code", Mechanism.PERFECT_INSTRUCTION_CACHE, fetches),
     ):
-        gained = _gained(gains, mechanism)
-        if not gained or not _in_flash(getattr(record.placement, part), board):
-            continue
-        need = sum(p.bytes for p in record.memory.parts if p.kind == kind)
-        room = f"{_kb(free)} are free" if need <= free else f"only {_kb(free)} are free, so choose by layer"
-        yield f"{capital(part)} in {ram} (--place {part}={ram}): up to −{gained}; costs {_kb(need)} of RAM, {room}."
+        need = sum(p.bytes for p in record.memory.parts if p.kind == part)
+        ram = _room(record, board, need)
+        gained = _gained(gains, mechanism, most, shared=board.flash.unified)
+        if ram and gained and _in_flash(getattr(record.placement, part), board):
+            yield f"{capital(part)} in {ram} (--place {part}={ram}): {gained}; costs {_kb(need)} of RAM."
+    yield from _activations(record, board)
+
+
+def _activations(record: RunRecord, board: Board) -> Iterator[str]:
+    """Tightly coupled memory for activations that stall where they are."""
+    now, need = record.placement.activations, record.memory.arena_bytes
+    stalls = sum(m.stall_cycles for r in (*record.layers, record.glue) for m in r.memories if m.memory == now)
+    tcm = next((m.name for m in board.memories if m.kind is MemoryKind.DTCM and _free(record, board, m) >= need), None)
+    if tcm is not None and tcm != now and record.cycles.warm and stalls >= WORTH_SAYING * record.cycles.warm:
+        share = stalls / record.cycles.warm
+        yield f"Activations in {tcm} (--place activations={tcm}): about −{share:.1%}; takes {_kb(need)} of it."
+
+
+def _room(record: RunRecord, board: Board, need: int) -> str | None:
+    """A RAM with that many bytes left and no cache in front, the one of the activations first; None where there is none."""
+    cached = {n for c in (board.flash.icache, board.flash.dcache) if c is not None for n in c.also_serves}
+    fitting = [
+        m
+        for m in board.memories
+        if m.kind is MemoryKind.SRAM and m.name not in cached and _free(record, board, m) >= need
+    ]
+    fitting.sort(key=lambda m: m.name != record.placement.activations)
+    return fitting[0].name if fitting else None
+
+
+def _free(record: RunRecord, board: Board, memory: Memory) -> int:
+    return memory.bytes - sum(p.bytes for p in record.memory.parts if p.memory == memory.name)
+
+
+def _flash_read_stalls(region: Region, board: Board) -> int:
+    """Cycles that a region waits for data from flash: all data stalls but those of RAM (all of them in records without memories)."""
+    of_ram = sum(m.stall_cycles for m in region.memories if not _in_flash(m.memory, board))
+    return max(0, region.stack.data_read + region.stack.data_write - of_ram)
 
 
 def _in_flash(memory: str, board: Board) -> bool:
     return board.memory(memory).kind is MemoryKind.FLASH
 
 
-def _gained(gains: Gains, mechanism: Mechanism) -> str:
-    """The gain as a share with its interval, empty where it is not worth saying."""
-    if _share(gains, mechanism, gains.cycles) < WORTH_SAYING:
+def _gained(gains: Gains, mechanism: Mechanism, most: int, *, shared: bool) -> str:
+    """The gain, ``most`` cycles at most, as a share with its interval; empty where it is not worth saying.
+
+    ``shared``: code and constants share a cache. At the ends of the interval the other cycles stay as they are, so no share exceeds the whole.
+    """
+    gain = next(g for g in gains.gains if g.mechanism is mechanism)
+    value = min(gain.gain_cycles, most)
+    if value < WORTH_SAYING * gains.cycles or not gain.gain_cycles:
         return ""
-    gain = next(g for g in gains.gains if g.mechanism is mechanism)
-    low, high = (x / gains.cycles for x in gain.gain_cycles_interval)
-    value = gain.gain_cycles / gains.cycles
-    return f"{value:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{value:.0%} ({low:.0%} to {high:.0%})"
-
-
-def _share(gains: Gains, mechanism: Mechanism, cycles: int) -> float:
-    gain = next(g for g in gains.gains if g.mechanism is mechanism)
-    return gain.gain_cycles / cycles if cycles else 0.0
+    rest = gains.cycles - value
+    ends = [x * value / gain.gain_cycles for x in gain.gain_cycles_interval]
+    low, high = (x / (rest + x) if rest + x else 0.0 for x in ends)
+    share = value / gains.cycles
+    return f"{'about' if shared else 'at most'} −{share:.0%}" + (
+        f" ({low:.0%} to {high:.0%})" if f"{low:.0%}" != f"{high:.0%}" else ""
+    )
 
 
 def _kb(size: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from engine.catalog.load import load_board
 from engine.explain.analysis import Analysis
 from engine.explain.explain import explain_run
@@ -44,10 +46,27 @@ def test_weights_in_ram_are_priced() -> None:
     record = kws_record()
     run, layer = told(record, with_gain(make_analysis(record), Mechanism.PERFECT_DATA_READ, 0.1))
     ram = record.placement.activations
-    assert run[0].startswith(f"Weights in {ram} (--place weights={ram}): up to −10% (0% to 20%); costs ")
-    assert "of RAM" in layer[0]
-    assert layer[0].startswith("Weights of ")
-    assert "−10% (0% to 20%) of the layer" in layer[0]
+    assert run[0].startswith(f"Weights in {ram} (--place weights={ram}): at most −")
+    assert "of RAM" in run[0]
+    assert not layer or not layer[0].startswith("Weights of") or "of the layer; costs" in layer[0]
+
+
+def test_no_gain_exceeds_what_the_flash_stalled() -> None:
+    record = kws_record()
+    run, _ = told(record, with_gain(make_analysis(record), Mechanism.PERFECT_DATA_READ, 0.9))
+    stalls = sum(r.stack.data_read + r.stack.data_write for r in (*record.layers, record.glue))
+    (share,) = re.findall(r"at most −(\d+)%", run[0])
+    assert int(share) == round(100 * min(0.9, stalls / record.cycles.warm))
+
+
+def test_no_command_is_named_that_does_not_fit_or_stalls_itself() -> None:
+    record = kws_record()
+    analysis = with_gain(make_analysis(record), Mechanism.PERFECT_DATA_READ, 0.5)
+    board = load_board(record.board)
+    small = tuple(m if m.kind.value == "flash" else m.model_copy(update={"bytes": 8}) for m in board.memories)
+    tight = board.model_copy(update={"memories": small})
+    plain = explain_run(record)
+    assert with_remedies(plain, record, analysis, tight).advice == plain.advice
 
 
 def test_little_is_not_worth_saying() -> None:
