@@ -22,7 +22,7 @@ from engine.firmware.types import CompilerName
 @click.option("--update", is_flag=True, help="Rewrite the committed result of this compiler, which the website shows.")
 @json_option
 def validate(against: Path | None, compiler: str | None, update: bool, as_json: bool) -> None:
-    """Run every published result that can be run and print the error of each point. Nothing is fitted to them.
+    """Run every published result that can be run and print the error of each point. No figure is computed from them.
 
     Exit code 1 if a bound does not hold.
     """

@@ -1,6 +1,6 @@
 """The pipeline cycles of a run, block by block: what hot spots and flame graphs are made of.
 
-Exact: executions of every block, its static cost, and the refill of every taken edge; together they are the pipeline part of
+Exact: executions of every block, its cost behind the blocks it was entered from, and the refill of every taken edge; together they are the pipeline part of
 a region's cycle stack, to the tick. Stalls of instruction fetch and data come from line-granular simulations of a whole region
 and are known per region only: they stay with the region and are never spread over its blocks.
 """

@@ -39,7 +39,8 @@ class HotInstruction(Part):
 
     ``cycles`` and ``causes`` are its part of one execution of the block: what the block costs more with this instruction than
     without it and those behind it (a cycle it hides is taken off the instruction that paid for it; a pair issued together is
-    charged to its slower half). They sum to the block's cycles without branch refill, cause by cause.
+    charged to its slower half). They sum to the cycles of a block that finds the pipeline
+    empty, without branch refill; ``HotBlock.entry_cycles`` is what the block before it adds.
     """
 
     address: int

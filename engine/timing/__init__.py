@@ -1,1 +1,1 @@
-"""Exact counts to cycle stacks: a pipeline table per core, branch refill, and a first model of the flash path."""
+"""Exact counts to cycle stacks: a pipeline table per core, branch refill, and the stalls of a simulated memory system."""

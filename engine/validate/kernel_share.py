@@ -1,7 +1,7 @@
 """How much of a point's error may be the kernels' version: measured by simulation, kept beside the published rows.
 
 The microTVM rows of MLPerf Tiny v1.0 name no kernel version. microTVM of that time built CMSIS_5 5.8.0 or its commit 977abe98
-(github.com/apache/tvm pull requests 9247, 11148 and 11273); the inner loops that these models run are those of 4.0.0, but whether the
+(github.com/apache/tvm pull requests 9247, 11148 and 11273); as far as revision headers show, the inner loops that these models run are those of 4.0.0, but whether the
 intrinsic header folds the rotation into SXTB16, as today's does, or issues a separate ROR, depends on the header the build used.
 """
 
