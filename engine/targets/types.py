@@ -92,6 +92,26 @@ class Execution:
     stack_by_region_bytes: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class RegionCounts:
+    """What a target counted in one warm inference, per region: the layers in the order of execution, then the glue.
+
+    The common coin of an agreement between targets; None where a target cannot count that. Instructions are issued ones; loads and
+    stores are accesses as the decoder counts them (a pair or a multiple one is one per word). ``machine``: what ran it, where that is not
+    the core the firmware was built for (QEMU and Renode run an M0+ firmware on an M3), else the core's name.
+    """
+
+    target: str
+    target_version: str
+    machine: str
+    instructions: tuple[int, ...]
+    outputs: tuple[bytes, ...]
+    loads: tuple[int, ...] | None = None
+    stores: tuple[int, ...] | None = None
+    read_bytes: tuple[int, ...] | None = None
+    write_bytes: tuple[int, ...] | None = None
+
+
 class Target(Protocol):
     """Anything that can execute a firmware."""
 
