@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.counters import isa
+from engine.counters import isa, mve
 from engine.counters.isa import Meaning, Shape
 from engine.counters.registers import FLAGS, LR, PC, SP, Operand, parse, words
 from engine.counters.types import Block, Instruction
@@ -62,6 +62,11 @@ def decode(raw: RawInstruction) -> Instruction:
     """One instruction; raises CheckFailedError for a mnemonic or an operand that is not in the tables."""
     stem = raw.mnemonic.split(".")[0]
     operands = parse(raw.operands)
+    if mve.is_vector(raw):
+        vector = mve.decode_vector(raw, operands)
+        if vector is None:
+            raise _unknown(raw)
+        return vector
     if stem.startswith("it") and stem.strip("te") == "i":
         made = _make(raw, Kind.SYSTEM, reads=0, writes=0)
     elif stem in isa.LOADS or stem in isa.STORES or stem in ("ldrd", "strd", "ldrexd", "vldr", "vstr"):
@@ -144,7 +149,8 @@ def _plain(raw: RawInstruction, stem: str, operands: tuple[Operand, ...]) -> Ins
 def _branch(raw: RawInstruction, stem: str, operands: tuple[Operand, ...]) -> Instruction:
     call = stem in ("bl", "blx", "blxns")
     last = operands[-1].text
-    made = _make(raw, Kind.BRANCH, reads=_union(operands), writes=PC | (LR if call else 0))
+    counter = operands[0].register if stem in isa.LOOPS else 0
+    made = _make(raw, Kind.BRANCH, reads=_union(operands), writes=PC | counter | (LR if call else 0))
     return replace(
         made,
         is_call=call,
