@@ -248,7 +248,17 @@ class Core(Frozen):
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Every figure with its dotted name."""
-        tables = ("issue", "latency", "load_store", "fetch", "branch", "predictor", "dual_issue", "pairs_16_bit", "vector")
+        tables = (
+            "issue",
+            "latency",
+            "load_store",
+            "fetch",
+            "branch",
+            "predictor",
+            "dual_issue",
+            "pairs_16_bit",
+            "vector",
+        )
         for part in tables:
             table = getattr(self, part)
             for key in type(table).model_fields if table is not None else ():

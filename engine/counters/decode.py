@@ -23,6 +23,7 @@ class Decoder:
 
     def __init__(self, image: Image) -> None:
         self.image = image
+        self._tails = _tail_predicated(image)
         self._instructions: dict[int, Instruction] = {}
         self._blocks: dict[int, Block] = {}
 
@@ -44,8 +45,14 @@ class Decoder:
                     f"{self.image.describe(address)} {what}",
                     hint="report this with the ELF: counting stops, never guesses",
                 )
-            found = self._instructions[address] = decode(raw)
+            found = self._in_its_loop(decode(raw))
+            self._instructions[address] = found
         return found
+
+    def _in_its_loop(self, made: Instruction) -> Instruction:
+        if made.vector is None or not any(start <= made.address < end for start, end in self._tails):
+            return made
+        return replace(made, vector=replace(made.vector, predicated=True))
 
     def block(self, start: int) -> Block:
         """The basic block entered at an address: up to and including the first instruction that ends it."""
@@ -56,6 +63,12 @@ class Decoder:
                 instructions.append(self.instruction(instructions[-1].address + instructions[-1].size))
             found = self._blocks[start] = Block(start, tuple(instructions))
         return found
+
+
+def _tail_predicated(image: Image) -> tuple[tuple[int, int], ...]:
+    """Address ranges of loops that end in LETP."""
+    ends = (decode(raw) for raw in image.instructions.values() if raw.mnemonic == "letp")
+    return tuple((end.target, end.address) for end in ends if end.target is not None)
 
 
 def decode(raw: RawInstruction) -> Instruction:

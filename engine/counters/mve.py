@@ -60,8 +60,34 @@ _add("vctp vpst vpt vpnot", Pipe.PREDICATE, Result.EARLY, Kind.SYSTEM)
 
 _LONG = ("vmlaldav", "vmlsldav", "vmlalv", "vrml", "vaddlv")  # the result is two general registers
 _INTO = frozenset(
-    "vmla vmlas vqdmlah vqrdmlah vqdmlash vqrdmlash vfma vfms vfmas vcmla vsli vsri vshlc vabav vmaxv vminv vmaxav vminav"
-    " vmaxnmv vminnmv vmaxnmav vminnmav vmaxa vmina vmaxnma vminnma".split()
+    [
+        "vmla",
+        "vmlas",
+        "vqdmlah",
+        "vqrdmlah",
+        "vqdmlash",
+        "vqrdmlash",
+        "vfma",
+        "vfms",
+        "vfmas",
+        "vcmla",
+        "vsli",
+        "vsri",
+        "vshlc",
+        "vabav",
+        "vmaxv",
+        "vminv",
+        "vmaxav",
+        "vminav",
+        "vmaxnmv",
+        "vminnmv",
+        "vmaxnmav",
+        "vminnmav",
+        "vmaxa",
+        "vmina",
+        "vmaxnma",
+        "vminnma",
+    ]
 )  # the destination is read as well
 _COUNTING = ("vidup", "vddup", "viwdup", "vdwdup", "vshlc")  # the second operand, a general register, is written too
 
@@ -153,7 +179,9 @@ def _arithmetic(raw: RawInstruction, stem: str, operands: tuple[Operand, ...]) -
         for operand in operands:
             reads |= operand.register
         writes = 0 if raw.mnemonic.startswith("vpst") else VPR
-        return _make(raw, kind, Vector(pipe, result, elements), reads | (VPR if stem in ("vpnot", "vpt") else 0), writes)
+        return _make(
+            raw, kind, Vector(pipe, result, elements), reads | (VPR if stem in ("vpnot", "vpt") else 0), writes
+        )
     values = [_whole(raw, o) for o in operands]
     written = 2 if stem.startswith(_LONG) else 1
     if stem == "vmov" and len(operands) == 4:
@@ -171,7 +199,7 @@ def _arithmetic(raw: RawInstruction, stem: str, operands: tuple[Operand, ...]) -
     partial = _partial(raw, operands)
     if into or partial:
         reads |= writes
-    accumulator = writes if into and kind in (Kind.SIMD_MAC, Kind.FP) else 0
+    accumulator = writes if into and (kind in (Kind.SIMD_MAC, Kind.FP) or writes & _SCALAR) else 0
     if stem == "vpsel":
         reads |= VPR
     if stem == "vmov" and writes & _SCALAR and pipe is Pipe.EITHER:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 Count = int
+
+
+def _vector_count(description: str) -> Any:
+    """A count that only cores with Helium and low-overhead loops have: absent where it is 0, as in records of other cores."""
+    return Field(default=0, ge=0, exclude_if=lambda count: count == 0, description=description)
 
 
 class Counters(BaseModel):
@@ -19,7 +26,7 @@ class Counters(BaseModel):
     # instruction classes: they sum to ``instructions``
     instructions: Count = Field(ge=0)
     mac_instructions: Count = Field(ge=0, description="MLA, MLS, SMLAL, SMLABB …: one product accumulated")
-    simd_mac_instructions: Count = Field(ge=0, description="SMLAD, SMLALD …: two or more products accumulated")
+    simd_mac_instructions: Count = Field(ge=0, description="SMLAD, SMLALD, VMLADAV …: two or more products accumulated")
     alu_instructions: Count = Field(ge=0, description="other integer arithmetic, logic, moves, SIMD packing")
     multiply_instructions: Count = Field(ge=0, description="multiply without accumulation")
     divide_instructions: Count = Field(ge=0)
@@ -34,7 +41,9 @@ class Counters(BaseModel):
     blocks: Count = Field(ge=0, description="basic blocks entered")
     taken_branches: Count = Field(ge=0)
     # work
-    mac_lanes: Count = Field(ge=0, description="products accumulated by MAC and SIMD MAC instructions")
+    mac_lanes: Count = Field(
+        ge=0, description="products of MAC, SIMD MAC and vector multiply instructions, predicated lanes included"
+    )
     simd_lane_slots: Count = Field(
         ge=0, description="MAC, SIMD MAC and multiply instructions times the lanes the core offers"
     )
@@ -50,3 +59,19 @@ class Counters(BaseModel):
     flash_fetch_misses: Count = Field(ge=0)
     flash_read_lines: Count = Field(ge=0)
     flash_read_misses: Count = Field(ge=0)
+    # Helium (MVE): part of the classes above, which count its instructions too
+    mve_instructions: Count = _vector_count("Helium instructions, each four beats of 32 bits")
+    mve_mac_instructions: Count = _vector_count("integer vector multiplies, with or without accumulation")
+    mve_load_instructions: Count = _vector_count("vector loads")
+    mve_store_instructions: Count = _vector_count("vector stores")
+    mve_predicated_instructions: Count = _vector_count(
+        "in a VPT block or a tail-predicated loop: lanes may be left out"
+    )
+    folded_loop_ends: Count = _vector_count(
+        "loop ends (LE, LETP) that the core's loop buffer saves: issued instructions without them are what retires"
+    )
+
+    @property
+    def retired_instructions(self) -> int:
+        """What a core with a loop buffer retires: issued instructions without the loop ends it saves."""
+        return self.instructions - self.folded_loop_ends

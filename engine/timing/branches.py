@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.counters.flow import first_ends, may_fall_through
 from engine.counters.types import Block
 from engine.targets.types import Profile
 from engine.timing.classes import BranchKind, branch_kind
@@ -37,7 +38,7 @@ class BranchFacts:
 def is_conditional(block: Block) -> bool:
     """Can control fall through the end of this block?"""
     last = block.instructions[-1]
-    return not last.ends_block or last.condition not in ("", "al") or last.mnemonic in ("cbz", "cbnz")
+    return not last.ends_block or (last.condition != "al" and may_fall_through(last))
 
 
 def branch_facts(profile: Profile, blocks: Mapping[int, Block]) -> BranchFacts:
@@ -65,16 +66,21 @@ def refill_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTick
     """Refill and misprediction ticks per region; shape (regions,)."""
     spent = np.zeros(regions, dtype=np.int64)
     np.add.at(spent, profile.region, edge_refill_ticks(facts, t) * profile.count)
+    spent += _loop_end_ticks(profile, facts, regions, t)
     if t.predicts:
         spent += _mispredicted_ticks(profile, facts, regions, t)
     return spent
 
 
 def edge_refill_ticks(facts: BranchFacts, t: CoreTicks) -> NDArray[np.int64]:
-    """Refill ticks that follow each edge once: 0 where it was not taken; mispredictions not included; as long as the profile."""
+    """Refill ticks that follow each edge once: 0 where it was not taken; as long as the profile.
+
+    Mispredictions and loop ends, which depend on how often, are not included.
+    """
     by_kind = np.zeros(len(BranchKind), dtype=np.int64)
     for kind, cost in (
         (BranchKind.NONE, 0),
+        (BranchKind.LOOP_END, 0),
         (BranchKind.DIRECT, t.branch_direct),
         (BranchKind.CALL, t.branch_call),
         (BranchKind.INDIRECT, t.branch_indirect),
@@ -85,8 +91,29 @@ def edge_refill_ticks(facts: BranchFacts, t: CoreTicks) -> NDArray[np.int64]:
         by_kind[kind] = cost
     each = by_kind[facts.kind]
     each = each + facts.on_flags * t.branch_paired_on_flags
-    each = np.where(facts.kind == BranchKind.NONE, 0, each + facts.wide_unaligned * t.branch_unaligned_wide_target)
+    free = np.isin(facts.kind, (BranchKind.NONE, BranchKind.LOOP_END))
+    each = np.where(free, 0, each + facts.wide_unaligned * t.branch_unaligned_wide_target)
     return np.where(facts.taken, each, 0).astype(np.int64)
+
+
+def _loop_end_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks) -> NDArray[np.int64]:
+    """The loop ends that a loop buffer does not save: the first and the last of every run of a loop (see ``counters.flow``)."""
+    spent = np.zeros(regions, dtype=np.int64)
+    branches, ways = _ways(profile, facts, facts.kind == BranchKind.LOOP_END)
+    for branch, (on, back) in zip((branches >> 32).tolist(), ways.T.tolist(), strict=True):
+        spent[branch] += first_ends(back, on) * t.branch_loop_first + on * t.branch_loop_last
+    return spent
+
+
+def _ways(
+    profile: Profile, facts: BranchFacts, where: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Branches among some edges, as region << 32 | address, and how often each was not taken and taken: shape (2, branches)."""
+    key = (profile.region[where].astype(np.int64) << 32) | profile.src[where].astype(np.int64)
+    branches, at = np.unique(key, return_inverse=True)
+    ways = np.zeros((2, len(branches)), dtype=np.int64)
+    np.add.at(ways, (facts.taken[where].astype(np.int64), at), profile.count[where])
+    return branches, ways
 
 
 def _mispredicted_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks) -> NDArray[np.int64]:
@@ -97,11 +124,7 @@ def _mispredicted_ticks(profile: Profile, facts: BranchFacts, regions: int, t: C
     share[BranchKind.RETURN] = share[BranchKind.LOAD_PC] = t.predictor_return_share
     unconditional = np.where(facts.taken & ~facts.conditional, share[facts.kind], 0) * profile.count
     np.add.at(spent, profile.region, unconditional * t.predictor_penalty // CYCLE)
-    where = facts.conditional
-    key = (profile.region[where].astype(np.int64) << 32) | profile.src[where].astype(np.int64)
-    branches, at = np.unique(key, return_inverse=True)
-    ways = np.zeros((2, len(branches)), dtype=np.int64)
-    np.add.at(ways, (facts.taken[where].astype(np.int64), at), profile.count[where])
+    branches, ways = _ways(profile, facts, facts.conditional & (facts.kind != BranchKind.LOOP_END))
     missed = ways.min(axis=0) * t.predictor_mispredicted_share
     np.add.at(spent, branches >> 32, missed * t.predictor_penalty // CYCLE)
     return spent

@@ -5,7 +5,8 @@ where it needs them (address, accumulator, data), and the wait is charged to the
 multiplies, divides and FP to ``multiply_divide_latency``, others to ``other_alu``. Issue cycles: ``mac`` for the first cycle of
 MAC, SIMD MAC and FP MAC (and of MULS on a core without MAC), ``multiply_divide_latency`` for the further cycles of multiplies,
 divides and FP, ``load_store_issue`` for all issue cycles of transfers including the data phase that nothing overlaps,
-``other_alu`` for the rest, what the fetch of unaligned wide instructions holds up included. A pair issued together is charged to its slower half. What a block leaves behind at its end (results
+``other_alu`` for the rest, what the fetch of unaligned wide instructions holds up included. A pair issued together is charged to its slower half.
+A Helium instruction that waits for its pipe is charged to what the pipe's holder was. What a block leaves behind at its end (results
 still on their way) is its ``Exit``; the block after it starts with that, less the refill of a taken branch: its ``Entry``.
 """
 
@@ -16,16 +17,17 @@ from dataclasses import dataclass
 
 from engine.counters.types import FLAGS_BIT, PC_BIT, Block
 from engine.records.cause import Cause
-from engine.timing.classes import LOADS, MULTIPLIERS, SINGLE_TRANSFERS, SOLO, Operation, Unit, prepare
+from engine.timing.classes import FLOATS, LOADS, MULTIPLIERS, SINGLE_TRANSFERS, VECTORS, Operation, Unit, prepare
+from engine.timing.pairing import pair_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks
+from engine.timing.vector import Busy, Pipes, result_ticks
 
 _MAC = COLUMN[Cause.MAC]
 _ALU = COLUMN[Cause.OTHER_ALU]
 _TRANSFER = COLUMN[Cause.LOAD_STORE_ISSUE]
 _LONG = COLUMN[Cause.MULTIPLY_DIVIDE_LATENCY]
 _LOAD_USE = COLUMN[Cause.LOAD_USE]
-_FLOAT = frozenset({Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE})
-_FLAGS = 1 << FLAGS_BIT
+_STORES = frozenset({Unit.STORE, Unit.STORE_MULTIPLE, Unit.VECTOR_STORE})
 _LONG_RUN, _LONG_STORE_RUN = 3, 4  # see catalog.core.FetchTable
 
 
@@ -47,11 +49,12 @@ class Producer:
 class Entry:
     """What a block finds in the pipeline: results on their way, by register (``start`` is negative), and the instruction before it.
 
-    ``before`` is given where control falls through to an instruction that may pair with it.
+    ``before`` is given where control falls through to an instruction that may pair with it. ``busy``: vector pipes still held.
     """
 
     producers: tuple[tuple[int, Producer], ...] = ()
     before: Operation | None = None
+    busy: Busy = ()
 
 
 EMPTY = Entry()
@@ -65,6 +68,7 @@ class Passage:
     ticks: tuple[int, ...]
     end: int
     pending: tuple[tuple[int, Producer], ...]
+    busy: Busy = ()
 
     def entry(self, gap: int, before: Operation | None, t: CoreTicks) -> Entry:
         """What a block finds that begins ``gap`` ticks after this one's end."""
@@ -74,7 +78,8 @@ class Passage:
             for bit, p in self.pending
             if _latest(p, t) > begin
         )
-        return Entry(kept, before) if kept or before is not None else EMPTY
+        busy = tuple((name, free - begin, column) for name, free, column in self.busy if free > begin)
+        return Entry(kept, before, busy) if kept or busy or before is not None else EMPTY
 
 
 @dataclass
@@ -121,25 +126,30 @@ def issue_ticks(op: Operation, before: Operation | None, t: CoreTicks) -> int:
             return t.issue_fp_mac
         case Unit.FP_DIVIDE:
             return t.issue_fp_divide
-        case _:
+        case Unit.FP:
             return t.issue_fp
+        case Unit.LOOP_END:
+            return 0  # see branches: only the first and the last of a loop cost anything
+        case _:
+            return CYCLE
 
 
 def _cause_columns(op: Operation, t: CoreTicks) -> tuple[int, int]:
     """Columns of the first issue cycle and of the further ones."""
-    if op.unit in LOADS or op.unit in (Unit.STORE, Unit.STORE_MULTIPLE):
+    if op.unit in LOADS or op.unit is Unit.VECTOR_LOAD or op.unit in _STORES:
         return _TRANSFER, _TRANSFER
     if op.counts_as_mac or (op.unit is Unit.MULTIPLY and not t.has_mac):
         return _MAC, _LONG
-    if op.unit in MULTIPLIERS or op.unit in _FLOAT or op.unit is Unit.DIVIDE:
+    if op.unit in MULTIPLIERS or op.unit in FLOATS or op.unit is Unit.DIVIDE:
         return _ALU, _LONG
     return _ALU, _ALU
 
 
 def _stall_column(op: Operation) -> int:
-    if op.unit in LOADS:
+    if op.unit in LOADS or op.unit is Unit.VECTOR_LOAD:
         return _LOAD_USE
-    return _LONG if op.unit in MULTIPLIERS or op.unit in _FLOAT or op.unit is Unit.DIVIDE else _ALU
+    long = op.unit in MULTIPLIERS or op.unit in FLOATS or op.unit in (Unit.DIVIDE, Unit.VECTOR_MULTIPLY)
+    return _LONG if long else _ALU
 
 
 def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
@@ -147,7 +157,9 @@ def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
     unit = p.op.unit
     if p.base:
         return p.start + max(p.issue, t.latency_alu)  # the address adder's result goes straight to the next address
-    if port == "store" and unit not in LOADS and unit not in _FLOAT:
+    if unit in VECTORS:
+        return p.start + result_ticks(p.op, port, t)
+    if port == "store" and unit not in LOADS and unit not in FLOATS:
         # store data are taken late, some cores take them beside the instruction that makes them
         return p.start + (t.latency_mac_to_store if unit in MULTIPLIERS else t.latency_alu_to_store)
     if unit in LOADS:
@@ -157,11 +169,11 @@ def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
             latency = t.latency_load_to_accumulator
         elif consumer.unit in MULTIPLIERS:
             latency = t.latency_load_to_multiply
-        elif consumer.unit in (Unit.STORE, Unit.STORE_MULTIPLE):
+        elif consumer.unit in _STORES:
             latency = t.latency_load_to_store
         else:
             latency = t.latency_load + (t.latency_load_to_shift_extra if port == "shift" else 0)
-        if p.op.narrow and consumer.unit not in (Unit.STORE, Unit.STORE_MULTIPLE):
+        if p.op.narrow and consumer.unit not in _STORES:
             latency += t.latency_load_narrow_extra
         return p.start + p.word * t.issue_multiple_per_register + latency
     if unit in (Unit.MAC, Unit.MAC_LONG):
@@ -202,7 +214,8 @@ def _latest(p: Producer, t: CoreTicks) -> int:
         )
         narrow = t.latency_load_narrow_extra if p.op.narrow else 0
         return p.start + p.word * t.issue_multiple_per_register + latency + narrow
-    return max(_ready(p, port, p.op, t) for port in ("address", "shift"))
+    ports = ("address", "shift", "vector address") if unit in VECTORS else ("address", "shift")
+    return max(_ready(p, port, p.op, t) for port in ports)
 
 
 def _write(op: Operation, producers: dict[int, Producer], start: int, issue: int) -> None:
@@ -215,9 +228,9 @@ def _write(op: Operation, producers: dict[int, Producer], start: int, issue: int
 def _wait(op: Operation, producers: dict[int, Producer], t: CoreTicks) -> tuple[int, Producer | None]:
     """Earliest issue of ``op`` by its operands, and the producer that binds it."""
     earliest, binding = 0, None
-    data = "store" if op.unit in (Unit.STORE, Unit.STORE_MULTIPLE) else "data"
+    data = "store" if op.unit in _STORES else "data"
     ports = (("shift", op.shifted_bits), ("address", op.address_bits), ("accumulator", op.accumulator_bits))
-    for port, bits in (*ports, (data, op.other_bits)):
+    for port, bits in (*ports, (data, op.other_bits), ("vector address", op.vector_address_bits)):
         for bit in bits:
             producer = producers.get(bit)
             if producer is None or (bit == FLAGS_BIT and t.predicts and op.unit is Unit.BRANCH):
@@ -228,45 +241,15 @@ def _wait(op: Operation, producers: dict[int, Producer], t: CoreTicks) -> tuple[
     return earliest, binding
 
 
-def _same_bank(older: Operation, younger: Operation) -> bool | None:
-    """Do two loads touch the same of two word-interleaved banks? None where their distance is not known."""
-    if older.offset is None or younger.offset is None or older.base_bits or younger.base_bits:
-        return None
-    if older.address_bits != younger.address_bits or older.address_bits == older.result_bits:
-        return None
-    distance = (older.offset - younger.offset) % 8
-    return {0: True, 4: False}.get(distance)
-
-
-def _pair_extra(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
-    """Ticks that a pair costs beyond its older half; None where the two cannot issue together (see catalog.core.DualIssue)."""
-    a, b = older.unit, younger.unit
-    if a in SOLO or b in SOLO or a is Unit.BRANCH or younger.bitfield:
-        return None
-    if (a in MULTIPLIERS and b in MULTIPLIERS) or (a in _FLOAT and b in _FLOAT):
-        return None
-    stores = (a is Unit.STORE, b is Unit.STORE)
-    if all(stores) or (any(stores) and (a in MULTIPLIERS or b in MULTIPLIERS)):
-        return None
-    if older.writes & younger.writes & ~_FLAGS:
-        return None
-    if a is Unit.LOAD and b is Unit.LOAD:
-        same_bank = _same_bank(older, younger)
-        return t.dual_issue_load_load if same_bank is None else CYCLE * same_bank
-    if any(stores) and (a is Unit.LOAD or b is Unit.LOAD):
-        return t.dual_issue_load_store
-    return t.dual_issue_other
-
-
 def _slowness(op: Operation, t: CoreTicks) -> int:
     """Issue to usable result: decides which half of a pair is charged."""
     if op.unit is Unit.LOAD:
         return t.latency_load_to_multiply + t.latency_load_narrow_extra * op.narrow
     if op.unit in MULTIPLIERS:
         return t.latency_mac
-    if op.unit in _FLOAT:
+    if op.unit in FLOATS:
         return t.latency_fp
-    return CYCLE
+    return t.vector_occupancy if op.unit in VECTORS else CYCLE
 
 
 def _tail_column(transfer: Operation | None, op: Operation, t: CoreTicks) -> int | None:
@@ -284,6 +267,7 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
     """One execution of a straight line of operations that begins with ``entry`` in the pipeline."""
     spent = [0] * len(CAUSES)
     producers: dict[int, Producer] = dict(entry.producers)
+    pipes = Pipes(entry.busy)
     now = 0  # when the next instruction may issue
     tail = 0  # data phase of the last transfer that only a neighbour can use
     tail_op: Operation | None = None
@@ -302,8 +286,9 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         earliest, binding = _wait(op, producers, t)
         issue = issue_ticks(op, before, t)
         first, further = _cause_columns(op, t)
-        if t.dual and last is not None and last.open and issue == CYCLE and earliest <= last.start:
-            extra = _pair_extra(last.op, op, t)
+        pipe, free, holder = pipes.choose(op, t) if op.vector is not None else ("", 0, first)
+        if last is not None and last.open and issue == CYCLE and max(earliest, free) <= last.start:
+            extra = pair_ticks(last.op, op, t)
             if extra is not None and extra < CYCLE:
                 if _slowness(op, t) > _slowness(last.op, t):
                     spent[last.column] -= last.issue
@@ -312,6 +297,8 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
                 spent[last.column] += extra
                 now += extra
                 _write(op, producers, last.start, issue)
+                if pipe:
+                    pipes.take(pipe, last.start, op, first, t)
                 last = _Slot(op, last.start, issue, last.column, open=False)
                 continue
         if tail:
@@ -326,11 +313,16 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         if earliest > now and binding is not None:
             spent[_stall_column(binding.op)] += earliest - now
             now = earliest
+        if free > now:
+            spent[holder] += free - now
+            now = free
+        if pipe:
+            pipes.take(pipe, now, op, first, t)
         if op.literal:
             issue += t.load_store_literal_extra
         spent[first] += min(issue, CYCLE)
         spent[further] += max(0, issue - CYCLE)
-        last = _Slot(op, now, min(issue, CYCLE), first, open=t.dual and issue == CYCLE)
+        last = _Slot(op, now, min(issue, CYCLE), first, open=(t.dual or t.pairs_16) and issue == CYCLE)
         _write(op, producers, now, issue)
         was_load = before is not None and before.unit is Unit.LOAD
         if op.unit is Unit.LOAD:
@@ -342,9 +334,8 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         now += issue
     spent[_TRANSFER] += tail
     now += tail
-    return Passage(
-        tuple(spent), now, tuple((bit, p) for bit, p in producers.items() if bit != PC_BIT and _latest(p, t) > now)
-    )
+    pending = tuple((bit, p) for bit, p in producers.items() if bit != PC_BIT and _latest(p, t) > now)
+    return Passage(tuple(spent), now, pending, pipes.busy_at(now))
 
 
 def operations_ticks(ops: Sequence[Operation], t: CoreTicks) -> tuple[int, ...]:

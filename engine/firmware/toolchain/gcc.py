@@ -56,7 +56,10 @@ class Gcc:
 
 @lru_cache(maxsize=16)
 def _knows(gcc: str, mcpu: str) -> bool:
-    return run([gcc, f"-mcpu={mcpu}", "-mthumb", "-E", "-x", "c", "/dev/null"], what="asking gcc for a core").returncode == 0
+    return (
+        run([gcc, f"-mcpu={mcpu}", "-mthumb", "-E", "-x", "c", "/dev/null"], what="asking gcc for a core").returncode
+        == 0
+    )
 
 
 @lru_cache(maxsize=4)
