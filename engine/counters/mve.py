@@ -144,8 +144,8 @@ def _contiguous_or_gather(raw: RawInstruction, stem: str, operands: tuple[Operan
     kind = Kind.LOAD if load else Kind.STORE
     data = operands[0].register
     made = _make(raw, kind, vector, address | (0 if load else data), (data if load else 0) | back)
-    moved = {"load_bytes": size} if load else {"store_bytes": size}
-    return replace(made, address_reads=address, transfers=transfers, **moved)
+    loaded, stored = (size, 0) if load else (0, size)
+    return replace(made, address_reads=address, transfers=transfers, load_bytes=loaded, store_bytes=stored)
 
 
 def _interleaved(raw: RawInstruction, stem: str, operands: tuple[Operand, ...]) -> Instruction | None:

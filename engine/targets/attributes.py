@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import ARMAttributesSection
 
 from engine.catalog.core import Core, Fpu
 from engine.errors import BadInputError
@@ -48,7 +49,7 @@ class BuildAttributes:
 def read_attributes(elf: ELFFile) -> BuildAttributes | None:
     """The attributes of a whole file; None where it carries none, as hand-written objects may."""
     section = elf.get_section_by_name(".ARM.attributes")
-    if section is None:
+    if not isinstance(section, ARMAttributesSection):
         return None
     tags: dict[str, int] = {}
     for vendor in section.iter_subsections():
