@@ -8,9 +8,10 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from engine.explain.mca import HINT, McaUnavailableError, find_mca, mca_version
+from engine.explain.mca import McaUnavailableError, find_mca, mca_version
 from engine.firmware.toolchain import compilers
 from engine.models.oracle import oracle_status
+from engine.targets.llvm_tools import HINT
 from engine.targets.status import targets_status
 
 
