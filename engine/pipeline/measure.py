@@ -102,7 +102,9 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
         memory=_memory(firmware, execution),
         layers=layers,
         glue=glue,
-        notes=override_notes(*run.catalogued, overrides) + timed.notes,
+        notes=override_notes(*run.catalogued, overrides)
+        + tuple(filter(None, [run.target.note(run.core)]))
+        + timed.notes,
         provenance=Provenance(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,

@@ -68,6 +68,7 @@ def settings_of(record: RunRecord, also: tuple[tuple[str, str], ...] = ()) -> Re
         place=_overrides(record, load_board(board)),
         lowering=_lowering(record),
         set=(*also, *(pair for pair in map(parse_set, record.overrides) if pair[0] not in dict(also))),
+        target=record.target,
     )
     run = resolve(settings)
     return run if known else dataclasses.replace(run, model=dataclasses.replace(run.model, name=record.model))

@@ -13,6 +13,7 @@ from engine.catalog.overrides import Override, override, parse_override
 from engine.errors import UsageError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import ModelRef, resolve_model
+from engine.targets.choose import AUTO, TargetChoice, choose_target
 
 OPTS = ("O0", "O1", "O2", "O3", "Os")
 _MOST_OF_A_NAME = 100
@@ -35,6 +36,7 @@ class RunSettings:
     place: tuple[tuple[str, str], ...] = ()
     lowering: Lowering = Lowering.TFLM
     set: tuple[tuple[str, str], ...] = ()
+    target: str = AUTO
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ class ResolvedRun:
     """The same run with its model, board and core loaded.
 
     ``catalogued`` are board and core as their files say, ``described`` and ``core`` the same with the figures that were set;
-    ``board`` is ``described`` with the placement overrides applied.
+    ``board`` is ``described`` with the placement overrides applied, ``target`` what runs it.
     """
 
     settings: RunSettings
@@ -52,10 +54,11 @@ class ResolvedRun:
     board: Board
     core: Core
     clock_mhz: float
+    target: TargetChoice
 
     @property
     def id(self) -> str:
-        """Name of the run: the same settings give the same name on every machine."""
+        """Name of the run: the same settings give the same name on every machine. A target is named if ``auto`` means another."""
         s = self.settings
         parts = [_slug(self.model.name), self._board_name, s.kernels.value, f"{s.compiler.value}-{s.opt.lower()}"]
         parts.append(f"{self.clock_mhz:g}mhz")
@@ -63,6 +66,8 @@ class ResolvedRun:
         parts += _set_parts(overrides_of(s))
         if s.lowering is not Lowering.TFLM:
             parts.append(s.lowering.value)
+        if self.target.name != choose_target(AUTO, self.core).name:
+            parts.append(self.target.name)
         return "_".join(parts)
 
     @property
@@ -95,6 +100,7 @@ def resolve(settings: RunSettings) -> ResolvedRun:
         board,
         core,
         clock_of(board, settings.clock_mhz),
+        choose_target(settings.target, core),
     )
 
 

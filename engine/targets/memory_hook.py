@@ -1,4 +1,4 @@
-"""The memory run's hooks: traffic, lines and misses per region and memory, depth of the stack.
+"""The memory run: traffic, lines and misses per region and memory, depth of the stack; and Unicorn's hooks for it.
 
 Unicorn 2.1.4 leaves the IT state behind when a memory hook was called inside an IT block: the next piece of code is then
 translated as if it were conditional. The hook therefore clears the IT state itself after an access in such code.
@@ -106,12 +106,9 @@ def further_accesses(address: int, size: int, port_mask: int) -> int:
     return 1 if (address & port_mask) + size > port_mask + 1 else 0
 
 
-@compiled
-def _fetch(s: Any, engine: Any, address: int, size: int) -> None:
-    note_conditional(s, address, size)
-    if s[H_ACTIVE] == 0:
-        charge(s, engine, address, size)
-        return
+@inlined
+def follow(s: Any, engine: Any, address: int, size: int) -> None:
+    """A piece of code is entered: follow regions and fetch its lines from its memory."""
     runs_on = address == s[H_PREV_END]
     split = is_continuation(s, address)
     account(s, engine, address, size)
@@ -126,7 +123,17 @@ def _fetch(s: Any, engine: Any, address: int, size: int) -> None:
 
 
 @compiled
-def _access(s: Any, is_write: bool, address: int, size: int) -> None:
+def _fetch(s: Any, engine: Any, address: int, size: int) -> None:
+    note_conditional(s, address, size)
+    if s[H_ACTIVE] == 0:
+        charge(s, engine, address, size)
+    else:
+        follow(s, engine, address, size)
+
+
+@compiled
+def access(s: Any, is_write: bool, address: int, size: int) -> None:
+    """A load or a store: count it, and ask what is in front of its memory."""
     memory = memory_at(s, address, s[H_LAST_MEMORY])
     if memory < 0:
         return  # between two memories: the emulator faults
@@ -167,4 +174,4 @@ def data_access(engine: Any, kind: Any, address: Any, size: Any, _value: Any, st
     if state[H_IN_IT]:
         clear_it_state(H_REGISTERS, engine, state, H_SCRATCH)
     if state[H_ACTIVE]:
-        _access(carray(state, EVERYTHING), kind == _WRITE, types.int64(address), types.int64(size))
+        access(carray(state, EVERYTHING), kind == _WRITE, types.int64(address), types.int64(size))

@@ -31,11 +31,12 @@ OUTSIDE_CODE, BUDGET, BEGIN_INSIDE, END_OUTSIDE, TOO_MANY = 6, 1, 3, 4, 5  # val
 
 @inlined
 def fail(s: Any, engine: Any, error: int, address: int) -> None:
-    """Note the first error and ask the emulator to stop."""
+    """Note the first error and ask the emulator to stop, if it runs in this process."""
     if s[H_ERROR] == 0:
         s[H_ERROR] = error
         s[H_ERROR_AT] = address
-    stop_emulation(s[H_STOP], engine)
+    if s[H_STOP] != 0:
+        stop_emulation(s[H_STOP], engine)
 
 
 @inlined

@@ -80,14 +80,44 @@ def counting_state(
 ) -> State:
     """State of a counting run; ``slots`` is a power of two, the table is full at half of it."""
     b = _common(firmware, image, limit, exit_address, stop_address)
+    _add_edges(b, slots)
+    return b.build()
+
+
+def _add_edges(b: _Builder, slots: int) -> None:
     b.header[at.H_MASK] = slots - 1
     b.header[at.H_TABLE] = b.header[at.H_LAST] = b.add(np.zeros(4 * slots, np.int64))
+
+
+def plugin_state(
+    firmware: Firmware, image: Image, limit: int, exit_address: int, slots: int, *, watch: bool, trace_events: int
+) -> State:
+    """State for QEMU's plugin: edges and totals per region, and room for a trace; ``watch``: look at data accesses too."""
+    b = _common(firmware, image, limit, exit_address, 0)
+    h = b.header
+    wide = frozenset(i.address for i in image.instructions.values() if i.size == 4)
+    h[at.H_WIDE] = b.add(_bits(wide, int(h[at.H_CODE_START]), int(h[at.H_CODE_END])))
+    h[at.H_TOTALS] = b.add(np.zeros((len(firmware.layers) + 1) * at.TOTALS, np.int64))
+    h[at.H_WATCH], h[at.H_TRACE_SIZE] = int(watch), trace_events
+    handler = image.symbol("wc_fault")
+    h[at.H_FAULT] = -1 if handler is None else handler.address & ~1
+    h[at.H_TRACE] = b.add(np.zeros(trace_events, np.int64))
+    _add_edges(b, slots)
     return b.build()
+
+
+def take_totals(state: State) -> NDArray[np.int64]:
+    """What a plugin added up so far, [region][TOTALS]; emptied."""
+    first, regions = int(state[at.H_TOTALS]), int(state[at.H_LAYERS]) + 1
+    cells = state[first : first + regions * at.TOTALS].reshape(regions, at.TOTALS)
+    found = cells.copy()
+    cells[:] = 0
+    return found
 
 
 def take_profile(state: State) -> Profile:
     """The edges counted so far, sorted; the table is emptied for the next inference."""
-    table = state[state[at.H_TABLE] :].reshape(-1, 4)
+    table = state[state[at.H_TABLE] :][: 4 * (int(state[at.H_MASK]) + 1)].reshape(-1, 4)
     used = table[(table[:, 0] != 0) & (table[:, 0] & 0xFFFFFFFF != state[at.H_EXIT])]
     key = used[:, 0].view(np.uint64) if used.flags.c_contiguous else used[:, 0].copy().view(np.uint64)
     src = (key >> np.uint64(32)).astype(np.uint32)
@@ -107,11 +137,16 @@ def memory_state(
     board: Board,
     limit: int,
     exit_address: int,
-    stop_address: int,
-    register_functions: tuple[int, int],
     port_bytes: int,
+    *,
+    stop_address: int = 0,
+    register_functions: tuple[int, int] = (0, 0),
+    moves: State | None = None,
 ) -> tuple[State, MemorySystem]:
-    """State of a memory run: counters, streams with empty caches, stack depths; ``port_bytes``: width of the core's data port."""
+    """State of a memory run: counters, streams with empty caches, stack depths; ``port_bytes``: width of the core's data port.
+
+    ``stop_address`` and ``register_functions`` are Unicorn's, for hooks inside it; ``moves`` [memory][MOVE] is for the reader of a trace.
+    """
     b = _common(firmware, image, limit, exit_address, stop_address)
     h = b.header
     regions = len(firmware.layers) + 1
@@ -125,6 +160,7 @@ def memory_state(
     h[at.H_DEPTH] = b.add(np.full(regions, h[at.H_STACK_HIGH], np.int64))
     table = b.add(np.zeros(at.MEMORY * len(board.memories), np.int64))
     h[at.H_MEMORY_TABLE] = table
+    h[at.H_MOVES] = 0 if moves is None else b.add(moves.ravel())
     h[at.H_STREAMS] = b.size
     system = MemorySystem.of(board, b.size)
     b.add(system.build())

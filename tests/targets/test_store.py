@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from engine.errors import UsageError
+from engine.targets.session import same_profile
 from engine.targets.status import targets_status
 from engine.targets.store import load_execution, profile_path, save_execution
 from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
-from engine.targets.unicorn_target import same_profile
 
 KEY = "0123456789abcdef"
 
