@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import ARMAttributesSection
 
@@ -47,14 +48,14 @@ class BuildAttributes:
 
 
 def read_attributes(elf: ELFFile) -> BuildAttributes | None:
-    """The attributes of a whole file; None where it carries none, as hand-written objects may."""
+    """The attributes of a whole file; None where it carries none, as hand-written objects may. Raises BadInputError for broken ones."""
     section = elf.get_section_by_name(".ARM.attributes")
     if not isinstance(section, ARMAttributesSection):
         return None
-    tags: dict[str, int] = {}
-    for vendor in section.iter_subsections():
-        for scope in vendor.iter_subsubsections():
-            tags |= {a.tag: a.value for a in scope.iter_attributes() if isinstance(a.value, int)}
+    try:
+        tags = _tags(section)
+    except (ELFError, AssertionError, LookupError, ValueError) as error:
+        raise BadInputError(f"the ELF's build attributes cannot be read: {error}", hint="build it again") from error
     number = tags.get("TAG_CPU_ARCH")
     if number is None:
         return None
@@ -66,6 +67,14 @@ def read_attributes(elf: ELFFile) -> BuildAttributes | None:
         fpu = Fpu.SP if tags.get("TAG_ABI_HARDFP_USE") == _SINGLE_ONLY else Fpu.DP
     dsp = known == "armv7e-m" or tags.get("TAG_DSP_EXTENSION", 0) != 0
     return BuildAttributes(known, dsp, fpu, tags.get("TAG_MVE_ARCH", 0) != 0)
+
+
+def _tags(section: ARMAttributesSection) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for vendor in section.iter_subsections():
+        for scope in vendor.iter_subsubsections():
+            found |= {a.tag: a.value for a in scope.iter_attributes() if isinstance(a.value, int)}
+    return found
 
 
 def check_runs_on(attributes: BuildAttributes | None, core: Core, name: str) -> None:
