@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from engine.catalog.board import Board, MemoryKind
 from engine.catalog.load import load_core
 from engine.counters.decode import Decoder
-from engine.counters.flow import folded_ends, is_loop_end, may_fall_through
+from engine.counters.flow import LoopEnd, is_loop_end, may_fall_through
 from engine.counters.types import Block, Instruction, Vector
 from engine.counters.types import InstructionClass as Kind
 from engine.errors import CheckFailedError
@@ -106,7 +106,7 @@ def _sum_regions(execution: Execution, decoder: Decoder, regions: int) -> list[_
     profile = execution.profile
     sums = [_Sums() for _ in range(regions)]
     static: dict[int, _Sums] = {}
-    ends: dict[tuple[int, int], list[int]] = {}  # executions of a loop's end that fell through and that went back
+    ends: dict[tuple[int, int], LoopEnd] = {}
     for region, source, destination, count in zip(
         profile.region.tolist(), profile.src.tolist(), profile.dst.tolist(), profile.count.tolist(), strict=True
     ):
@@ -118,10 +118,10 @@ def _sum_regions(execution: Execution, decoder: Decoder, regions: int) -> list[_
             left = decoder.block(source)
             taken = is_taken(left, destination)
             sums[region].taken += count if taken else 0
-            if is_loop_end(left.instructions[-1]):
-                ends.setdefault((region, source), [0, 0])[taken] += count
-    for (region, _), (on, back) in ends.items():
-        sums[region].folded += folded_ends(back, on)
+            if is_loop_end(last := left.instructions[-1]):  # blocks that lead into a loop end in the same LE as its own
+                ends.setdefault((region, last.address), LoopEnd()).add(left, taken, count)
+    for (region, _), end in ends.items():
+        sums[region].folded += end.folded
     return sums
 
 

@@ -6,8 +6,10 @@ and the last of each run of the loop; those between cost nothing and do not reti
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from engine.counters.isa import LOOP_ENDS, LOOPS
-from engine.counters.types import Instruction
+from engine.counters.types import Block, Instruction
 
 
 def may_fall_through(instruction: Instruction) -> bool:
@@ -23,15 +25,38 @@ def is_loop_end(instruction: Instruction) -> bool:
     return instruction.mnemonic in LOOP_ENDS and may_fall_through(instruction)
 
 
-def first_ends(back: int, on: int) -> int:
-    """Of ``back`` executions of one LE that went back, those that were a loop's first; ``on``: executions that fell through.
-
-    Every run of a loop falls through once. One that iterates more than once has a first LE that goes back; where some runs
-    iterate once and others often, the counts cannot tell and the number is an upper bound.
-    """
-    return min(back, on)
+def leads_in(block: Block) -> bool:
+    """Does a block that ends in an LE begin before the loop does? Then its LE is the loop's first."""
+    target = block.instructions[-1].target
+    return target is not None and block.start < target
 
 
-def folded_ends(back: int, on: int) -> int:
-    """Executions of one LE that a loop buffer saves."""
-    return back - first_ends(back, on)
+@dataclass
+class LoopEnd:
+    """Executions of one LE: that went back from a block that leads into the loop, and that went back or fell through from its body."""
+
+    led_in: int = 0
+    back: int = 0
+    on: int = 0
+
+    def add(self, block: Block, taken: bool, count: int) -> None:
+        """Executions at the end of a block. One that leads in and falls through is a run of one iteration, its only LE."""
+        if leads_in(block):
+            self.led_in += count if taken else 0
+        elif taken:
+            self.back += count
+        else:
+            self.on += count
+
+    @property
+    def first_in_body(self) -> int:
+        """Of ``back``, those that were a loop's first: every run that was not led into has one, unless it iterates once.
+
+        Where some of those runs iterate once and others often, the counts cannot tell and the number is an upper bound.
+        """
+        return min(self.back, max(0, self.on - self.led_in))
+
+    @property
+    def folded(self) -> int:
+        """Executions that a loop buffer saves: neither the first nor the last of a run."""
+        return self.back - self.first_in_body

@@ -6,13 +6,13 @@ other edge is taken. Refill is charged to the region the edge belongs to, that i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.counters.flow import first_ends, may_fall_through
+from engine.counters.flow import LoopEnd, leads_in, may_fall_through
 from engine.counters.types import Block
 from engine.targets.types import Profile
 from engine.timing.classes import BranchKind, branch_kind
@@ -25,7 +25,8 @@ class BranchFacts:
     """What the edges of a profile are, independent of any core table; all arrays as long as the profile.
 
     ``taken``; ``kind`` (BranchKind) and ``conditional`` of the source block; ``on_flags``: paired with the flag setter;
-    ``wide_unaligned``: the target is a 32-bit instruction at an address that is not a multiple of 4.
+    ``wide_unaligned``: the target is a 32-bit instruction at an address that is not a multiple of 4. ``loop_ends``: the source
+    blocks that end in the LE of a low-overhead loop, by their start.
     """
 
     taken: NDArray[np.bool_]
@@ -33,6 +34,7 @@ class BranchFacts:
     conditional: NDArray[np.bool_]
     on_flags: NDArray[np.bool_]
     wide_unaligned: NDArray[np.bool_]
+    loop_ends: Mapping[int, Block]
 
 
 def is_conditional(block: Block) -> bool:
@@ -59,14 +61,20 @@ def branch_facts(profile: Profile, blocks: Mapping[int, Block]) -> BranchFacts:
         conditional=conditional[src_at],
         on_flags=on_flags[src_at],
         wide_unaligned=wide[dst_at],
+        loop_ends={
+            b.start: b for b in known if b is not None and branch_kind(b.instructions[-1]) is BranchKind.LOOP_END
+        },
     )
 
 
-def refill_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks) -> NDArray[np.int64]:
-    """Refill and misprediction ticks per region; shape (regions,)."""
+def refill_ticks(
+    profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks, within: NDArray[np.int32] | None = None
+) -> NDArray[np.int64]:
+    """Refill and misprediction ticks per region; shape (regions,). ``within``: regions that loops lie in, if finer ones are asked for."""
     spent = np.zeros(regions, dtype=np.int64)
     np.add.at(spent, profile.region, edge_refill_ticks(facts, t) * profile.count)
-    spent += _loop_end_ticks(profile, facts, regions, t)
+    for edge, ticks in _loop_end_ticks(profile, facts, t, profile.region if within is None else within):
+        spent[profile.region[edge]] += ticks
     if t.predicts:
         spent += _mispredicted_ticks(profile, facts, regions, t)
     return spent
@@ -96,24 +104,27 @@ def edge_refill_ticks(facts: BranchFacts, t: CoreTicks) -> NDArray[np.int64]:
     return np.where(facts.taken, each, 0).astype(np.int64)
 
 
-def _loop_end_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks) -> NDArray[np.int64]:
-    """The loop ends that a loop buffer does not save: the first and the last of every run of a loop (see ``counters.flow``)."""
-    spent = np.zeros(regions, dtype=np.int64)
-    branches, ways = _ways(profile, facts, facts.kind == BranchKind.LOOP_END)
-    for branch, (on, back) in zip((branches >> 32).tolist(), ways.T.tolist(), strict=True):
-        spent[branch] += first_ends(back, on) * t.branch_loop_first + on * t.branch_loop_last
-    return spent
-
-
-def _ways(
-    profile: Profile, facts: BranchFacts, where: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Branches among some edges, as region << 32 | address, and how often each was not taken and taken: shape (2, branches)."""
-    key = (profile.region[where].astype(np.int64) << 32) | profile.src[where].astype(np.int64)
-    branches, at = np.unique(key, return_inverse=True)
-    ways = np.zeros((2, len(branches)), dtype=np.int64)
-    np.add.at(ways, (facts.taken[where].astype(np.int64), at), profile.count[where])
-    return branches, ways
+def _loop_end_ticks(
+    profile: Profile, facts: BranchFacts, t: CoreTicks, within: NDArray[np.int32]
+) -> Iterator[tuple[int, int]]:
+    """Edges behind the loop ends that a loop buffer does not save, and the ticks of all of them together (see ``counters.flow``)."""
+    at = np.flatnonzero(facts.kind == BranchKind.LOOP_END).tolist()
+    edges = [(e, facts.loop_ends[int(profile.src[e])], bool(facts.taken[e]), int(profile.count[e])) for e in at]
+    ends: dict[tuple[int, int], LoopEnd] = {}
+    for edge, block, taken, count in edges:
+        key = int(within[edge]), block.instructions[-1].address
+        ends.setdefault(key, LoopEnd()).add(block, taken, count)
+    firsts = {key: end.first_in_body for key, end in ends.items()}
+    for edge, block, taken, count in edges:
+        if not taken:
+            yield edge, count * t.branch_loop_last
+        elif leads_in(block):
+            yield edge, count * t.branch_loop_first
+        else:
+            key = int(within[edge]), block.instructions[-1].address
+            first = min(count, firsts[key])
+            firsts[key] -= first
+            yield edge, first * t.branch_loop_first
 
 
 def _mispredicted_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks) -> NDArray[np.int64]:
@@ -124,7 +135,11 @@ def _mispredicted_ticks(profile: Profile, facts: BranchFacts, regions: int, t: C
     share[BranchKind.RETURN] = share[BranchKind.LOAD_PC] = t.predictor_return_share
     unconditional = np.where(facts.taken & ~facts.conditional, share[facts.kind], 0) * profile.count
     np.add.at(spent, profile.region, unconditional * t.predictor_penalty // CYCLE)
-    branches, ways = _ways(profile, facts, facts.conditional & (facts.kind != BranchKind.LOOP_END))
+    where = facts.conditional & (facts.kind != BranchKind.LOOP_END)
+    key = (profile.region[where].astype(np.int64) << 32) | profile.src[where].astype(np.int64)
+    branches, at = np.unique(key, return_inverse=True)
+    ways = np.zeros((2, len(branches)), dtype=np.int64)
+    np.add.at(ways, (facts.taken[where].astype(np.int64), at), profile.count[where])
     missed = ways.min(axis=0) * t.predictor_mispredicted_share
     np.add.at(spent, branches >> 32, missed * t.predictor_penalty // CYCLE)
     return spent

@@ -32,6 +32,8 @@ CPU = {
     "cortex-m33": "cortex_m33+dsp+fp_armv8d16sp",
 }
 CORES = tuple(CPU)
+VECTOR_CPU = {"cortex-m55": "cortex_m55+dsp+mve_fp", "cortex-m85": "cortex_m85+dsp+mve_fp"}
+"""Cores that only QEMU has."""
 
 _LINKER = """
 ENTRY(Reset_Handler)
@@ -64,6 +66,10 @@ volatile int32_t wc_status;
 __attribute__((aligned(16))) uint8_t wc_arena[4096];
 int main(void) { wc_idle(); for (;;) wc_infer(); }
 void Reset_Handler(void) {
+#ifdef __ARM_FEATURE_MVE
+  *(volatile uint32_t *)0xE000ED88 |= 0xF << 20;
+  __asm volatile("dsb"); __asm volatile("isb");
+#endif
   volatile uint32_t *d = __data, *s = __load;
   while (d < __data_end) *d++ = *s++;
   for (d = __bss; d < __bss_end;) *d++ = 0;
@@ -144,7 +150,14 @@ def build(folder: Path, core: str, source: Source, memories: Board | None = None
     """
     places = {m.name: m.origin for m in (memories or board(core)).memories}
     script = _LINKER.replace("FLASH", hex(places["flash"])).replace("RAM", hex(places["sram"]))
-    flags = ["-target", "thumb-freestanding-eabi", f"-mcpu={CPU[core]}", "-ffreestanding", "-fno-sanitize=all"]
+    abi = "eabihf" if core in VECTOR_CPU else "eabi"
+    flags = [
+        "-target",
+        f"thumb-freestanding-{abi}",
+        f"-mcpu={(CPU | VECTOR_CPU)[core]}",
+        "-ffreestanding",
+        "-fno-sanitize=all",
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "harness.c").write_text(_HARNESS)
     (folder / "link.ld").write_text(script)
