@@ -12,6 +12,7 @@ from engine.catalog.load import list_boards, list_cores
 from engine.explain.analysis import Analysis
 from engine.paths import SITE_SRC_DIR
 from engine.records.ceilings import MeasuredCeilings
+from engine.records.layer_validation import LayerValidations
 from engine.records.run import RunRecord
 from engine.records.validation import Validations
 from engine.site.card import known_models
@@ -21,6 +22,7 @@ from engine.site.pages.compare import write_comparisons
 from engine.site.pages.data import method_values, write_assets, write_downloads
 from engine.site.pages.home import write_home, write_runs
 from engine.site.pages.run import write_run
+from engine.site.pages.silicon_layers import write_silicon_layers
 from engine.site.pages.validation import write_validation
 from engine.site.render import Renderer
 from engine.site.staging import Staging
@@ -39,6 +41,7 @@ def write_documents(
     ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
     validations: Validations,
+    layer_validations: LayerValidations,
     notebooks: bool,
     cache: Path,
     progress: Callable[[str], None],
@@ -67,6 +70,7 @@ def write_documents(
     write_models(renderer, world)
     write_comparisons(renderer, world)
     write_validation(renderer, world, validations)
+    write_silicon_layers(renderer, world, layer_validations)
     write_downloads(renderer, world)
     write_assets(renderer, cache)
     _write_sources(renderer, notebooks)

@@ -17,7 +17,6 @@ class Stop(IntEnum):
     OUTSIDE_CODE = 6
     OUTSIDE_MEMORY = 7
     WRITE_TO_FLASH = 8
-    FAULT = 9
 
 
 # control flow
@@ -61,21 +60,20 @@ H_SCRATCH = 35
 H_BEGIN_END = 36  # first address behind wc_layer_begin
 # what the QEMU plugin keeps beside that (it shares the array; see qemu/plugin.c)
 H_WIDE = 37  # index of the bit table "a 32-bit instruction begins here"
-H_TOTALS = 38  # index of [region][TOTALS]
+H_TOTALS = 38  # index of [region][TOTALS]; a memory run has it too
 H_WATCH = 39  # 1: look at data accesses too (known before anything is translated)
 H_TRACE = 40  # index of the buffer of events
 H_TRACE_SIZE = 41  # events it holds; 0: no trace in this run
 H_TRACE_FILL = 42  # events in it
 H_TRACE_CHUNKS = 43  # buffers sent through the pipe so far
 H_TRACE_ON = 44  # 1: this inference is traced
-H_FAULT = 45  # address of the fault handler
 # what a reader of its trace needs beside a memory run's
-H_MOVES = 46  # index of rows, one per memory: origin and end in the emulator, distance to the board's, 1 if it is flash
+H_MOVES = 45  # index of rows, one per memory: origin and end in the emulator, distance to the board's, 1 if it is flash
 HEADER = 48
 
-# what the plugin adds up per region
-T_INSTRUCTIONS = 0
-T_READS = 1  # reads, read bytes, writes, written bytes, as in an E_ cell
+# what is added up per region for targets to agree on: a pair or a 64-bit access counts as its words, which emulators make of it or not
+T_INSTRUCTIONS = 0  # only the plugin is told these
+T_READS = 1  # words or parts of one read, bytes, the same written
 TOTALS = 5
 
 # an event of the trace: kind << 48 | bytes << 32 | address

@@ -31,12 +31,15 @@ from engine.targets.layout import (
     H_SCRATCH,
     H_STACK_HIGH,
     H_STACK_LOW,
+    H_TOTALS,
     M_DATA,
     M_END,
     M_FETCH,
     M_ORIGIN,
     MEMORY,
     S_SHIFT,
+    T_READS,
+    TOTALS,
 )
 from engine.targets.native import (
     BLOCK_HOOK,
@@ -49,7 +52,7 @@ from engine.targets.native import (
     inlined,
     types,
 )
-from engine.targets.region_hook import account, charge, enter_block, is_continuation
+from engine.targets.region_hook import account, block_bytes, charge, enter_block, is_continuation
 
 _WRITE = 17  # UC_MEM_WRITE
 
@@ -93,6 +96,14 @@ def cell_of(s: Any, memory: int) -> int:
 
 
 @inlined
+def add_to_totals(s: Any, is_write: bool, size: int) -> None:
+    """Count an access for the agreement of targets."""
+    at = s[H_TOTALS] + s[H_REGION] * TOTALS + T_READS + (2 if is_write else 0)
+    s[at] += size >> 2 if size > 4 else 1
+    s[at + 1] += size
+
+
+@inlined
 def further_accesses(address: int, size: int, port_mask: int) -> int:
     """Aligned accesses beyond the first that one access becomes.
 
@@ -108,18 +119,19 @@ def further_accesses(address: int, size: int, port_mask: int) -> int:
 
 @inlined
 def follow(s: Any, engine: Any, address: int, size: int) -> None:
-    """A piece of code is entered: follow regions and fetch its lines from its memory."""
+    """A piece of code is entered: follow regions, and fetch a block's lines from its memory."""
     runs_on = address == s[H_PREV_END]
     split = is_continuation(s, address)
     account(s, engine, address, size)
-    if not split:
-        enter_block(s, engine, address)
+    if split:
+        return  # fetched on entering the block: events must not depend on where an emulator cuts
+    enter_block(s, engine, address)
     memory = memory_at(s, address, 0)
-    if memory < 0:
-        return  # where an inference returns to
+    if memory < 0 or s[H_PREV_END] == 0:
+        return  # where an inference returns to, or no code
     stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_FETCH]
     if stream:
-        fetch(s, stream, cell_of(s, memory), address, size, runs_on)
+        fetch(s, stream, cell_of(s, memory), address, block_bytes(s, address), runs_on)
 
 
 @compiled
@@ -138,6 +150,7 @@ def access(s: Any, is_write: bool, address: int, size: int) -> None:
     if memory < 0:
         return  # between two memories: the emulator faults
     s[H_LAST_MEMORY] = memory
+    add_to_totals(s, is_write, size)
     cell = cell_of(s, memory)
     stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_DATA]
     extra = further_accesses(address, size, s[H_PORT_MASK])

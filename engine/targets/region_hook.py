@@ -49,6 +49,18 @@ def is_continuation(s: Any, address: int) -> bool:
 
 
 @inlined
+def block_bytes(s: Any, address: int) -> int:
+    """Size of the ELF block entered at an address, however the emulator cuts it."""
+    first = (address - s[H_CODE_START]) >> 1
+    half = first + 1
+    word = s[s[H_ENDS] + (half >> 6)] >> (half & 63)
+    while word & 1 == 0:
+        half += 1
+        word = word >> 1 if half & 63 else s[s[H_ENDS] + (half >> 6)]
+    return int((half - first) << 1)
+
+
+@inlined
 def charge(s: Any, engine: Any, address: int, size: int) -> None:
     """Stop what runs away, during start-up too."""
     s[H_WORK] += size

@@ -34,8 +34,6 @@ _STOP_TEXT = {
         "build firmware and layer list together",
     ),
     at.Stop.OUTSIDE_CODE: ("jump out of the code", "a function pointer or a return address was overwritten"),
-    at.Stop.OUTSIDE_MEMORY: ("access to an address without memory", "check pointers and tensor offsets"),
-    at.Stop.WRITE_TO_FLASH: ("write to flash", "place what is written in a RAM section"),
 }
 
 
@@ -73,26 +71,24 @@ class Session:
         return output
 
     def where(self) -> str:
-        """ ", in layer 3 (conv_2d)" for error messages, empty outside inferences."""
-        if not self.state[at.H_ACTIVE]:
-            return ", during start-up"
-        region = int(self.state[at.H_REGION])
-        layers = self.firmware.layers
-        return f", in layer {region} ({layers[region].name})" if region < len(layers) else ", between layers"
+        """ ", in layer 3 (conv_2d)" for error messages."""
+        return place_of(self.firmware, self.state) if self.state[at.H_ACTIVE] else ", during start-up"
 
     def check(self) -> None:
         """Raises ExecutionError if a hook stopped the device, TableFullError if only its table was too small."""
-        self.explain(self.state)
-
-    def explain(self, state: State) -> None:
-        """Raise the error that is noted in a state, if there is one."""
-        error = at.Stop(int(state[at.H_ERROR]))
+        error = at.Stop(int(self.state[at.H_ERROR]))
         if error is at.Stop.TABLE_FULL:
             raise TableFullError
         if error in _STOP_TEXT:
             what, hint = _STOP_TEXT[error]
-            place = self.image.describe(int(state[at.H_ERROR_AT]))
+            place = self.image.describe(int(self.state[at.H_ERROR_AT]))
             raise ExecutionError(f"{what}, at {place}{self.where()}", hint=hint)
+
+
+def place_of(firmware: Firmware, state: State) -> str:
+    """The region that a state's control flow is in, for error messages."""
+    region, layers = int(state[at.H_REGION]), firmware.layers
+    return f", in layer {region} ({layers[region].name})" if region < len(layers) else ", between layers"
 
 
 def with_room(attempt: Callable[[int], T]) -> T:
@@ -150,15 +146,19 @@ def code_bytes(image: Image, profile: Profile) -> int:
     return int(((ends[np.searchsorted(ends, starts, "right")] - starts) * profile.count).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Watched:
-    """What a memory run saw; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference."""
+    """What a memory run saw; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference.
+
+    ``totals`` [region][layout.TOTALS] are of one warm inference.
+    """
 
     cold: MemoryProfile
     warm: MemoryProfile
     output: bytes
     stack: tuple[int, ...]
     code_bytes: int
+    totals: NDArray[np.int64]
 
 
 def watch_inferences(
@@ -177,6 +177,7 @@ def watch_inferences(
     output = session.infer(data)
     executed = int(memory[at.H_WORK])
     cold = warm = shared.take_memory(memory, board)
+    totals = shared.take_totals(memory)
     for _ in range(_STEADY_TRIES):
         after = remembered()
         if np.array_equal(before, after):
@@ -187,7 +188,9 @@ def watch_inferences(
                 "a repeated inference gave another output or took another path", hint="report this with the ELF"
             )
         warm = shared.take_memory(memory, board)
-    return Watched(cold, warm, output, _stack(session, memory, firmware), executed)
+        if not np.array_equal(shared.take_totals(memory), totals):
+            raise CheckFailedError("a repeated inference made other accesses", hint="report this with the ELF")
+    return Watched(cold, warm, output, _stack(session, memory, firmware), executed, totals)
 
 
 def _stack(session: Session, memory: State, firmware: Firmware) -> tuple[int, ...]:

@@ -84,6 +84,10 @@ def counting_state(
     return b.build()
 
 
+def _add_totals(b: _Builder) -> None:
+    b.header[at.H_TOTALS] = b.add(np.zeros((int(b.header[at.H_LAYERS]) + 1) * at.TOTALS, np.int64))
+
+
 def _add_edges(b: _Builder, slots: int) -> None:
     b.header[at.H_MASK] = slots - 1
     b.header[at.H_TABLE] = b.header[at.H_LAST] = b.add(np.zeros(4 * slots, np.int64))
@@ -97,19 +101,22 @@ def plugin_state(
     h = b.header
     wide = frozenset(i.address for i in image.instructions.values() if i.size == 4)
     h[at.H_WIDE] = b.add(_bits(wide, int(h[at.H_CODE_START]), int(h[at.H_CODE_END])))
-    h[at.H_TOTALS] = b.add(np.zeros((len(firmware.layers) + 1) * at.TOTALS, np.int64))
+    _add_totals(b)
     h[at.H_WATCH], h[at.H_TRACE_SIZE] = int(watch), trace_events
-    handler = image.symbol("wc_fault")
-    h[at.H_FAULT] = -1 if handler is None else handler.address & ~1
     h[at.H_TRACE] = b.add(np.zeros(trace_events, np.int64))
     _add_edges(b, slots)
     return b.build()
 
 
-def take_totals(state: State) -> NDArray[np.int64]:
-    """What a plugin added up so far, [region][TOTALS]; emptied."""
+def totals(state: State) -> NDArray[np.int64]:
+    """What a plugin or a memory run added up so far, [region][TOTALS]: a view."""
     first, regions = int(state[at.H_TOTALS]), int(state[at.H_LAYERS]) + 1
-    cells = state[first : first + regions * at.TOTALS].reshape(regions, at.TOTALS)
+    return state[first : first + regions * at.TOTALS].reshape(regions, at.TOTALS)
+
+
+def take_totals(state: State) -> NDArray[np.int64]:
+    """The same as a copy; emptied for the next inference."""
+    cells = totals(state)
     found = cells.copy()
     cells[:] = 0
     return found
@@ -156,6 +163,7 @@ def memory_state(
     h[at.H_MEMORIES] = len(board.memories)
     h[at.H_PORT_MASK] = port_bytes - 1
     h[at.H_EVENTS] = b.add(np.zeros(regions * len(board.memories) * at.EVENTS, np.int64))
+    _add_totals(b)
     h[at.H_STACK_LOW], h[at.H_STACK_HIGH] = stack_limits(firmware)
     h[at.H_DEPTH] = b.add(np.full(regions, h[at.H_STACK_HIGH], np.int64))
     table = b.add(np.zeros(at.MEMORY * len(board.memories), np.int64))

@@ -14,7 +14,15 @@ from engine.targets.attributes import check_runs_on
 from engine.targets.device import Limits
 from engine.targets.image import Image
 from engine.targets.machine import Machine
-from engine.targets.session import Session, check_inputs, code_bytes, count_inferences, watch_inferences, with_room
+from engine.targets.session import (
+    Session,
+    Watched,
+    check_inputs,
+    code_bytes,
+    count_inferences,
+    watch_inferences,
+    with_room,
+)
 from engine.targets.types import Execution, Profile
 from engine.targets.untyped import binding, unicorn, unicorn_const
 
@@ -37,9 +45,7 @@ class UnicornTarget:
         image = Image(firmware.elf)
         check_runs_on(image.attributes, load_core(self.core), firmware.elf.name)
         profile, outputs = self.count(firmware, image, inputs)
-        session = Watching(self, firmware, image)
-        session.boot()
-        memory = watch_inferences(session, session.state, session.system, self.board, firmware, inputs[0])
+        memory = self.watch(firmware, image, inputs[0])
         if memory.output != outputs[0]:
             raise CheckFailedError(
                 "the run that watches memory gave another output than the run that counts",
@@ -61,6 +67,12 @@ class UnicornTarget:
             stack_high_water_bytes=max(memory.stack),
             stack_by_region_bytes=memory.stack,
         )
+
+    def watch(self, firmware: Firmware, image: Image, data: bytes) -> Watched:
+        """The memory run alone."""
+        session = Watching(self, firmware, image)
+        session.boot()
+        return watch_inferences(session, session.state, session.system, self.board, firmware, data)
 
     def count(self, firmware: Firmware, image: Image, inputs: Sequence[bytes]) -> tuple[Profile, tuple[bytes, ...]]:
         """The counting run alone: the profile of the second inference of ``inputs[0]``, and every output."""

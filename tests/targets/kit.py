@@ -66,8 +66,8 @@ volatile int32_t wc_status;
 __attribute__((aligned(16))) uint8_t wc_arena[4096];
 int main(void) { wc_idle(); for (;;) wc_infer(); }
 void Reset_Handler(void) {
-#ifdef __ARM_FEATURE_MVE
-  *(volatile uint32_t *)0xE000ED88 |= 0xF << 20;
+#if defined(__ARM_FP) && __ARM_FP
+  *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20;
   __asm volatile("dsb"); __asm volatile("isb");
 #endif
   volatile uint32_t *d = __data, *s = __load;

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,16 @@ def test_keys_are_hashes(key: str) -> None:
 
 
 def test_the_doctor_hears_what_is_there() -> None:
-    (unicorn,) = targets_status()
+    unicorn, qemu = targets_status()
     assert unicorn.available
     assert unicorn.version.startswith("2.")
     assert "cortex-m0plus" in unicorn.detail
+    assert qemu.available == (shutil.which("qemu-system-arm") is not None)
+    assert ("cortex-m0plus (on cortex-m3)" if qemu.available else "not installed") in qemu.detail
+
+
+def test_the_doctor_hears_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    _, qemu = targets_status()
+    assert not qemu.available
+    assert "apt install" in qemu.detail

@@ -77,8 +77,6 @@ static bool is_continuation(int64_t address) { return address == s[H_PREV_END] &
 
 static void account(const piece_t *piece)
 {
-    if (piece->start == s[H_FAULT])
-        fail(STOP_FAULT, piece->start);
     s[H_WORK] += piece->bytes;
     if (s[H_WORK] > s[H_LIMIT])
         fail(STOP_BUDGET, piece->start);

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.catalog.board import Board, MemoryKind
 from engine.catalog.core import Core
-from engine.errors import CheckFailedError
+from engine.errors import CheckFailedError, ExecutionError
 from engine.firmware.mps2 import mps2_machine, sentinel_address
 from engine.firmware.types import Firmware
 from engine.targets import layout as at
@@ -23,11 +23,15 @@ from engine.targets.image import Image
 from engine.targets.memory_system import MemorySystem
 from engine.targets.qemu.machine import QemuMachine
 from engine.targets.qemu.process import Process
-from engine.targets.session import Session
+from engine.targets.session import Session, place_of
 from engine.targets.state import State
 
 TRACE_EVENTS = 1 << 16
 _PIPE_BYTES = 1 << 20
+_STOP_TEXT = {
+    at.Stop.OUTSIDE_MEMORY: ("access to an address without memory,", "check pointers and tensor offsets"),
+    at.Stop.WRITE_TO_FLASH: ("write to flash at", "place what is written in a RAM section"),
+}
 _READER = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
 
@@ -38,6 +42,7 @@ class TraceReader:
         """``firmware`` and ``image`` are those linked for the board, ``emulated`` is the board as QEMU has it. Caches are empty."""
         from engine.targets.qemu.trace import read_trace
 
+        self._firmware, self._image = firmware, image
         self._feed = _READER(read_trace.address)
         self.state, self.system = self._memory_run(firmware, image, board, emulated, core, limit)
         self.pipe, self.plugin_end = os.pipe()
@@ -83,9 +88,22 @@ class TraceReader:
         self._consume(plugin[first : first + int(plugin[at.H_TRACE_FILL])])
         plugin[at.H_TRACE_FILL] = plugin[at.H_TRACE_CHUNKS] = self._received = 0
 
+    def check(self) -> None:
+        """Raises ExecutionError for an access that the board would not allow."""
+        error = at.Stop(int(self.state[at.H_ERROR]))
+        if error is at.Stop.NONE:
+            return
+        what, hint = _STOP_TEXT.get(error, (f"the trace makes no sense ({error.name})", "report this with the ELF"))
+        raise ExecutionError(
+            f"{what} 0x{self.state[at.H_ERROR_AT]:08x} by code at {self._image.describe(int(self.state[at.H_BLOCK]))}"
+            f"{place_of(self._firmware, self.state)}",
+            hint=hint,
+        )
+
     def close(self) -> None:
         """Close the pipe."""
-        os.close(self.pipe)
+        for end in (self.pipe, self.plugin_end):
+            os.close(end)
 
     def _consume(self, events: State) -> None:
         self._feed(None, self.state.ctypes.data, events.ctypes.data, events.size)
@@ -114,21 +132,22 @@ class QemuSession(Session):
             firmware, image, limits.per_inference(firmware), sentinel, slots,
             watch=watch or reader is not None, trace_events=TRACE_EVENTS if reader else 0,
         )  # fmt: skip
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        self._file.write(fresh.tobytes())
-        self._file.flush()
-        state = np.memmap(self._file, np.int64, mode="r+")
-        try:
-            self._process = Process(
-                mps2_machine(core), firmware.elf, self._file.fileno(), reader.plugin_end if reader else None
-            )
-        finally:
+        with contextlib.ExitStack() as stack:
             if reader is not None:
-                os.close(reader.plugin_end)
-        self.version = self._process.qemu.version
-        super().__init__(firmware, image, QemuMachine(firmware, image, self._process, sentinel, limits))
+                stack.callback(reader.close)
+            file = stack.enter_context(tempfile.TemporaryFile())
+            file.write(fresh.tobytes())
+            file.flush()
+            state = np.memmap(file, np.int64, mode="r+")
+            process = Process(mps2_machine(core), firmware.elf, file.fileno(), reader.plugin_end if reader else None)
+            stack.enter_context(process)
+            super().__init__(firmware, image, QemuMachine(firmware, image, process, sentinel, limits))
+            self._open = stack.pop_all()
         self.state = state
         self.device.failed = self._failed
+        self.device.last_code = lambda: (
+            f", last in {image.describe(int(state[at.H_BLOCK]))}" if state[at.H_BLOCK] else ""
+        )
         if reader is not None:
             self.device.trace_pipe, self.device.read_trace = reader.pipe, reader.read
 
@@ -141,18 +160,25 @@ class QemuSession(Session):
         output = super().infer(data)
         self.reader.finish(self.state)
         self.check()
-        if self.reader.state[at.H_WORK] != self.state[at.H_WORK]:
+        self._compare(self.reader)
+        return output
+
+    def _compare(self, reader: TraceReader) -> None:
+        """What the plugin counted itself must be what its trace says."""
+        counted = int(self.state[at.H_WORK]), shared.take_totals(self.state)[:, at.T_READS :]
+        traced = int(reader.state[at.H_WORK]), shared.totals(reader.state)[:, at.T_READS :]
+        if counted[0] != traced[0] or not np.array_equal(counted[1], traced[1]):
             raise CheckFailedError(
-                f"the plugin traced {self.reader.state[at.H_WORK]} bytes of executed code and counted {self.state[at.H_WORK]}",
+                f"the plugin traced {traced[0]} bytes of executed code and {traced[1].sum()} bytes and accesses of data, "
+                f"but counted {counted[0]} and {counted[1].sum()}",
                 hint="report this with the ELF",
             )
-        return output
 
     def check(self) -> None:
         """See ``Session.check``; the reader may have found an error too."""
         super().check()
         if self.reader is not None:
-            self.explain(self.reader.state)
+            self.reader.check()
 
     def _failed(self) -> bool:
         return bool(self.state[at.H_ERROR] or (self.reader is not None and self.reader.state[at.H_ERROR]))
@@ -163,7 +189,4 @@ class QemuSession(Session):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.__exit__(kind, error, trace)
-        if self.reader is not None:
-            self.reader.close()
-        self._file.close()
+        self._open.close()

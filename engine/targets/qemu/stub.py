@@ -21,6 +21,10 @@ class StubGoneError(Exception):
     """The other side closed the pipe or does not answer."""
 
 
+class StubRefusedError(Exception):
+    """The machine cannot do what was asked, such as read where it has no memory."""
+
+
 class Stub:
     """A connection to a stopped machine."""
 
@@ -49,13 +53,13 @@ class Stub:
         self._expect_ok(b"P%x=%s" % (number, value.to_bytes(4, "little").hex().encode()))
 
     def read(self, address: int, size: int) -> bytes:
-        """Bytes of memory; raises StubGoneError where there is none."""
+        """Bytes of memory; raises StubRefusedError where there is none."""
         found = bytearray()
         while len(found) < size:
             part = min(size - len(found), _MOST_BYTES)
             answer = self.ask(b"m%x,%x" % (address + len(found), part))
             if len(answer) != 2 * part:
-                raise StubGoneError(f"memory at 0x{address + len(found):08x} cannot be read: {answer.decode()}")
+                raise StubRefusedError(f"memory at 0x{address + len(found):08x} cannot be read: {answer.decode()}")
             found += bytes.fromhex(answer.decode())
         return bytes(found)
 
@@ -115,7 +119,7 @@ class Stub:
     def _expect_ok(self, request: bytes) -> None:
         answer = self.ask(request)
         if answer != b"OK":
-            raise StubGoneError(f"{request[:20].decode()} was answered with '{answer.decode()}'")
+            raise StubRefusedError(f"{request[:20].decode()} was answered with '{answer.decode()}'")
 
     def _send(self, data: bytes, *, raw: bool = False) -> None:
         packet = data if raw else b"$%s#%02x" % (data, sum(data) & 0xFF)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.targets.layout import (
+    H_ERROR,
     H_LAST_MEMORY,
     H_MEMORIES,
     H_MOVES,
@@ -39,19 +40,19 @@ def move_of(s: Any, address: int, guess: int) -> int:
 @compiled
 def _read(s: Any, engine: Any, events: Any, count: int) -> None:
     for n in range(count):
+        if s[H_ERROR] != 0:
+            return  # what comes after it would hide where it was
         event = events[n]
         kind, size, address = event >> 48, (event >> 32) & 0xFFFF, event & 0xFFFFFFFF
         row = move_of(s, address, 0 if kind == TRACE_BLOCK else s[H_LAST_MEMORY])
         if row < 0:
             fail(s, engine, OUTSIDE_MEMORY, address)
-            continue
-        address += s[row + V_DISTANCE]
-        if kind == TRACE_BLOCK:
-            follow(s, engine, address, size)
+        elif kind == TRACE_BLOCK:
+            follow(s, engine, address + s[row + V_DISTANCE], size)
         elif kind == TRACE_WRITE and s[row + V_FLASH]:
-            fail(s, engine, WRITE_TO_FLASH, address)
+            fail(s, engine, WRITE_TO_FLASH, address + s[row + V_DISTANCE])
         else:
-            access(s, kind == TRACE_WRITE, address, size)
+            access(s, kind == TRACE_WRITE, address + s[row + V_DISTANCE], size)
 
 
 @hook(TRACE_READER)
