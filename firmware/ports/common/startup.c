@@ -1,8 +1,8 @@
-/* Vector table and reset: enable FPU and Helium, fill .data (and code or weights that live in RAM), clear .bss, call main.
+/* Vector table and reset: enable the FPU, fill .data (and code or weights that live in RAM), clear .bss, call main.
  *
  * Everything here lies in the boot memory and calls nothing that may still have to be copied.
  */
-#include <stdint.h>
+#include "enable.h"
 
 /* Tables made by the linker script. Sizes are multiples of 4. */
 typedef struct {
@@ -56,12 +56,7 @@ __attribute__((section(".boot"), used)) void Reset_Handler(void)
 #if defined(__ARM_FP) && __ARM_FP
     /* CPACR: full access to coprocessors 10 and 11 */
     *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20;
-    __asm volatile("dsb\n\tisb" ::: "memory");
-#endif
-#if defined(__ARM_FEATURE_MVE)
-    /* CCR.LOB: a loop's end (LE) is remembered, so that only its first and last execution cost anything */
-    *(volatile uint32_t *)0xE000ED14u |= 1u << 19;
-    __asm volatile("dsb\n\tisb" ::: "memory");
+    __asm volatile(WC_ENABLE_VECTORS);
 #endif
     /* the barriers keep compilers from turning the loops into calls of memcpy and memset */
     for (const wc_copy_t *part = wc_copy_start; part != wc_copy_end; ++part)
