@@ -67,8 +67,9 @@ H_TRACE_SIZE = 41  # events it holds; 0: no trace in this run
 H_TRACE_FILL = 42  # events in it
 H_TRACE_CHUNKS = 43  # buffers sent through the pipe so far
 H_TRACE_ON = 44  # 1: this inference is traced
+H_PAIR = 45  # index of the bit table "an LDRD or STRD begins here": two accesses of a word, though newer QEMUs make one of 64 bits
 # what a reader of its trace needs beside a memory run's
-H_MOVES = 45  # index of rows, one per memory: origin and end in the emulator, distance to the board's, 1 if it is flash
+H_MOVES = 46  # index of rows, one per memory: origin and end in the emulator, distance to the board's, 1 if it is flash
 HEADER = 48
 
 # what is added up per region for targets to agree on: a pair or a 64-bit access counts as its words, which emulators make of it or not

@@ -99,8 +99,10 @@ def plugin_state(
     """State for QEMU's plugin: edges and totals per region, and room for a trace; ``watch``: look at data accesses too."""
     b = _common(firmware, image, limit, exit_address, 0)
     h = b.header
-    wide = frozenset(i.address for i in image.instructions.values() if i.size == 4)
-    h[at.H_WIDE] = b.add(_bits(wide, int(h[at.H_CODE_START]), int(h[at.H_CODE_END])))
+    code = int(h[at.H_CODE_START]), int(h[at.H_CODE_END])
+    found = image.instructions.values()
+    h[at.H_WIDE] = b.add(_bits(frozenset(i.address for i in found if i.size == 4), *code))
+    h[at.H_PAIR] = b.add(_bits(frozenset(i.address for i in found if i.mnemonic in ("ldrd", "strd")), *code))
     _add_totals(b)
     h[at.H_WATCH], h[at.H_TRACE_SIZE] = int(watch), trace_events
     h[at.H_TRACE] = b.add(np.zeros(trace_events, np.int64))

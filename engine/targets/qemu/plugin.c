@@ -181,19 +181,27 @@ static void executed(unsigned int cpu, void *data)
         trace(TRACE_BLOCK, piece->bytes, piece->start);
 }
 
-static void accessed(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data)
+static void count_access(bool store, int64_t bytes, int64_t address)
 {
-    (void)cpu;
-    (void)data;
-    if (!s[H_ACTIVE])
-        return;
-    const int64_t bytes = (int64_t)1 << qemu_plugin_mem_size_shift(info);
-    const bool store = qemu_plugin_mem_is_store(info);
     int64_t *const totals = s + s[H_TOTALS] + s[H_REGION] * TOTALS + T_READS + (store ? 2 : 0);
-    totals[0] += bytes > 4 ? bytes / 4 : 1; /* a pair may come as one access: count words */
+    totals[0] += bytes > 4 ? bytes / 4 : 1;
     totals[1] += bytes;
     if (s[H_TRACE_ON])
-        trace(store ? TRACE_WRITE : TRACE_READ, bytes, (int64_t)address);
+        trace(store ? TRACE_WRITE : TRACE_READ, bytes, address);
+}
+
+static void accessed(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *pair)
+{
+    const int64_t bytes = (int64_t)1 << qemu_plugin_mem_size_shift(info);
+    const bool store = qemu_plugin_mem_is_store(info);
+    (void)cpu;
+    if (!s[H_ACTIVE])
+        return;
+    if (pair && bytes == 8) {
+        count_access(store, 4, (int64_t)address);
+        count_access(store, 4, (int64_t)address + 4);
+    } else
+        count_access(store, bytes, (int64_t)address);
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -211,9 +219,12 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, WITHOUT_REGISTERS, piece);
     if (!s[H_WATCH])
         return;
-    for (size_t i = 0; i < n; ++i)
-        qemu_plugin_register_vcpu_mem_cb(
-            qemu_plugin_tb_get_insn(tb, i), accessed, WITHOUT_REGISTERS, READS_AND_WRITES, NULL);
+    for (size_t i = 0; i < n; ++i) {
+        struct qemu_plugin_insn *const instruction = qemu_plugin_tb_get_insn(tb, i);
+        const int64_t address = (int64_t)qemu_plugin_insn_vaddr(instruction);
+        void *const pair = in_code(address) && bit(H_PAIR, address) ? s : NULL;
+        qemu_plugin_register_vcpu_mem_cb(instruction, accessed, WITHOUT_REGISTERS, READS_AND_WRITES, pair);
+    }
 }
 
 static int number(const char *argument, const char *name)
