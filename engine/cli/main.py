@@ -12,6 +12,7 @@ from engine.cli.compare import compare
 from engine.cli.doctor import doctor
 from engine.cli.explain import explain
 from engine.cli.record import record
+from engine.cli.renode import renode
 from engine.cli.run import run
 from engine.cli.shell import Shell
 from engine.cli.site import site
@@ -28,5 +29,19 @@ def main() -> None:
     """
 
 
-for command in (doctor, models, boards, run, explain, compare, whatif, ceilings, campaign, record, validate, site):
+for command in (
+    doctor,
+    models,
+    boards,
+    run,
+    explain,
+    compare,
+    whatif,
+    ceilings,
+    campaign,
+    record,
+    validate,
+    renode,
+    site,
+):
     main.add_command(command)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.catalog.load import load_core
+from engine.firmware.link import link
+from engine.firmware.mps2 import mps2_board
+from engine.firmware.toolchain import cpu_for, toolchain
+from engine.firmware.types import ArenaTensor, CompilerName, Firmware
+from tests.firmware.toy import toy_objects
+from tests.targets import kit
+
+FAKE = Path(__file__).with_name("fake_renode.py")
+Toy = Callable[..., Firmware]
+
+
+@pytest.fixture(scope="session")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An executable `renode` that behaves as recorded."""
+    path = tmp_path_factory.mktemp("fake") / "renode"
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W ignore "{FAKE}" "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def renode(fake: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, found through RENODE_PATH."""
+    monkeypatch.setenv("RENODE_PATH", str(fake))
+    return fake
+
+
+@pytest.fixture(scope="session")
+def small_net(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """Three small layers with IT blocks, floats, a table branch and recursion, linked for the MPS2 board of a core."""
+    built: dict[str, Firmware] = {}
+
+    def make(core: str) -> Firmware:
+        if core not in built:
+            flash, ram = (m.origin for m in mps2_board(load_core(core)).memories)
+            source = kit.Source(kit.SMALL_NET, 3)
+            built[core] = kit.build(tmp_path_factory.mktemp("small"), core, source, flash=flash, ram=ram)
+        return built[core]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """The toy model with the whole harness and the MPS2 port; ``hook`` is C that wc_infer executes before its layers."""
+    built: dict[tuple[str, str], Firmware] = {}
+
+    def make(core: str = "cortex-m4", hook: str = "") -> Firmware:
+        if (core, hook) not in built:
+            folder = tmp_path_factory.mktemp("toy")
+            tools, cpu = toolchain(CompilerName.CLANG), cpu_for(load_core(core))
+            extra = f"#define TOY_HOOK {hook}\n" if hook else ""
+            objects = toy_objects(folder, tools, cpu, "O2", "mps2", extra=extra)
+            link(tools, cpu, objects, mps2_board(load_core(core)), folder / "firmware.elf")
+            made = kit.describe(folder / "firmware.elf", core, kit.Source("", 2))
+            built[core, hook] = _described(made)
+        return built[core, hook]
+
+    return make
+
+
+def _described(made: Firmware) -> Firmware:
+    import dataclasses
+
+    return dataclasses.replace(
+        made,
+        inputs=(ArenaTensor(tensor=0, name="in", offset=0, bytes=8, first=0, last=0),),
+        outputs=(ArenaTensor(tensor=1, name="out", offset=32, bytes=2, first=0, last=0),),
+    )
