@@ -14,7 +14,7 @@ ${TIMEOUT}        0.5
 
 *** Keywords ***
 Start Device
-    Test Setup
+    Reset Emulation
     Execute Command          mach create "whycycles"
     Execute Command          machine LoadPlatformDescription @${CURDIR}/${CORE}.repl
     Execute Command          emulation SetGlobalAdvanceImmediately true

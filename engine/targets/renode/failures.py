@@ -22,7 +22,7 @@ _PORT = re.compile(r"Could not start the HTTP server on port (\d+)")
 _COMMAND = re.compile(r"There was an error executing command '(.+?)'(?::\s*)?(.*)", re.DOTALL)
 _TOKENS = re.compile(r"Could not tokenize here:\s*(.+)$", re.MULTILINE)
 _UNKNOWN = re.compile(r"No such command or device: (.+)$", re.MULTILINE)
-_PLATFORM = re.compile(r"(Error E\d+: .+?)\s*\n(?:.*\n)*?At (\S+?):(\d+):(\d+)")
+_PLATFORM = re.compile(r"(Error E\d+: .+?)\n\s*At (.+?):(\d+):(\d+)", re.DOTALL)
 _LOG_LINE = re.compile(r"^(?:\d\d:\d\d:\d\d\.\d+ )?\[(?:NOISY|DEBUG|INFO|WARNING|ERROR)\]")
 
 
@@ -80,9 +80,8 @@ def _command_problem(command: str, rest: str) -> WhycyclesError:
     details = _own_lines(rest)
     if "LoadPlatformDescription" in command:
         if place := _PLATFORM.search(rest):
-            what = re.sub(r":?\n", ": ", place[1])
             return BadInputError(
-                f"Renode refuses the platform description: {what} at {place[2]}:{place[3]}:{place[4]}",
+                f"Renode refuses the platform description: {_own_lines(place[1])} at {place[2]}:{place[3]}:{place[4]}",
                 hint="correct that line of the .repl",
             )
         return BadInputError(f"Renode refuses the platform description: {details}", hint="check the path of the .repl")

@@ -25,9 +25,13 @@ _TAIL_LINES = 5
 
 @dataclass(frozen=True)
 class RenodeLimits:
-    """When to give up: instructions per inference (None: derived from the MACs), seconds to start and in all (wall clock)."""
+    """When to give up. Instructions bound virtual time: per inference (None: derived from the MACs), and of the start-up.
+
+    Seconds are real ones: until Renode reads its script, and in all.
+    """
 
     instructions: int | None = None
+    start_up_instructions: int = 10_000_000
     start_seconds: float = 30.0
     wall_seconds: float = 900.0
 

@@ -75,8 +75,8 @@ def render_script(
         *(_hook(w, folder) for w in watches(image, driver)),
     ]
     if tracing is not None:
-        lines.append(f'cpu CreateExecutionTracing "trace" {monitor_path(folder / TRACE)} PC true')
-        lines += ["trace TrackMemoryAccesses"] if tracing.accesses else []
+        lines.append(f'cpu CreateExecutionTracing "tr" {monitor_path(folder / TRACE)} PC true')
+        lines += ["tr TrackMemoryAccesses"] if tracing.accesses else []
     lines.append(f'emulation RunFor "{seconds:.6f}"')
     if tracing is not None:
         lines.append("cpu DisableExecutionTracing")

@@ -32,8 +32,6 @@ NAME = "renode"
 MOST_TRACED = 20_000_000
 """Instructions of one inference that are traced at most: half a minute and 100 MB; with memory accesses a minute and more."""
 
-_START_UP_INSTRUCTIONS = 20_000_000
-
 
 @dataclass(frozen=True, eq=False)
 class Traced:
@@ -118,7 +116,7 @@ class _Run:
         """Run until the driver is done. Raises ExecutionError if it never is."""
         macs = sum(layer.macs for layer in self.firmware.layers)
         each = limits.instructions if limits.instructions is not None else 50_000_000 + 400 * macs
-        seconds = files.virtual_seconds(_START_UP_INSTRUCTIONS + each * self.inferences)
+        seconds = files.virtual_seconds(limits.start_up_instructions + each * self.inferences)
         script = self.folder / files.SCRIPT
         vectors = min(s.address for s in self.image.segments)
         text = files.render_script(self.folder, self.image, vectors, self.driver, self.patches, seconds, tracing)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from engine.catalog.load import load_core
 from engine.firmware.link import link
 from engine.firmware.mps2 import mps2_board
 from engine.firmware.toolchain import cpu_for, toolchain
-from engine.firmware.types import ArenaTensor, CompilerName, Firmware
+from engine.firmware.types import ArenaTensor, CompilerName, Firmware, Section
 from tests.firmware.toy import toy_objects
 from tests.targets import kit
 
@@ -43,7 +44,9 @@ def small_net(tmp_path_factory: pytest.TempPathFactory) -> Toy:
         if core not in built:
             flash, ram = (m.origin for m in mps2_board(load_core(core)).memories)
             source = kit.Source(kit.SMALL_NET, 3)
-            built[core] = kit.build(tmp_path_factory.mktemp("small"), core, source, flash=flash, ram=ram)
+            made = kit.build(tmp_path_factory.mktemp("small"), core, source, flash=flash, ram=ram)
+            stack = Section("stack", "stack", "ssram23", ram + 0xF800, kit.STACK_BYTES)
+            built[core] = dataclasses.replace(made, sections=(stack,))
         return built[core]
 
     return make
@@ -69,8 +72,6 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
 
 
 def _described(made: Firmware) -> Firmware:
-    import dataclasses
-
     return dataclasses.replace(
         made,
         inputs=(ArenaTensor(tensor=0, name="in", offset=0, bytes=8, first=0, last=0),),

@@ -47,7 +47,7 @@ class Log:
         self.file: Path | None = None
 
     def __call__(self, level: str, text: str) -> None:
-        print(f"12:00:00.0000 [{level}] {text}", flush=True)
+        print(f"12:00:00.0000 [{level}] {text}", file=sys.__stdout__, flush=True)
         if self.file:
             with self.file.open("a") as stream:
                 stream.write(f"[{level}] {text}\n")
@@ -170,7 +170,10 @@ class Machine:
             with path.open("rb") as stream:
                 for segment in ELFFile(stream).iter_segments("PT_LOAD"):
                     if segment["p_filesz"]:
-                        LOG("INFO", f"sysbus: Loading block of {segment['p_filesz']} bytes length at 0x{segment['p_paddr']:X}.")
+                        LOG(
+                            "INFO",
+                            f"sysbus: Loading block of {segment['p_filesz']} bytes length at 0x{segment['p_paddr']:X}.",
+                        )
                         self.write(segment["p_paddr"], segment.data())
         except ELFError:
             text = f"Could not load ELF from path: {path}"
@@ -194,6 +197,10 @@ class Machine:
 
     def _on_block(self, _uc: Any, address: int, size: int, _data: object) -> None:
         self.finish_block()
+        if self.executed > self.limit:
+            self.over = True
+            self.uc.emu_stop()
+            return
         self.current = (address, size)
         if self.trace is not None:
             self.trace.append(self.current)
@@ -204,6 +211,7 @@ class Machine:
         self.current = None
 
     current: Any = None
+    limit, over = 0, False
 
     def _on_hook(self, _uc: Any, address: int, _size: int, _data: object) -> None:
         self.hook_pc = address
@@ -278,12 +286,12 @@ class Machine:
             self.uc.hook_add(const.UC_HOOK_MEM_READ | const.UC_HOOK_MEM_WRITE, self._on_access, None, low, high)
         for address in self.hooks:
             self.uc.hook_add(const.UC_HOOK_CODE, self._on_hook, None, address, address)
-        limit = int(seconds * self.mips * 1e6)
-        pc, begun = word[1], time.monotonic()
+        self.limit = int(seconds * self.mips * 1e6)
+        pc = word[1]
         LOG("INFO", "whycycles: Machine started.")
         while True:
             try:
-                self.uc.emu_start(pc | 1, 0xFFFFFFFE, timeout=200_000)
+                self.uc.emu_start(pc | 1, 0xFFFFFFFE)
             except self.unicorn.UcError as error:
                 if self.failed != "abort" and error.errno != const.UC_ERR_INSN_INVALID:
                     raise
@@ -295,7 +303,7 @@ class Machine:
             if self.pending is not None:
                 pc, self.pending = self.pending, None
                 continue
-            if self.executed > limit or time.monotonic() - begun > 60:
+            if self.over:
                 break
             if bytes(self.uc.mem_read((pc & ~1) - 2, 2)) == b"\x30\xbf":
                 break  # asleep: nothing will wake it, and the rest of the time passes at once
@@ -367,6 +375,8 @@ class Monitor:
         match words:
             case ["quit"]:
                 self.quit = True
+            case ["version"]:
+                print(f"Renode, version {VERSION} (v{VERSION}-src)\n", flush=True)
             case ["logFile", path, "true"]:
                 LOG.file = self.path(path, must_exist=False)
                 LOG.file.write_text("")
@@ -384,7 +394,7 @@ class Monitor:
                 self.machine = Machine(load_platform(where))
             case ["emulation", "SetGlobalAdvanceImmediately", "true"] | ["emulation", "SetGlobalQuantum", _]:
                 pass
-            case [("sysbus" | "cpu" | "sysbus.uart0" | "emulation" | "trace") as device, *rest] if self.machine:
+            case [("sysbus" | "cpu" | "sysbus.uart0" | "emulation" | "tr") as device, *rest] if self.machine:
                 self.device(self.machine, device, rest, line)
             case _:
                 raise MonitorError(f"No such command or device: {words[0]}")
@@ -408,14 +418,14 @@ class Monitor:
                 except SyntaxError as error:
                     raise MonitorError(f"[FatalError] unexpected token (Line 1, Column {error.offset})") from None
                 machine.hooks.setdefault(int(address, 0), []).append(code)
-            case ["cpu", "CreateExecutionTracing", "trace", path, form, "true"]:
+            case ["cpu", "CreateExecutionTracing", "tr", path, form, "true"]:
                 if form not in ("PC", "Opcode", "PCAndOpcode"):
                     raise MonitorError("Parameters did not match the signature")
                 machine.trace_path = self.path(path, must_exist=False)
                 if not machine.trace_path.parent.is_dir():
                     raise MonitorError(f"File {machine.trace_path} could not be created")
                 machine.trace = []
-            case ["trace", "TrackMemoryAccesses"] if machine.trace is not None:
+            case ["tr", "TrackMemoryAccesses"] if machine.trace is not None:
                 machine.accesses = []
             case ["cpu", "DisableExecutionTracing"]:
                 machine.write_trace()
@@ -426,21 +436,53 @@ class Monitor:
                 raise MonitorError(text)
 
 
-def parse(arguments: list[str]) -> tuple[set[str], list[str], str | None]:
-    """Options, commands to execute, script. Unknown ones end the process with exit code 0, as in real Renode."""
-    given: set[str] = set()
+def serve(monitor: Monitor, port: int, port_file: Path) -> None:
+    """The robot server, on this machine only; one request at a time."""
+    import contextlib
+    import io
+    from xmlrpc.server import SimpleXMLRPCServer
+
+    def run_keyword(name: str, arguments: list[str]) -> dict[str, object]:
+        if name == "StopRemoteServer":
+            monitor.quit = True
+            return {"status": "PASS"}
+        if name != "ExecuteCommand" or not arguments:
+            raise ValueError(name)
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            fine = monitor.run(arguments[0].removeprefix("command="))
+        if fine:
+            return {"status": "PASS", "return": said.getvalue()}
+        text = f"KeywordException: Could not execute command '{arguments[0]}': {said.getvalue()}"
+        return {"status": "FAIL", "error": text, "traceback": "KeywordException:   at Antmicro.Renode"}
+
+    with SimpleXMLRPCServer(("127.0.0.1", port), logRequests=False) as server:
+        server.register_function(lambda: ["StartEmulation", "ExecuteCommand"], "get_keyword_names")
+        server.register_function(run_keyword)
+        port_file.write_text("")
+        time.sleep(0.1)
+        port_file.write_text(str(server.server_address[1]))
+        while not monitor.quit:
+            server.handle_request()
+
+
+def parse(arguments: list[str]) -> tuple[dict[str, str], list[str], str | None]:
+    """Options with their values, commands to execute, script. Unknown ones end the process with exit code 0, as in real Renode."""
+    given: dict[str, str] = {}
     execute: list[str] = []
     script, at = None, 0
     while at < len(arguments):
         word = arguments[at]
         if word in WITH_VALUE:
             at += 1
-            given.add(word)
+            given[word] = arguments[at]
             execute += [arguments[at]] if word in ("-e", "--execute") else []
         elif word in OPTIONS:
-            given.add(word)
+            given[word] = ""
         elif word.startswith("-"):
-            print(f"Unexpected options detected: {word}\n\nRenode {VERSION}.0\n\nusage: renode [options] [file-to-include / snapshot]")
+            print(
+                f"Unexpected options detected: {word}\n\nRenode {VERSION}.0\n\nusage: renode [options] [file-to-include / snapshot]"
+            )
             sys.exit(0)
         else:
             script = word
@@ -461,7 +503,8 @@ def main() -> None:
     if "--hide-monitor" in given and "--console" in given:
         print("--hide-monitor and --console cannot be set at the same time")
         return
-    if "--console" not in given or not given & {"--disable-gui", "--disable-xwt"}:
+    windows = not {"--disable-gui", "--disable-xwt"} & given.keys()
+    if windows or not {"--console", "--robot-server-port"} & given.keys():
         print("this would open a port or a window")
         sys.exit(3)
     # what it does to a shared folder for temporary files
@@ -473,6 +516,8 @@ def main() -> None:
     own.mkdir()
     LOG("INFO", "Loaded monitor commands from: scripts/monitor.py")
     monitor = Monitor()
+    if "--robot-server-port" in given:
+        serve(monitor, int(given["--robot-server-port"]), own / "robot_port")
     lines = Path(script).read_text().splitlines() if script else []
     for line in lines:
         if line.strip() and not line.startswith("#") and not monitor.run(line):
