@@ -3,10 +3,11 @@
 Energy is the integral of power by the trapezoid rule, cut at the ends of a window by linear interpolation. Everything is a difference of
 one cumulative integral in whole nanojoules, so layers sum exactly to their inference.
 
-An error bound adds what is known of the measurement, not of the board: a window's or layer's end is uncertain by ``u`` (half a sample, or
-the marker's jitter) and a sample smears power over the meter's integration time and one sample period; moving a boundary by that much moves at most that long
-times the difference of power seen around it. A gap may hide as much as the trace's range of power. The meter's own gain and offset come in where
-its maker states them.
+An error bound adds what is known of the measurement, not of the board. A window's or layer's end is uncertain by half a sample or the marker's
+jitter, and a sample smears power over the meter's integration time and one sample period: moving an end by that much moves at most that long times the
+power seen around it (above the idle one for a net energy). A step of power between two samples inside is misjudged by at most half a period times the
+step: so it is at every boundary of layers. A gap may hide as much as the range of power seen in the stretch. The meter's own gain and offset come in
+where its maker states them.
 """
 
 from __future__ import annotations
@@ -79,13 +80,17 @@ def energy_of(trace: PowerTrace, windows: Sequence[Window], layer_shares: Sequen
     gross_each = [whole.between(w.start_s, w.end_s) for w in windows]
     idle_each = [idle.energy_j(w) for w in windows]
     gross, net = sum(gross_each) / count, (sum(gross_each) - sum(idle_each)) / count
-    error = sum(whole.error_j(w.start_s, w.end_s, w.uncertainty_s) for w in windows) / count
+    inner = tuple(accumulate(layer_shares))[:-1]
+    gross_error, net_error = (
+        sum(whole.error_j(w, base, tuple(w.start_s + x * w.seconds for x in inner)) for w in windows) / count
+        for base in (0.0, idle.power_w)
+    )
     idle_error = idle.noise_w / np.sqrt(idle.samples) * seconds
     net_nj = round(net * NJ)
     layers, unresolved = _layers(whole, windows, idle, layer_shares, count, net_nj)
     return InferenceEnergy(
-        gross=Energy(round(gross * NJ), _up(error)),
-        net=Energy(net_nj, _up(error + idle_error)),
+        gross=Energy(round(gross * NJ), _up(gross_error)),
+        net=Energy(net_nj, _up(net_error + idle_error)),
         seconds=seconds,
         idle=idle,
         each_net_nj=tuple(
@@ -121,22 +126,29 @@ class _Integral:
         """Energy in joules of a stretch of time."""
         return self.at(end_s) - self.at(start_s)
 
-    def error_j(self, start_s: float, end_s: float, uncertainty_s: float) -> float:
-        """The most that the energy of a stretch may be wrong by (see the module)."""
-        reach = uncertainty_s + self.smear
-        ends = sum(reach * self._range(at - 2 * reach, at + 2 * reach) for at in (start_s, end_s))
-        first = max(int(np.searchsorted(self.t, start_s)) - 1, 0)
-        last = int(np.searchsorted(self.t, end_s)) + 1
+    def error_j(self, window: Window, base_w: float, inner_s: Sequence[float] = ()) -> float:
+        """The most that the energy above ``base_w`` of a window may be wrong by, with steps of power at ``inner_s`` (see the module)."""
+        reach = window.uncertainty_s + self.smear
+        ends = sum(
+            reach * float(np.abs(self._seen(at - 2 * reach, at + 2 * reach) - base_w).max())
+            for at in (window.start_s, window.end_s)
+        )
+        inner = sum(self.period / 2 * self._range(at - 2 * reach, at + 2 * reach) for at in inner_s)
+        first = max(int(np.searchsorted(self.t, window.start_s)) - 1, 0)
+        last = int(np.searchsorted(self.t, window.end_s)) + 1
         steps = self.steps[first:last]
-        gaps = float(steps[steps > 1.5 * self.period].sum()) * self._range(start_s, end_s)
-        gain = (self.meter.gain_error or 0.0) * abs(self.between(start_s, end_s))
-        return ends + gaps + gain + (self.meter.offset_w or 0.0) * (end_s - start_s)
+        gaps = float(steps[steps > 1.5 * self.period].sum()) * self._range(window.start_s, window.end_s)
+        gain = (self.meter.gain_error or 0.0) * abs(self.between(window.start_s, window.end_s))
+        return ends + inner + gaps + gain + (self.meter.offset_w or 0.0) * window.seconds
 
     def _range(self, start_s: float, end_s: float) -> float:
+        seen = self._seen(start_s, end_s)
+        return float(seen.max() - seen.min())
+
+    def _seen(self, start_s: float, end_s: float) -> Floats:
         first = max(int(np.searchsorted(self.t, start_s)) - 1, 0)
         last = min(int(np.searchsorted(self.t, end_s)) + 2, len(self.t))
-        seen = self.p[first:last]
-        return float(seen.max() - seen.min())
+        return self.p[first:last]
 
 
 def _layers(
@@ -158,13 +170,7 @@ def _layers(
     left_over = left_error = 0
     for (low, high), share in zip(pairwise(zip(bounds, sums, strict=True)), shares, strict=True):
         energy = high[1] - low[1]
-        error = _up(
-            sum(
-                whole.error_j(w.start_s + low[0] * w.seconds, w.start_s + high[0] * w.seconds, w.uncertainty_s)
-                for w in windows
-            )
-            / count
-        )
+        error = _up(sum(whole.error_j(_part(w, low[0], high[0]), idle.power_w) for w in windows) / count)
         if share * seconds >= least:
             found.append(Energy(energy, error))
             continue
@@ -185,9 +191,14 @@ def _net(whole: _Integral, windows: Sequence[Window], idle: Idle, low: float, hi
     """Net joules of all windows between two shares of their time."""
     total = 0.0
     for w in windows:
-        part = Window(w.start_s + low * w.seconds, w.start_s + high * w.seconds, w.uncertainty_s)
+        part = _part(w, low, high)
         total += whole.between(part.start_s, part.end_s) - idle.energy_j(part)
     return total
+
+
+def _part(w: Window, low: float, high: float) -> Window:
+    """The part of a window between two shares of its time."""
+    return Window(w.start_s + low * w.seconds, w.start_s + high * w.seconds, w.uncertainty_s)
 
 
 def _up(joules: float) -> int:

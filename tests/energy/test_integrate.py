@@ -79,7 +79,7 @@ def test_dropped_samples_widen_the_bound_and_stay_inside() -> None:
     check_layers(found, BOARD)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from([500, 2000, 20_000]),
@@ -98,6 +98,7 @@ def test_jittering_markers_stay_inside_the_bound(seed: int, rate_hz: int, jitter
     trace = board.trace(rate_hz, 0.95, averaging=averaging, start_s=rng.uniform(0, 1 / rate_hz))
     found = energy_of(trace, board.windows(jitter_s, rng), board.shares)
     assert within(found.net, board.net_j)
+    assert within(found.gross, board.net_j + board.idle_w * board.seconds)
     check_layers(found, board)
 
 
