@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from engine.explain.compare import Comparison, compare
+from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_shapley import factor_effects, whole
-from engine.explain.compare_split import Mechanism, split
+from engine.explain.compare_split import split
 from engine.explain.compare_terminal import render_comparison
-from engine.explain.compare_text import what_differs
+from engine.explain.compare_choices import what_differs
 from engine.records.cause import Cause
 from engine.records.comparable import choices_that_differ
 from tests.builders.records import (
@@ -317,5 +318,5 @@ def test_what_was_set_is_named_as_the_difference():
     one = kws_record()
     changed = one.provenance.model_copy(update={"core_sha256": "2" * 64})
     two = one.model_copy(update={"overrides": ("core.latency.load=3",), "provenance": changed})
-    assert what_differs(one, two) == ("what is set of nucleo-l4r5zi (nothing → core.latency.load=3)",)
+    assert what_differs(one, two) == ("what was set of nucleo-l4r5zi for the run alone (nothing → core.latency.load=3)",)
     assert what_differs(two, two) == ()
