@@ -101,8 +101,13 @@ def memory_pair(
     hardware: tuple[Hardware, Hardware],
     uses: tuple[Sequence[Use], Sequence[Use]],
     stores: Mapping[Path, Sequence[Store]],
+    *,
+    by_memory: bool,
 ) -> MemoryPair:
-    """Describe a pair; ``uses`` hold the traffic of all regions of each run, ``stores`` its memories."""
+    """Describe a pair; ``uses`` hold the traffic of all regions of each run, ``stores`` its memories.
+
+    Without ``by_memory`` misses of RAM are not counted, so what no miss explains may be theirs.
+    """
     one, two = (_machine(r, h, u) for r, h, u in zip(runs, hardware, uses, strict=True))
     if one is None or two is None:
         return _from_records(runs, uses, stores)
@@ -118,7 +123,7 @@ def memory_pair(
         placements = [(m.placement, m.placement) for m in machines] if same_board else [(one.placement, two.placement)]
         caches = any(one.caches(path, p) != two.caches(path, q) for p, q in placements)
         for s in own:
-            each = differ(lambda m, name, path=path: m.each_access(path, name), s.names)  # type: ignore[misc]
+            each = not by_memory or differ(lambda m, name, path=path: m.each_access(path, name), s.names)  # type: ignore[misc]
             found.append(StorePair(path, s, caches, differ(Machine.figures, s.names), each))
     behind_one, behind_two = ((one.miss_costs(m.board), two.miss_costs(m.board)) for m in machines)
     return MemoryPair(tuple(found), (behind_one, behind_two))

@@ -29,10 +29,11 @@ def effects(players: Iterable[P], value: Callable[[Pick[P]], Fraction]) -> dict[
     }
     most = values[frozenset()] + values[frozenset(different)]
     found = dict.fromkeys(different, Fraction(0))
-    for order in itertools.permutations(different):
-        for i, player in enumerate(order):
-            before, after = frozenset(order[:i]), frozenset(order[: i + 1])
-            found[player] += min(values[after], most) - min(values[before], most)
+    for changed, before in values.items():
+        orders = math.factorial(len(changed)) * math.factorial(max(0, len(different) - len(changed) - 1))
+        for player in different:
+            if player not in changed and (step := min(values[changed | {player}], most) - min(before, most)):
+                found[player] += orders * step
     return {player: effect / math.factorial(len(different)) for player, effect in found.items()}
 
 

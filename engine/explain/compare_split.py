@@ -69,7 +69,8 @@ def cycle_effects(a: RunRecord, b: RunRecord) -> Iterator[tuple[Reasons, Fractio
     by_memory = keeps_traffic(a, b)
     uses = [(use_of(one, a, by_memory=by_memory), use_of(two, b, by_memory=by_memory)) for one, two in regions]
     one_side, other_side = zip(*uses, strict=True)
-    memories = memory_pair((a, b), hardware, (one_side, other_side), stores(a, b, by_memory=by_memory))
+    held = stores(a, b, by_memory=by_memory)
+    memories = memory_pair((a, b), hardware, (one_side, other_side), held, by_memory=by_memory)
     for (one, two), use in zip(regions, uses, strict=True):
         unchanged = isinstance(one, Layer) and isinstance(two, Layer) and same_kernel(a, b, one, two)
         code = _code_reasons(differing, unchanged or not isinstance(one, Layer), same_set)
@@ -140,6 +141,8 @@ def _product(
     cycles: tuple[int, int], number: tuple[int, int], events: Reasons, pipeline: Reasons
 ) -> Iterator[tuple[Reasons, Fraction]]:
     """Effects of the number of events and of the cycles per event; all are the latter's if cycles came without an event."""
+    if not any(cycles):
+        return
     if any(spent and not n for spent, n in zip(cycles, number, strict=True)):
         number = 1, 1
     a, b = (Fraction(spent, n) if n else None for spent, n in zip(cycles, number, strict=True))

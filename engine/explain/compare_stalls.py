@@ -16,7 +16,8 @@ Fetches and data are split apart, and so are memories that hold different parts 
 
 So no cycle goes to wait states of a memory whose figures are the same in both runs, nor to caches that are the same. Mixtures of A
 and B are estimates, cut at the sum of both runs (``effects``): in each part, and so in all, no mechanism is charged more cycles of
-stalls than the two runs spend on them together.
+stalls than the two runs spend on them together. Where two mechanisms work against each other so strongly that a mixture would
+stall longer than both runs, both are understated.
 """
 
 from __future__ import annotations
@@ -63,6 +64,9 @@ def _split(
     if not any(stalls):
         return
     more, slower, rest = _reasons(pair, code, pipeline)
+    if code == more == slower == rest:
+        yield code, Fraction(stalls[1] - stalls[0])
+        return
     in_full = [sum((t.cost(costs[i][i]) for t in side), ZERO) for i, side in enumerate(sides)]
     missed = [min(Fraction(s), full) for s, full in zip(stalls, in_full, strict=True)]
     accesses = _accesses(a, b, stalls)
@@ -74,8 +78,10 @@ def _split(
         return accesses[run(code)] * rates[run(more)] * each[run(more)][run(slower)] * shown[run(slower)]
 
     others = _both(*((s - m) / n if n else None for s, m, n in zip(stalls, missed, accesses, strict=True)))
-    yield from effects((code, more, slower), of_misses).items()
-    yield from effects((code, rest), lambda run: accesses[run(code)] * others[run(rest)]).items()
+    if any(missed):
+        yield from effects((code, more, slower), of_misses).items()
+    if missed != stalls:
+        yield from effects((code, rest), lambda run: accesses[run(code)] * others[run(rest)]).items()
 
 
 def _reasons(pair: StorePair, code: Reasons, pipeline: Reasons) -> tuple[Reasons, Reasons, Reasons]:

@@ -229,10 +229,8 @@ def _sure(d: Difference) -> str:
     if d.a.id == d.b.id and d.a == d.b:
         return "A and B are the same record."
     (low_a, high_a), (low_b, high_b) = interval_ms(d.a), interval_ms(d.b)
-    span_a, span_b = (
-        f"{milliseconds(low_a)} to {milliseconds(high_a)}",
-        f"{milliseconds(low_b)} to {milliseconds(high_b)}",
-    )
+    span_a = f"{milliseconds(low_a)} to {milliseconds(high_a)}"
+    span_b = f"{milliseconds(low_b)} to {milliseconds(high_b)}"
     if not d.microseconds:
         return ""
     faster = "B" if d.microseconds < 0 else "A"
