@@ -14,8 +14,9 @@ from engine.cli.shell import console, json_option, print_json
 def compare(a: str, b: str, as_json: bool) -> None:
     """Say whether two runs may be compared, by how much they differ, and why.
 
-    A and B are record files or run ids; every difference is B minus A.
+    A and B are record files or run ids; every difference is B minus A. Exit code 1 if they may not be compared.
     """
+    from engine.errors import CheckFailedError
     from engine.explain.compare import compare as compare_records
     from engine.explain.compare_terminal import render_comparison
     from engine.pipeline.local import find_record
@@ -25,3 +26,8 @@ def compare(a: str, b: str, as_json: bool) -> None:
         print_json(found)
     else:
         render_comparison(found, console())
+    if not found.comparable:
+        raise CheckFailedError(
+            f"{found.a} and {found.b} may not be compared",
+            hint="compare two runs of one model file by the same kind of evidence, each with a right output",
+        )
