@@ -7,6 +7,7 @@ import json
 import click
 from rich.table import Table
 
+from engine.catalog.npu import Npu
 from engine.cli.shell import Shell, console, json_option, print_json
 from engine.errors import ModelError
 from engine.firmware.types import KernelLibrary
@@ -17,30 +18,43 @@ from engine.models.graph import Graph
 @json_option
 @click.pass_context
 def boards(context: click.Context, as_json: bool) -> None:
-    """List the boards (`boards show NAME` for one)."""
+    """List the boards and NPUs (`boards show NAME` for one)."""
     if context.invoked_subcommand is not None:
         return
     from engine.catalog.load import list_boards
+    from engine.catalog.npu import list_npus
 
-    found = list_boards()
+    found, npus = list_boards(), list_npus()
     if as_json:
-        print_json(found)
+        print_json((*found, *npus))
         return
     table = Table("name", "core", "MCU", "clock MHz", "flash KB", "RAM KB", "silicon", box=None, pad_edge=False)
     for b in found:
         flash = sum(m.bytes for m in b.memories if m.kind == "flash") // 1024
         ram = sum(m.bytes for m in b.memories if m.kind != "flash") // 1024
         table.add_row(b.name, b.core, b.mcu, f"{b.default_clock_mhz:g}", str(flash), str(ram), b.silicon)
-    console().print(table)
+    out = console()
+    out.print(table)
+    out.print()
+    table = Table("NPU", "MACs per cycle", "clock MHz", "system configuration", "memory mode", box=None, pad_edge=False)
+    for n in npus:
+        macs, clock = f"{n.macs_per_cycle.value:g}", f"{n.clock_mhz.value:g}"
+        table.add_row(n.name, macs, clock, n.system_config, n.memory_mode)
+    out.print(table)
+    out.print("NPUs are estimated by their vendor's compiler, Vela, and comparable only within one configuration.")
 
 
 @boards.command("show")
 @click.argument("name")
 @json_option
 def show_board(name: str, as_json: bool) -> None:
-    """Show one board: memories, placement, flash interface and the source of every figure."""
+    """Show one board: memories, placement, flash interface and the source of every figure. Or one NPU."""
     from engine.catalog.load import load_board
+    from engine.catalog.npu import is_npu, load_npu
 
+    if is_npu(name):
+        _show_npu(load_npu(name), as_json)
+        return
     b = load_board(name)
     if as_json:
         print_json(b)
@@ -58,6 +72,22 @@ def show_board(name: str, as_json: bool) -> None:
         if cache is not None:
             origin = cache.source or f"inferred: {cache.inferred}"
             out.print(f"{label}: {cache.bytes} bytes, {cache.ways} ways of {cache.line_bytes}-byte lines ({origin})")
+
+
+def _show_npu(npu: Npu, as_json: bool) -> None:
+    if as_json:
+        print_json(npu)
+        return
+    out = console()
+    out.print(f"{npu.title} ({npu.vendor}), Vela's {npu.accelerator}")
+    for what, value, source in (
+        ("MACs per cycle", f"{npu.macs_per_cycle.value:g}", npu.macs_per_cycle.source),
+        ("clock", f"{npu.clock_mhz.value:g} MHz", npu.clock_mhz.source),
+        ("system configuration", npu.system_config, npu.system_config_source),
+        ("memory mode", npu.memory_mode, npu.memory_mode_source),
+    ):
+        out.print(f"{what}: {value} ({source or 'inferred'})", soft_wrap=True)
+    out.print(f"configuration file: {npu.vela_config}; host core: {npu.host_board or 'none chosen, see --host-board'}")
 
 
 @click.group(cls=Shell, invoke_without_command=True)
