@@ -61,7 +61,9 @@ class Npu(Frozen):
                 "the last number of the accelerator's name is its MACs per cycle",
             )
         if self.clock_mhz.value <= 0:
-            raise RefusalError("clock_mhz must be greater than 0", "write the core_clock of the system configuration in MHz")
+            raise RefusalError(
+                "clock_mhz must be greater than 0", "write the core_clock of the system configuration in MHz"
+            )
         return self
 
 
@@ -111,7 +113,9 @@ def load_npu(name_or_path: str) -> Npu:
     if npu.vela_config != BUILT_IN_CONFIG:
         ini = path.parent / npu.vela_config
         if not ini.is_file():
-            raise CatalogError(f"{path}: vela_config: no such file: {ini}", hint="give its path from the TOML file's folder")
+            raise CatalogError(
+                f"{path}: vela_config: no such file: {ini}", hint="give its path from the TOML file's folder"
+            )
         npu = npu.model_copy(update={"vela_config": str(ini.resolve())})
     if npu.name in npu_names() and npu != load_npu(npu.name):
         raise UsageError(

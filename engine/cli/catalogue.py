@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import click
 from rich.table import Table
 
+from engine.catalog.board import Board
 from engine.catalog.npu import Npu
 from engine.cli.shell import Shell, console, json_option, print_json
 from engine.errors import ModelError
@@ -15,33 +17,42 @@ from engine.models.graph import Graph
 
 
 @click.group(cls=Shell, invoke_without_command=True)
+@click.option("--npus", "only_npus", is_flag=True, help="List the NPUs alone.")
 @json_option
 @click.pass_context
-def boards(context: click.Context, as_json: bool) -> None:
-    """List the boards and NPUs (`boards show NAME` for one)."""
+def boards(context: click.Context, only_npus: bool, as_json: bool) -> None:
+    """List the boards, and the NPUs below them (`boards show NAME` for one). JSON holds the boards, with --npus the NPUs."""
     if context.invoked_subcommand is not None:
         return
     from engine.catalog.load import list_boards
     from engine.catalog.npu import list_npus
 
-    found, npus = list_boards(), list_npus()
     if as_json:
-        print_json((*found, *npus))
+        print_json(list_npus() if only_npus else list_boards())
         return
+    out = console()
+    if not only_npus:
+        out.print(_boards_table(list_boards()))
+        out.print()
+    out.print(_npus_table(list_npus()))
+    out.print("NPUs are estimated by their vendor's compiler, Vela, and comparable only within one configuration.")
+
+
+def _boards_table(found: Sequence[Board]) -> Table:
     table = Table("name", "core", "MCU", "clock MHz", "flash KB", "RAM KB", "silicon", box=None, pad_edge=False)
     for b in found:
         flash = sum(m.bytes for m in b.memories if m.kind == "flash") // 1024
         ram = sum(m.bytes for m in b.memories if m.kind != "flash") // 1024
         table.add_row(b.name, b.core, b.mcu, f"{b.default_clock_mhz:g}", str(flash), str(ram), b.silicon)
-    out = console()
-    out.print(table)
-    out.print()
+    return table
+
+
+def _npus_table(found: Sequence[Npu]) -> Table:
     table = Table("NPU", "MACs per cycle", "clock MHz", "system configuration", "memory mode", box=None, pad_edge=False)
-    for n in npus:
+    for n in found:
         macs, clock = f"{n.macs_per_cycle.value:g}", f"{n.clock_mhz.value:g}"
         table.add_row(n.name, macs, clock, n.system_config, n.memory_mode)
-    out.print(table)
-    out.print("NPUs are estimated by their vendor's compiler, Vela, and comparable only within one configuration.")
+    return table
 
 
 @boards.command("show")

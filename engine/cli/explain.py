@@ -35,7 +35,9 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
         raise UsageError("--mca is about the whole run", hint="leave out --layer and --blocks")
     if (npu := find_npu_record(record)) is not None:
         if layer is not None or mca:
-            raise UsageError(f"{npu.id} is Vela's estimate: there are no blocks behind it", hint="leave the options out")
+            raise UsageError(
+                f"{npu.id} is Vela's estimate: there are no blocks behind it", hint="leave the options out"
+            )
         if as_json:
             print_json(npu)
         else:

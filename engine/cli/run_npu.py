@@ -30,16 +30,28 @@ def wants_npu(board: str, target: str, host_board: str | None) -> bool:
     if npu and target != "auto":
         raise UsageError(f"{board} is an NPU, which the target {target} does not execute", hint="leave --target out")
     if host_board is not None and not npu:
-        raise UsageError("--host-board belongs to an NPU", hint="`whycycles boards` lists the NPUs; leave the option out")
+        raise UsageError(
+            "--host-board belongs to an NPU", hint="`whycycles boards` lists the NPUs; leave the option out"
+        )
     return npu
 
 
-def run_npu(context: click.Context, model: str, npu: str, sets: tuple[str, ...], host_board: str | None, *, fresh: bool, as_json: bool) -> None:
+def run_npu(
+    context: click.Context,
+    model: str,
+    npu: str,
+    sets: tuple[str, ...],
+    host_board: str | None,
+    *,
+    fresh: bool,
+    as_json: bool,
+) -> None:
     """Estimate a model on an NPU and print the card or the record."""
     for parameter, option in _NOT_OF_AN_NPU.items():
         if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
             raise UsageError(
-                f"{option} has no meaning on an NPU", hint="its clock and memories are those of its system configuration (--set system_config=…)"
+                f"{option} has no meaning on an NPU",
+                hint="its clock and memories are those of its system configuration (--set system_config=…)",
             )
     from engine.explain.npu_terminal import render_npu
     from engine.pipeline.npu import NpuSettings, resolve_npu

@@ -56,7 +56,9 @@ def _verdict(record: NpuRecord) -> str:
 
 def _gain(record: NpuRecord) -> str:
     without = record.cycles_without.of(record.bottleneck)
-    return f"If {_free(record.bottleneck)}: {without:,} cycles, {_percent(record.cycles - without, record.cycles)} less."
+    return (
+        f"If {_free(record.bottleneck)}: {without:,} cycles, {_percent(record.cycles - without, record.cycles)} less."
+    )
 
 
 def _free(resource: NpuResource) -> str:
@@ -91,8 +93,8 @@ def _memory_advice(record: NpuRecord, memory: NpuMemory) -> tuple[str, ...]:
     if weights > maps:
         per_byte = record.model_macs / weights if weights else 0.0
         found.append(
-            f"It is the weights: {per_byte:.1f} MACs per byte read, so the NPU waits for them however many MACs it has. Fewer weights, "
-            "weights that compress better, or a faster memory for them help; more MACs per cycle do not."
+            f"Mostly weights: {per_byte:.1f} MACs per byte read. The layers it bounds wait for them however many MACs the NPU has: fewer "
+            "weights, weights that compress better, or a faster memory for them help; more MACs per cycle do not."
         )
         sram = next((m.used_bytes for m in record.memories if m.memory is NpuResource.SRAM), 0)
         if record.memory_mode != "Sram_Only":
@@ -100,7 +102,7 @@ def _memory_advice(record: NpuRecord, memory: NpuMemory) -> tuple[str, ...]:
                 f"With SRAM for all ({(sram + memory.used_bytes) / 1024:.0f} KB): --set memory_mode=Sram_Only estimates it."
             )
     else:
-        found.append("It is feature maps: smaller ones, or a larger fast memory for them, help.")
+        found.append("Mostly feature maps: smaller ones, or a larger fast memory for them, help.")
     return tuple(found)
 
 

@@ -23,7 +23,18 @@ def render_npu(record: NpuRecord, console: Console) -> None:
     _say(console, explanation.gain)
     console.print()
     used = [r for r in NpuResource if record.busy_cycles(r)]
-    table = Table("#", "operator", "where", "cycles", "%", *(r.label for r in used), "MAC use", "bound by", box=None, pad_edge=False)
+    table = Table(
+        "#",
+        "operator",
+        "where",
+        "cycles",
+        "%",
+        *(r.label for r in used),
+        "MAC use",
+        "bound by",
+        box=None,
+        pad_edge=False,
+    )
     for column in (*table.columns[3:-1],):
         column.justify = "right"
     for x in record.layers:
@@ -31,7 +42,9 @@ def render_npu(record: NpuRecord, console: Console) -> None:
     console.print(table)
     console.print()
     for m in record.memories:
-        _say(console, f"{m.memory.label}: {m.used_bytes / 1024:.1f} KB used, {m.total_bytes:,} bytes moved per inference")
+        _say(
+            console, f"{m.memory.label}: {m.used_bytes / 1024:.1f} KB used, {m.total_bytes:,} bytes moved per inference"
+        )
     _say(console, f"Weights: {record.weight_bytes:,} bytes, {record.encoded_weight_bytes:,} as encoded for the NPU")
     for line in explanation.advice:
         _say(console, f"- {line}")
@@ -51,7 +64,11 @@ def render_npu_comparison(a: NpuRecord, b: NpuRecord, console: Console) -> None:
     if not answer.comparable:
         return
     more = b.cycles - a.cycles
-    _say(console, f"B is A {more:+,} cycles ({more / a.cycles:+.1%}), {a.npu_latency_ms:.3f} to {b.npu_latency_ms:.3f} ms (predicted)", "bold")
+    _say(
+        console,
+        f"B is A {more:+,} cycles ({more / a.cycles:+.1%}), {a.npu_latency_ms:.3f} to {b.npu_latency_ms:.3f} ms (predicted)",
+        "bold",
+    )
     table = Table("#", "operator", "A", "bound by", "B", "bound by", "B - A", box=None, pad_edge=False)
     for n in (2, 4, 6):
         table.columns[n].justify = "right"

@@ -27,6 +27,7 @@ from engine.records.npu import (
     utilisation,
 )
 from engine.records.run import RunRecord
+from engine.targets.npu.debug_db import parse_owners
 from engine.targets.npu.layers import cycles_without, layers_of
 from engine.targets.npu.tables import VelaSummary, parse_per_layer, parse_summary
 from engine.targets.npu.vela import Vela, VelaTables, find_vela, run_vela
@@ -70,7 +71,9 @@ def resolve_npu(settings: NpuSettings) -> ResolvedNpu:
     npu = load_npu(settings.npu)
     for key, _ in settings.set:
         if key not in SETTABLE:
-            raise UsageError(f"an NPU has no key '{key}' to set", hint=f"one of {', '.join(SETTABLE)}; the rest is in its TOML file")
+            raise UsageError(
+                f"an NPU has no key '{key}' to set", hint=f"one of {', '.join(SETTABLE)}; the rest is in its TOML file"
+            )
     changed = npu.model_copy(update=dict(settings.set))
     host_board = settings.host_board or npu.host_board
     if host_board is not None:
@@ -78,7 +81,9 @@ def resolve_npu(settings: NpuSettings) -> ResolvedNpu:
     return ResolvedNpu(settings, resolve_model(settings.model), changed, host_board)
 
 
-def estimate(run: ResolvedNpu, vela: Vela | None = None, progress: Progress = lambda _: None) -> tuple[NpuRecord, VelaTables]:
+def estimate(
+    run: ResolvedNpu, vela: Vela | None = None, progress: Progress = lambda _: None
+) -> tuple[NpuRecord, VelaTables]:
     """Run Vela and read what it says; the record, and the tables it was read from.
 
     Raises ModelError for a model of which nothing runs on the NPU, CatalogError where the clock is not the one the NPU's file says, and
@@ -92,11 +97,13 @@ def estimate(run: ResolvedNpu, vela: Vela | None = None, progress: Progress = la
     rows, summary = parse_per_layer(tables.per_layer), parse_summary(tables.summary)
     _check_summary(run, summary, sum(r.cycles for r in rows))
     macs_per_cycle = int(run.npu.macs_per_cycle.value)
-    layers = layers_of(graph, rows, macs_per_cycle)
+    owners = parse_owners(tables.debug, rows, len(graph.main.operators))
+    layers = layers_of(graph, rows, owners, macs_per_cycle)
     cycles = sum(x.cycles for x in layers)
     if not cycles:
         raise ModelError(
-            f"{run.model.name}: Vela puts no operator on the NPU", hint="the NPU takes models with int8 weights and activations"
+            f"{run.model.name}: Vela puts no operator on the NPU",
+            hint="the NPU takes models with int8 weights and activations",
         )
     progress("timing the host core")
     host, cpu_layers = _on_host(run, [x for x in layers if x.where is Where.CPU], progress)
@@ -118,7 +125,9 @@ def estimate(run: ResolvedNpu, vela: Vela | None = None, progress: Progress = la
         cycles_without=cycles_without(rows),
         npu_latency_ms=npu_latency_ms,
         latency_ms=None if untimed else round(npu_latency_ms + sum(x.latency_ms or 0 for x in cpu_layers), 6),
-        latency_note=f"{len(untimed)} operators on the CPU are not timed: {untimed[0].reason}" if untimed else _NOT_COUNTED,
+        latency_note=f"{len(untimed)} operators on the CPU are not timed: {untimed[0].reason}"
+        if untimed
+        else _NOT_COUNTED,
         macs=macs,
         model_macs=sum(x.model_macs for x in layers),
         utilisation=utilisation(macs, cycles, macs_per_cycle) or 0.0,
@@ -133,13 +142,15 @@ def estimate(run: ResolvedNpu, vela: Vela | None = None, progress: Progress = la
         layers=layers,
         cpu_layers=cpu_layers,
         host=host,
-        notes=(*run.npu.notes, *_counting_notes(layers, macs_per_cycle, vela)),
+        notes=(*run.npu.notes, *_counting_notes(layers, macs_per_cycle, vela), *_storage_notes(summary)),
         provenance=NpuProvenance(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,
             npu_sha256=npu_sha256(run.npu),
             vela_version=vela.version,
-            vela_config=run.npu.vela_config if run.npu.vela_config == BUILT_IN_CONFIG else Path(run.npu.vela_config).name,
+            vela_config=run.npu.vela_config
+            if run.npu.vela_config == BUILT_IN_CONFIG
+            else Path(run.npu.vela_config).name,
             vela_config_sha256=vela_config_sha256(run.npu),
         ),
     )
@@ -212,6 +223,13 @@ def _counting_notes(layers: Sequence[NpuLayer], macs_per_cycle: int, vela: Vela)
     if impossible:
         text += f"; the NPU cycles it gives for {_listed(impossible)} are fewer than the MACs need at {macs_per_cycle} per cycle"
     return (text,)
+
+
+def _storage_notes(summary: VelaSummary) -> tuple[str, ...]:
+    """Vela's name for constants in SRAM would mislead."""
+    if any(m.memory is NpuResource.ON_CHIP_FLASH and m.used_bytes and not m.total_bytes for m in summary.memories):
+        return ("Vela calls SRAM that holds constants on-chip flash, and counts its traffic as the SRAM's",)
+    return ()
 
 
 def _listed(layers: Sequence[NpuLayer]) -> str:

@@ -27,7 +27,9 @@ def npu_comparable(a: NpuRecord, b: NpuRecord) -> Comparability:
     if a.memory_mode != b.memory_mode:
         blockers.append(f"they place weights and feature maps differently ({a.memory_mode} and {b.memory_mode})")
     if one.vela_version != two.vela_version:
-        blockers.append(f"they were estimated by different versions of Vela ({one.vela_version} and {two.vela_version})")
+        blockers.append(
+            f"they were estimated by different versions of Vela ({one.vela_version} and {two.vela_version})"
+        )
     if one.vela_config_sha256 != two.vela_config_sha256:
         blockers.append("their configuration files for Vela differ")
     if blockers:

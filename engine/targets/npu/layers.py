@@ -8,18 +8,14 @@ from collections.abc import Sequence
 from engine.models.cost import model_cost
 from engine.models.cost_types import OperatorCost
 from engine.models.graph import Graph
-from engine.models.read_values import text
 from engine.records.npu import NpuLayer, NpuResource, ResourceCycles, Where, utilisation
 from engine.targets.npu.tables import VelaRow
 
 
-def layers_of(graph: Graph, rows: Sequence[VelaRow], macs_per_cycle: int) -> tuple[NpuLayer, ...]:
-    """Every operator of the model in its order, then what Vela added on its own.
-
-    An operation belongs to the operator that makes a tensor of its name. Of an operator that becomes several operations only the last
-    one carries that name: those before it, for the same kind of operator, belong to it too.
-    """
-    owners = _owners(graph, rows)
+def layers_of(
+    graph: Graph, rows: Sequence[VelaRow], owners: Sequence[int | None], macs_per_cycle: int
+) -> tuple[NpuLayer, ...]:
+    """Every operator of the model in its order, then what Vela added on its own. ``owners``: per row, the operator's index."""
     added = [r for r, owner in zip(rows, owners, strict=True) if owner is None]
     layers = [
         _layer(cost, [r for r, owner in zip(rows, owners, strict=True) if owner == cost.index], macs_per_cycle)
@@ -31,32 +27,6 @@ def layers_of(graph: Graph, rows: Sequence[VelaRow], macs_per_cycle: int) -> tup
 def cycles_without(rows: Sequence[VelaRow]) -> ResourceCycles:
     """Cycles of all operations if one resource cost nothing, for each resource: every operation then takes its next busiest one's."""
     return ResourceCycles(**{r.value: sum(_without(row, r) for row in rows) for r in NpuResource})
-
-
-def _owners(graph: Graph, rows: Sequence[VelaRow]) -> list[int | None]:
-    main = graph.main
-    making: dict[str, list[int]] = {}
-    for operator in main.operators:
-        for tensor in operator.outputs:
-            making.setdefault(main.tensors[tensor].name, []).append(operator.index)
-    # the reader cuts long names, so several operators may share one: their full names come in the operators' order
-    full: dict[str, list[str]] = {}
-    for name in dict.fromkeys(r.name for r in rows):
-        full.setdefault(_cut(name), []).append(name)
-    owners: list[int | None] = []
-    for row in rows:
-        found = making.get(_cut(row.name), [])
-        owners.append(found[min(full[_cut(row.name)].index(row.name), len(found) - 1)] if found else None)
-    # operations without a name of the model wait for the next one that has it, for the same kind of operator
-    for n in range(len(rows) - 2, -1, -1):
-        here, after = rows[n], rows[n + 1]
-        if owners[n] is None and (here.source, here.on_npu) == (after.source, after.on_npu):
-            owners[n] = owners[n + 1]
-    return owners
-
-
-def _cut(name: str) -> str:
-    return text(name.encode())
 
 
 def _layer(cost: OperatorCost, rows: Sequence[VelaRow], macs_per_cycle: int) -> NpuLayer:

@@ -20,13 +20,15 @@ _SUMMARY = (
     "total_original_weights", "total_npu_encoded_weights", *(f"{m.value}_{t}_bytes" for m in MEMORIES for t in _TRAFFIC),
     "nn_macs", "nn_tops", "cycles_npu", *(f"cycles_{m.value}_access" for m in MEMORIES), "cycles_total",
 )  # fmt: skip
-_HINT = "this version of Vela writes other tables than 5.2, or the file was cut; install ethos-u-vela 5.2"
+HINT = "this version of Vela writes other tables than 5.2, or the file was cut; install ethos-u-vela 5.2"
+"""What to do about tables that are not as known."""
+
 _KIB, _GIB = 1024, 1024**3
 
 
 @dataclass(frozen=True)
 class VelaRow:
-    """One operation. ``source`` is the operator of the model that it is for, ``name`` the tensor that it makes."""
+    """One operation. ``source`` is the kind of the operator that it is for, in Vela's words."""
 
     source: str
     operation: str
@@ -35,7 +37,6 @@ class VelaRow:
     cycles: int
     busy: ResourceCycles
     macs: int
-    name: str
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,13 @@ def parse_per_layer(text: str) -> tuple[VelaRow, ...]:
     columns = _columns(lines, _PER_LAYER, where)
     # names are written unquoted and may hold commas, so the name must be what remains
     if columns[-1] != "Name":
-        raise ToolError(f"{where}: the last column is {columns[-1]!r}, not Name", hint=_HINT)
+        raise ToolError(f"{where}: the last column is {columns[-1]!r}, not Name", hint=HINT)
     rows = []
     for number, line in enumerate(lines[1:], 2):
         cells = line.split(",", len(columns) - 1)
         rows.append(_row(_Cells(columns, cells, f"{where}, line {number}")))
     if not rows:
-        raise ToolError(f"{where} has no rows", hint=_HINT)
+        raise ToolError(f"{where} has no rows", hint=HINT)
     return tuple(rows)
 
 
@@ -89,7 +90,7 @@ def parse_summary(text: str) -> VelaSummary:
     columns = _columns(text.splitlines(), _SUMMARY, where)
     rows = list(csv.reader(text.splitlines()))
     if len(rows) != 2:
-        raise ToolError(f"{where} has {len(rows) - 1} rows instead of one", hint=_HINT)
+        raise ToolError(f"{where} has {len(rows) - 1} rows instead of one", hint=HINT)
     cells = _Cells(columns, rows[1], where)
     return VelaSummary(
         system_config=cells.text("system_config"),
@@ -105,7 +106,7 @@ def parse_summary(text: str) -> VelaSummary:
 def _row(cells: _Cells) -> VelaRow:
     target = cells.text("Target")
     if target not in ("NPU", "CPU"):
-        raise ToolError(f"{cells.where}: Target is {target!r}, neither NPU nor CPU", hint=_HINT)
+        raise ToolError(f"{cells.where}: Target is {target!r}, neither NPU nor CPU", hint=HINT)
     row = VelaRow(
         source=cells.text("Original Operator"),
         operation=cells.text("NNG Operator"),
@@ -120,12 +121,11 @@ def _row(cells: _Cells) -> VelaRow:
             off_chip_flash=cells.count("OffFlash AC"),
         ),
         macs=cells.count("MAC Count"),
-        name=cells.text("Name"),
     )
     if row.cycles != row.busy.of(row.busy.largest):
         raise ToolError(
             f"{cells.where}: {row.cycles} cycles are not those of the busiest resource ({row.busy.of(row.busy.largest)})",
-            hint=_HINT,
+            hint=HINT,
         )
     return row
 
@@ -145,12 +145,12 @@ def _memory(cells: _Cells, memory: NpuResource) -> VelaMemory:
 
 
 def _columns(lines: list[str], known: tuple[str, ...], where: str) -> list[str]:
-    found = lines[0].split(",") if lines else []
+    found = lines[0].split(",") if lines and lines[0] else []
     for what, names in (("an unknown", set(found) - set(known)), ("no", set(known) - set(found))):
         if names:
-            raise ToolError(f"{where} has {what} column {sorted(names)[0]!r}", hint=_HINT)
+            raise ToolError(f"{where} has {what} column {sorted(names)[0]!r}", hint=HINT)
     if len(found) != len(known):
-        raise ToolError(f"{where} names a column twice", hint=_HINT)
+        raise ToolError(f"{where} names a column twice", hint=HINT)
     return found
 
 
@@ -159,7 +159,7 @@ class _Cells:
 
     def __init__(self, columns: list[str], cells: list[str], where: str) -> None:
         if len(cells) != len(columns):
-            raise ToolError(f"{where} has {len(cells)} cells instead of {len(columns)}", hint=_HINT)
+            raise ToolError(f"{where} has {len(cells)} cells instead of {len(columns)}", hint=HINT)
         self.where = where
         self._cells = dict(zip(columns, cells, strict=True))
 
@@ -172,11 +172,11 @@ class _Cells:
         except ValueError:
             value = float("nan")
         if not 0 <= value < 2**63:
-            raise ToolError(f"{self.where}: {column} is {self._cells[column]!r}, not a number", hint=_HINT)
+            raise ToolError(f"{self.where}: {column} is {self._cells[column]!r}, not a number", hint=HINT)
         return value
 
     def count(self, column: str) -> int:
         value = self.number(column)
         if value != int(value):
-            raise ToolError(f"{self.where}: {column} is {self._cells[column]!r}, not a whole number", hint=_HINT)
+            raise ToolError(f"{self.where}: {column} is {self._cells[column]!r}, not a whole number", hint=HINT)
         return int(value)

@@ -39,10 +39,11 @@ class Vela:
 
 @dataclass(frozen=True)
 class VelaTables:
-    """What Vela wrote: its table per operation, its summary, and what it said on the terminal."""
+    """What Vela wrote: its table per operation, its summary, its debug database, and what it said on the terminal."""
 
     per_layer: str
     summary: str
+    debug: str
     log: str
 
 
@@ -60,7 +61,8 @@ def find_vela(timeout_s: float = TIMEOUT_S) -> Vela:
     numbers = tuple(int(n) for n in found[0].split("."))
     if not OLDEST <= numbers < BELOW:
         raise ToolError(
-            f"{path} is Vela {found[0]}; its tables are known from {_dotted(OLDEST)} and below {_dotted(BELOW)}", hint=HINT
+            f"{path} is Vela {found[0]}; its tables are known from {_dotted(OLDEST)} and below {_dotted(BELOW)}",
+            hint=HINT,
         )
     return Vela(path, found[0])
 
@@ -77,7 +79,7 @@ def run_vela(vela: Vela, model: Path, npu: Npu, timeout_s: float = TIMEOUT_S) ->
         shutil.copyfile(model, folder / f"{_MODEL}.tflite")
         arguments = [
             "--accelerator-config", npu.accelerator, "--config", npu.vela_config, "--system-config", npu.system_config,
-            "--memory-mode", npu.memory_mode, "--verbose-performance", "--output-dir", "out", f"{_MODEL}.tflite",
+            "--memory-mode", npu.memory_mode, "--verbose-performance", "--enable-debug-db", "--output-dir", "out", f"{_MODEL}.tflite",
         ]  # fmt: skip
         done = _call(vela.path, arguments, timeout_s, folder)
         if done.returncode:
@@ -87,11 +89,14 @@ def run_vela(vela: Vela, model: Path, npu: Npu, timeout_s: float = TIMEOUT_S) ->
         return VelaTables(
             per_layer=_table(out / f"{_MODEL}_per-layer.csv"),
             summary=_table(summaries[0] if summaries else out / f"{_MODEL}_summary_{npu.system_config}.csv"),
+            debug=_table(out / f"{_MODEL}_debug.xml"),
             log=done.stdout,
         )
 
 
-def _call(path: Path, arguments: list[str], timeout_s: float, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def _call(
+    path: Path, arguments: list[str], timeout_s: float, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             [str(path.absolute()), *arguments],
@@ -132,9 +137,13 @@ def _failure(done: subprocess.CompletedProcess[str], model: Path, npu: Npu) -> B
             hint=f"`vela --list-configs {npu.vela_config}` lists the names of that file",
         )
     if kind == "InputFileError" and Path(npu.vela_config).name in said:
-        return UsageError(f"Vela cannot read {npu.vela_config}: {said}", hint="check vela_config in the NPU's TOML file")
+        return UsageError(
+            f"Vela cannot read {npu.vela_config}: {said}", hint="check vela_config in the NPU's TOML file"
+        )
     if kind in ("InputFileError", "RuntimeError", "UnsupportedFeatureError", "VelaError", "AllocationError"):
-        return ModelError(f"Vela cannot convert {model.name}: {said}", hint="the NPU takes int8 models of TensorFlow Lite")
+        return ModelError(
+            f"Vela cannot convert {model.name}: {said}", hint="the NPU takes int8 models of TensorFlow Lite"
+        )
     return ToolError(f"Vela failed on {model.name}: {said}", hint="run `vela` on the model yourself to see all it says")
 
 
