@@ -36,6 +36,7 @@ def build(out: Path) -> None:
             ceilings=found.ceilings,
             analyses=found.analyses,
             validations=found.validations,
+            others=found.others,
             progress=status.update,
         )
     what = "built" if report.rebuilt else "unchanged"

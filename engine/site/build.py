@@ -27,6 +27,7 @@ from engine.records.ceilings import MeasuredCeilings, committed, dump_ceilings
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, write_atomically
 from engine.records.validation import Validations
+from engine.site.other_targets import OtherTargets
 from engine.site.staging import Staging, footprint, tree_hash
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def build_site(
     ceilings: Sequence[MeasuredCeilings] | None = None,
     analyses: Sequence[Analysis] = (),
     validations: Validations | None = None,
+    others: OtherTargets | None = None,
     notebooks: bool = True,
     staging: Path | None = None,
     progress: Progress = lambda text: None,
@@ -90,7 +92,7 @@ def build_site(
     """Build the website of ``records`` into ``out`` (replaced as a whole).
 
     ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's; ``ceilings`` are the committed ones
-    unless given; a run without one of the ``analyses`` says so on its page, and so does the page of the ``validations`` without any.
+    unless given; ``others`` are records of targets that are no boards; a run without one of the ``analyses`` says so on its page, and so does the page of the ``validations`` without any.
     ``notebooks`` runs and shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
     line per step.
 
@@ -101,7 +103,8 @@ def build_site(
     check_replaceable(out)
     measured = committed() if ceilings is None else ceilings
     kept = Validations() if validations is None else validations
-    key = _fingerprint(records, boards, models, measured, analyses, kept, notebooks)
+    beside = OtherTargets() if others is None else others
+    key = _fingerprint(records, boards, models, measured, analyses, kept, beside, notebooks)
     previous = _stamp(out)
     if previous is not None and previous.inputs == key and footprint(out) == (previous.files, previous.bytes):
         return SiteReport(out, False, previous.pages, previous.charts, 0, previous.bytes)
@@ -119,6 +122,7 @@ def build_site(
         ceilings=measured,
         analyses=analyses,
         validations=kept,
+        others=beside,
         notebooks=notebooks,
         cache=cache_dir() / "site-cache",
         progress=progress,
@@ -195,6 +199,7 @@ def _fingerprint(
     ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
     validations: Validations,
+    others: OtherTargets,
     notebooks: bool,
 ) -> str:
     digest = hashlib.sha256()
@@ -203,6 +208,7 @@ def _fingerprint(
     digest.update(json.dumps([m.graph.sha256 + m.name for m in models]).encode())
     digest.update(json.dumps(sorted((a.id, a.key) for a in analyses)).encode())
     digest.update(validations.model_dump_json().encode())
+    digest.update(others.content())
     for board in boards or ():
         digest.update(board.model_dump_json().encode())
     for made in ceilings:
