@@ -22,15 +22,27 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
     """Say why a run takes the cycles it takes. RECORD is a record file or a run id."""
     from engine.errors import UsageError
     from engine.explain.explain import explain_run
+    from engine.explain.npu_terminal import render_npu
     from engine.explain.remedies import with_remedies
     from engine.explain.terminal import render, render_layer
     from engine.pipeline.local import find_record
+    from engine.pipeline.npu_keep import find_npu_record
     from engine.pipeline.rerun import analysis_for, hardware_for
 
     if blocks is not None and layer is None:
         raise UsageError("--blocks needs a layer", hint="add --layer N")
     if mca and layer is not None:
         raise UsageError("--mca is about the whole run", hint="leave out --layer and --blocks")
+    if (npu := find_npu_record(record)) is not None:
+        if layer is not None or mca:
+            raise UsageError(
+                f"{npu.id} is Vela's estimate: there are no blocks behind it", hint="leave the options out"
+            )
+        if as_json:
+            print_json(npu)
+        else:
+            render_npu(npu, console())
+        return
     found = find_record(record)
     if mca:
         _print_mca(found, as_json)

@@ -10,6 +10,7 @@ from engine.cli.catalogue import boards, models
 from engine.cli.ceilings import ceilings
 from engine.cli.compare import compare
 from engine.cli.doctor import doctor
+from engine.cli.energy import energy
 from engine.cli.explain import explain
 from engine.cli.record import record
 from engine.cli.renode import renode
@@ -38,6 +39,7 @@ for command in (
     compare,
     whatif,
     ceilings,
+    energy,
     campaign,
     record,
     validate,
