@@ -1,13 +1,12 @@
-"""What an ELF was built for, by the build attributes of the Arm ABI, against what a core has.
+"""What an ELF says it was built for: the build attributes of the Arm ABI, and whether a core can run that.
 
-Emulators run instructions that the core they stand for does not have (Renode's M0+ and M3 run DSP instructions, and any of
-its cores decodes some Helium), so a wrong ``-mcpu`` would go unnoticed without this.
+Tag numbers and values: "Addenda to, and Errata in, the ABI for the Arm Architecture", build attributes; read with pyelftools and checked
+against what both compilers write for every core of the catalogue.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
@@ -16,95 +15,85 @@ from elftools.elf.sections import ARMAttributesSection
 from engine.catalog.core import Core, Fpu
 from engine.errors import BadInputError
 
-# Values of Tag_CPU_arch, as LLVM's ARMBuildAttributes.h lists and readelf spells them.
-_NAMES = {
-    10: "v7-M",
-    11: "v6-M",
-    12: "v6S-M",
-    13: "v7E-M",
-    16: "v8-M.baseline",
-    17: "v8-M.mainline",
-    21: "v8.1-M.mainline",
-}
-_V6M = frozenset({11, 12})
-_V7M = _V6M | {10}
-_V7EM = _V7M | {13}
-_V8M = _V7EM | {16, 17}
+_ARCHITECTURES = {11: "armv6-m", 12: "armv6-m", 10: "armv7-m", 13: "armv7e-m", 16: "armv8-m.base", 17: "armv8-m.main", 21: "armv8.1-m.main"}  # fmt: skip
 _RUNS = {
-    "armv6-m": _V6M,
-    "armv7-m": _V7M,
-    "armv7e-m": _V7EM,
-    "armv8-m.main": _V8M,
-    "armv8.1-m.main": _V8M | {21},
+    "armv6-m": ("armv6-m",),
+    "armv7-m": ("armv6-m", "armv7-m"),
+    "armv7e-m": ("armv6-m", "armv7-m", "armv7e-m"),
+    "armv8-m.main": ("armv6-m", "armv7-m", "armv7e-m", "armv8-m.base", "armv8-m.main"),
+    "armv8.1-m.main": ("armv6-m", "armv7-m", "armv7e-m", "armv8-m.base", "armv8-m.main", "armv8.1-m.main"),
 }
-_SINGLE_PRECISION = 1  # Tag_ABI_HardFP_use
-_DSP_ARCHITECTURE = 13
+"""Architecture of a core to those whose code it runs, extensions apart."""
+
+_MICROCONTROLLER = ord("M")
+_SINGLE_ONLY = 1
 
 
 @dataclass(frozen=True)
 class BuildAttributes:
-    """What the code of an ELF may use: ``architecture`` is Tag_CPU_arch; a feature that no tag names is absent."""
+    """``architecture`` as in the catalogue (else the number of the tag); ``fpu``: what the code may use, at most; ``mve``: integer or float."""
 
-    architecture: int
-    fpu: Fpu
+    architecture: str
     dsp: bool
+    fpu: Fpu
     mve: bool
 
     @property
-    def name(self) -> str:
-        """The architecture for people."""
-        return _NAMES.get(self.architecture, f"architecture {self.architecture}")
+    def needs(self) -> str:
+        """For people: ``armv8.1-m.main with DSP, double-precision FPU and MVE``."""
+        fpu = {Fpu.NONE: "", Fpu.SP: "single-precision FPU", Fpu.DP: "double-precision FPU"}[self.fpu]
+        named = [x for x in ("DSP" if self.dsp else "", fpu, "MVE" if self.mve else "") if x]
+        listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1]))) if named else ""
+        return self.architecture + (f" with {listed}" if listed else "")
 
 
-def read_attributes(elf: Path) -> BuildAttributes:
-    """The build attributes of an ELF. Raises BadInputError if it is no Arm ELF or carries none."""
-    tags: dict[str, int] = {}
+def read_attributes(elf: ELFFile) -> BuildAttributes | None:
+    """The attributes of a whole file; None where it carries none, as hand-written objects may. Raises BadInputError for broken ones."""
+    section = elf.get_section_by_name(".ARM.attributes")
+    if not isinstance(section, ARMAttributesSection):
+        return None
     try:
-        with elf.open("rb") as stream:
-            section = ELFFile(stream).get_section_by_name(".ARM.attributes")
-            if isinstance(section, ARMAttributesSection):
-                tags = _file_tags(section)
-    except (ELFError, OSError) as error:
-        raise BadInputError(f"{elf} is not a readable ELF: {error}", hint="build the firmware again") from error
-    if "TAG_CPU_ARCH" not in tags:
+        tags = _tags(section)
+    except (ELFError, AssertionError, LookupError, ValueError) as error:
+        raise BadInputError(f"the ELF's build attributes cannot be read: {error}", hint="build it again") from error
+    number = tags.get("TAG_CPU_ARCH")
+    if number is None:
+        return None
+    known = _ARCHITECTURES.get(number)
+    if known is None or (known == "armv7-m" and tags.get("TAG_CPU_ARCH_PROFILE") != _MICROCONTROLLER):
+        return BuildAttributes(f"architecture {number} of another profile", False, Fpu.NONE, False)
+    fpu = Fpu.NONE
+    if tags.get("TAG_FP_ARCH", 0):
+        fpu = Fpu.SP if tags.get("TAG_ABI_HARDFP_USE") == _SINGLE_ONLY else Fpu.DP
+    dsp = known == "armv7e-m" or tags.get("TAG_DSP_EXTENSION", 0) != 0
+    return BuildAttributes(known, dsp, fpu, tags.get("TAG_MVE_ARCH", 0) != 0)
+
+
+def _tags(section: ARMAttributesSection) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for vendor in section.iter_subsections():
+        for scope in vendor.iter_subsubsections():
+            found |= {a.tag: a.value for a in scope.iter_attributes() if isinstance(a.value, int)}
+    return found
+
+
+def check_runs_on(attributes: BuildAttributes | None, core: Core, name: str) -> None:
+    """Raises BadInputError if code with these attributes cannot run on a core; ``name`` of the ELF, for the message."""
+    if attributes is None:
+        return
+    lacks = []
+    if attributes.architecture not in _RUNS[core.architecture]:
+        lacks.append(f"is {core.architecture}")
+    if attributes.dsp and not core.dsp:
+        lacks.append("has no DSP extension")
+    if attributes.mve and not core.mve:
+        lacks.append("has no MVE (Helium)")
+    if attributes.fpu is not Fpu.NONE and core.fpu is Fpu.NONE:
+        lacks.append("has no FPU")
+    elif attributes.fpu is Fpu.DP and core.fpu is Fpu.SP:
+        lacks.append("has a single-precision FPU")
+    if lacks:
         raise BadInputError(
-            f"{elf} does not say which architecture it was built for (no .ARM.attributes)",
-            hint="link without discarding that section",
+            f"{name} was built for {attributes.needs}; the {core.name} {' and '.join(lacks)}",
+            hint=f"build it for the {core.name}, or run it on a board with another core",
         )
-    architecture = tags["TAG_CPU_ARCH"]
-    single = tags.get("TAG_ABI_HARDFP_USE") == _SINGLE_PRECISION
-    fpu = Fpu.NONE if not tags.get("TAG_FP_ARCH") else Fpu.SP if single else Fpu.DP
-    dsp = architecture == _DSP_ARCHITECTURE or bool(tags.get("TAG_DSP_EXTENSION"))
-    return BuildAttributes(architecture, fpu, dsp, bool(tags.get("TAG_MVE_ARCH")))
-
-
-def check_attributes(elf: Path, core: Core) -> None:
-    """Refuse an ELF whose code may use what the core does not have. Raises BadInputError."""
-    built = read_attributes(elf)
-    missing = []
-    if built.architecture not in _RUNS[core.architecture]:
-        missing.append(f"{built.name} instructions")
-    if built.dsp and not core.dsp:
-        missing.append("DSP instructions")
-    if built.fpu is not Fpu.NONE and core.fpu is Fpu.NONE:
-        missing.append("floating-point instructions")
-    elif built.fpu is Fpu.DP and core.fpu is Fpu.SP:
-        missing.append("double-precision instructions")
-    if built.mve and not core.mve:
-        missing.append("Helium instructions")
-    if missing:
-        raise BadInputError(
-            f"{elf.name} was built for {built.name}: it may use {', '.join(missing)}, which a {core.name} does not have",
-            hint=f"build it for {core.name} (-mcpu)",
-        )
-
-
-def _file_tags(section: ARMAttributesSection) -> dict[str, int]:
-    """Numeric tags that hold for the whole file."""
-    return {
-        a.tag: a.value
-        for vendor in section.iter_subsections("aeabi")
-        for part in vendor.iter_subsubsections("TAG_FILE")
-        for a in part.iter_attributes()
-        if isinstance(a.value, int)
-    }

@@ -134,13 +134,12 @@ def zig(*arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def build(folder: Path, core: str, source: Source, *, flash: int = FLASH, ram: int = RAM) -> Firmware:
+def build(folder: Path, core: str, source: Source) -> Firmware:
     """Compile and link one firmware: input 64 bytes at arena offset 0, output 64 bytes at offset 1024."""
     flags = ["-target", "thumb-freestanding-eabi", f"-mcpu={CPU[core]}", "-ffreestanding", "-fno-sanitize=all"]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "harness.c").write_text(_HARNESS)
-    linker = _LINKER.replace("0x08000000", hex(flash)).replace("0x20000000", hex(ram))
-    (folder / "link.ld").write_text(linker.replace("0x2000f800", hex(ram + 0xF800)))
+    (folder / "link.ld").write_text(_LINKER)
     name = "model.c" if source.language == "c" else "model.S"
     (folder / name).write_text(source.code)
     elf = folder / "firmware.elf"

@@ -72,22 +72,22 @@ def make_driver(machine: RenodeMachine, firmware: Firmware, image: Image, inputs
     arena, infer = require(image, "wc_arena"), require(image, "wc_infer")
     status = image.symbol("wc_status")
     data = bytes([_BAUDDIV_LEAST, _TX_ENABLE, *bytes(STATUS_BYTES)])
-    steps = 3 + len(inputs) * (2 + len(firmware.inputs) + len(firmware.outputs))
+    steps = 3 + len(inputs) * (2 + len(firmware.inputs) + len(firmware.outputs))  # at most
     base = machine.driver + _HEAD + 16 * steps
     table = [(base, machine.uart + _UART_BAUDDIV, 1, 0), (base + 1, machine.uart + _UART_CTRL, 1, 0)]
     for entry in inputs:
         at = base + len(data)
         for tensor in firmware.inputs:
-            table.append((at, arena + tensor.offset, tensor.bytes, 1))
+            table += [(at, arena + tensor.offset, tensor.bytes, 1)] if tensor.bytes else []
             at += tensor.bytes
         data += entry
         table.append((infer | 1, 0, 0, 0))
         # a firmware without a status sends the zeros that lie before the inputs
         table.append((base + 2 if status is None else status.address, machine.uart + _UART_DATA, STATUS_BYTES, 0))
-        table += [(arena + t.offset, machine.uart + _UART_DATA, t.bytes, 0) for t in firmware.outputs]
+        table += [(arena + t.offset, machine.uart + _UART_DATA, t.bytes, 0) for t in firmware.outputs if t.bytes]
     table.append((0, 0, 0, 0))
     code = struct.pack(f"<{len(CODE)}HI", *(half for half, _ in CODE), machine.driver + _HEAD)
-    whole = code + b"".join(struct.pack("<4I", *step) for step in table) + data
+    whole = (code + b"".join(struct.pack("<4I", *step) for step in table)).ljust(base - machine.driver, b"\0") + data
     if len(whole) > DRIVER_BYTES:
         raise UsageError(
             f"{len(inputs)} inputs of {len(inputs[0])} bytes do not fit the driver's {DRIVER_BYTES} bytes",

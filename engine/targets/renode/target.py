@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from elftools.elf.elffile import ELFFile
 
 from engine.catalog.core import Core
-from engine.errors import CheckFailedError, ExecutionError
+from engine.errors import BadInputError, CheckFailedError, ExecutionError
 from engine.firmware.types import Firmware
-from engine.targets.attributes import check_attributes
+from engine.targets.attributes import check_runs_on, read_attributes
 from engine.targets.image import Image
 from engine.targets.renode import script as files
 from engine.targets.renode.blocks import entry_regions, inference_slice, profile_of
@@ -192,11 +193,22 @@ class _Run:
             )
 
 
+def _check_core(elf: Path, core: Core) -> None:
+    """Renode's cores run much that theirs have not, so a wrong -mcpu would go unnoticed. Raises BadInputError."""
+    with elf.open("rb") as stream:
+        attributes = read_attributes(ELFFile(stream))
+    if attributes is None:
+        raise BadInputError(
+            f"{elf.name} does not say which core it was built for", hint="link without discarding .ARM.attributes"
+        )
+    check_runs_on(attributes, core, elf.name)
+
+
 @contextmanager
 def _prepared(firmware: Firmware, core: Core, machine: RenodeMachine, inputs: Sequence[bytes]) -> Iterator[_Run]:
     """A temporary folder with everything in it: a name that Renode leaves alone, paths that its Monitor can read."""
-    check_attributes(firmware.elf, core)
     image = Image(firmware.elf)
+    _check_core(firmware.elf, core)
     require(image, "Reset_Handler")
     driver = make_driver(machine, firmware, image, inputs)
     with tempfile.TemporaryDirectory(prefix="whycycles-", ignore_cleanup_errors=True) as name:

@@ -7,7 +7,7 @@ import struct
 
 import capstone
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog.load import load_core
@@ -28,6 +28,7 @@ def test_code_is_what_is_written_beside_it() -> None:
     assert texts == [text for _, text in CODE]
 
 
+@settings(deadline=None)
 @given(at=st.integers(0, 0x3FFFF).map(lambda n: 2 * n), distance=st.integers(-(1 << 23) + 2, (1 << 23) - 3))
 def test_calls_go_where_they_should(at: int, distance: int) -> None:
     at += 0x1000_0000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ExecutionError
@@ -67,6 +67,7 @@ def test_where_a_run_was(toy: Toy) -> None:
     assert progress(read_events(text("ready 1\ninfer 2\nopen 3\nfault 4")), toy()) == said[3]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_half_a_line_and_nonsense(tail: str) -> None:
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import BadInputError, ExecutionError, ToolError, WhycyclesError
@@ -98,6 +98,7 @@ def test_an_abort_outweighs_the_read_that_comes_before_it() -> None:
     assert "stopped at code at 0x90000000" in whole.message
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from([output(n) for n in sorted(CONSOLE)]), st.integers(0, 4000))
 def test_any_text_gives_an_error_or_none(noise: str, said: str, cut: int) -> None:
     for text in (noise, noise + said[:cut], said[cut:] + noise):

@@ -83,7 +83,7 @@ def test_markers_are_found_in_every_build(small_net: Toy, core: str) -> None:
     image = Image(firmware.elf)
     driver = make_driver(renode_machine(load_core(core)), firmware, image, [bytes(64)])
     names = [w.name for w in watches(image, driver)]
-    assert names == ["ready", "infer", "open", "close", "back", "done"]
+    assert names == ["ready", "infer", "open", "close", "back", "done", "fault"]
 
 
 def test_a_marker_that_never_returns_is_refused(make: Builder) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import BadInputError
@@ -100,6 +100,7 @@ def test_a_trace_of_a_killed_run_is_refused(kind: str, tmp_path: Path) -> None:
         Trace(path).pcs()
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=80),
