@@ -12,7 +12,8 @@ from engine.catalog.load import load_core
 from engine.errors import BadInputError
 from engine.targets.attributes import BuildAttributes, check_runs_on, read_attributes
 from tests.targets.conftest import Builder
-from tests.targets.kit import CORES, SMALL_NET
+from tests.targets.kit import SMALL_NET
+from tests.targets.renode.recordings import CORES
 
 RECORDED = Path(__file__).parent / "renode" / "recorded" / "firmware"
 RUNS = {

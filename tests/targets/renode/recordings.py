@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 RECORDED = Path(__file__).parent / "recorded"
+CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
+"""Cores whose code Renode may run."""
 TRANSCRIPTS = sorted(p.stem for p in (RECORDED / "transcripts").glob("*.json"))
 
 

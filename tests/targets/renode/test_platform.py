@@ -15,9 +15,8 @@ from engine.firmware.mps2 import mps2_board
 from engine.paths import FIRMWARE_DIR
 from engine.targets.renode.machines import DRIVER_BYTES, renode_machine
 from engine.targets.renode.platform import render_platform
-from tests.targets.kit import CORES
 from tests.targets.renode.fake_renode import MonitorError, load_platform
-from tests.targets.renode.recordings import RECORDED
+from tests.targets.renode.recordings import CORES, RECORDED
 
 Entry = tuple[str, int | None, dict[str, str]]
 

@@ -14,9 +14,8 @@ from engine.targets.renode.driver import Driver, make_driver
 from engine.targets.renode.machines import renode_machine
 from engine.targets.renode.script import Tracing, monitor_path, render_script, watches
 from tests.targets.conftest import Builder
-from tests.targets.kit import CORES
 from tests.targets.renode.conftest import Toy
-from tests.targets.renode.recordings import TRANSCRIPTS, commands
+from tests.targets.renode.recordings import CORES, TRANSCRIPTS, commands
 
 # in FACTS.md or Renode's documentation, but in no session
 _DOCUMENTED = {

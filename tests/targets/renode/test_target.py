@@ -25,8 +25,8 @@ from engine.targets.renode.process import RenodeLimits
 from engine.targets.types import Execution
 from engine.targets.unicorn_target import UnicornTarget, same_profile
 from tests.firmware.toy import expected
-from tests.targets.kit import CORES
 from tests.targets.renode.conftest import Toy
+from tests.targets.renode.recordings import CORES
 
 INPUT = bytes((7 * n + 3) % 256 for n in range(64))
 EIGHT = bytes([1, 2, 3, 4, 5, 6, 7, 0xF8])
