@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from engine.counters.types import FLAGS_BIT
 from engine.timing.classes import LOADS, MULTIPLIERS, Operation, Unit
-from engine.timing.table import CoreTicks
+from engine.timing.table import CYCLE, CoreTicks
 
 FLOAT = frozenset({Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE})
 """Floating-point arithmetic."""
@@ -101,8 +101,8 @@ def write_results(op: Operation, producers: dict[int, Producer], start: int, iss
 
 
 def wait_for(op: Operation, producers: dict[int, Producer], t: CoreTicks) -> tuple[int, Producer | None]:
-    """Earliest issue of ``op`` by its operands, and the producer that binds it."""
-    earliest, binding = 0, None
+    """Earliest issue of ``op`` by its operands, and the producer that binds it; at the soonest beside the last cycle of the block before."""
+    earliest, binding = -CYCLE, None
     data = "store" if op.unit in (Unit.STORE, Unit.STORE_MULTIPLE) else "data"
     ports = (("shift", op.shifted_bits), ("address", op.address_bits), ("accumulator", op.accumulator_bits))
     for port, bits in (*ports, (data, op.other_bits)):

@@ -23,7 +23,7 @@ def _same_bank(older: Operation, younger: Operation) -> bool | None:
 def pair_extra(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
     """Ticks that a pair costs beyond its older half; None where the two cannot issue together (see catalog.core.DualIssue)."""
     a, b = older.unit, younger.unit
-    if a in SOLO or b in SOLO or a is Unit.BRANCH or younger.bitfield:
+    if a in SOLO or b in SOLO or younger.bitfield or (a is Unit.BRANCH and b is Unit.BRANCH):
         return None
     if (a in MULTIPLIERS and b in MULTIPLIERS) or (a in FLOAT and b in FLOAT):
         return None

@@ -6,7 +6,7 @@ multiplies, divides and FP to ``multiply_divide_latency``, others to ``other_alu
 MAC, SIMD MAC and FP MAC (and of MULS on a core without MAC), ``multiply_divide_latency`` for the further cycles of multiplies,
 divides and FP, ``load_store_issue`` for all issue cycles of transfers including the data phase that nothing overlaps,
 ``other_alu`` for the rest, what the fetch of unaligned wide instructions holds up included. A pair issued together is charged to
-its slower half. What a block leaves behind at its end (results still on their way) is in its ``Passage``; the block after it starts
+its slower half; one that spans two blocks to the older, in its block. What a block leaves behind at its end (results still on their way) is in its ``Passage``; the block after it starts
 with that, less the refill of a taken branch: its ``Entry``.
 """
 
@@ -34,11 +34,13 @@ _LONG_RUN, _LONG_STORE_RUN = 3, 4  # see catalog.core.FetchTable
 class Entry:
     """What a block finds in the pipeline: results on their way, by register (``start`` is negative), and the instruction before it.
 
-    ``before`` is given where control falls through to an instruction that may pair with it.
+    ``before`` is given where control falls through to an instruction that may pair with it. ``beside``: ``before`` issued a cycle
+    ago without a partner, so the first instruction may still issue beside it.
     """
 
     producers: tuple[tuple[int, Producer], ...] = ()
     before: Operation | None = None
+    beside: bool = False
 
 
 EMPTY = Entry()
@@ -47,13 +49,19 @@ EMPTY = Entry()
 
 @dataclass(frozen=True)
 class Passage:
-    """One execution of a block: ``ticks`` by cause (order of ``table.CAUSES``), and the results not yet usable at its ``end``."""
+    """One execution of a block: ``ticks`` by cause (order of ``table.CAUSES``), and the results not yet usable at its ``end``.
+
+    ``joined``: the first instruction issued beside the one before the block. ``open``: the last one has no partner, and what
+    follows may issue beside it.
+    """
 
     ticks: tuple[int, ...]
     end: int
     pending: tuple[tuple[int, Producer], ...]
+    joined: bool = False
+    open: bool = False
 
-    def entry(self, gap: int, before: Operation | None, t: CoreTicks) -> Entry:
+    def entry(self, gap: int, before: Operation | None, t: CoreTicks, *, beside: bool = False) -> Entry:
         """What a block finds that begins ``gap`` ticks after this one's end."""
         begin = self.end + gap
         kept = tuple(
@@ -61,17 +69,17 @@ class Passage:
             for bit, p in self.pending
             if latest_ready(p, t) > begin
         )
-        return Entry(kept, before) if kept or before is not None else EMPTY
+        return Entry(kept, before, beside) if kept or before is not None else EMPTY
 
 
 @dataclass
 class _Slot:
-    """The instruction issued last, and whether another may still join it."""
+    """The instruction issued last, and whether another may still join it; ``column``: None where another block was charged."""
 
     op: Operation
     start: int
     issue: int
-    column: int
+    column: int | None
     open: bool
 
 
@@ -147,7 +155,8 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
     now = 0  # when the next instruction may issue
     tail = 0  # data phase of the last transfer that only a neighbour can use
     tail_op: Operation | None = None
-    last: _Slot | None = None
+    last = _Slot(entry.before, -CYCLE, CYCLE, None, open=True) if entry.beside and entry.before else None
+    joined = False
     run, only_stores, charged = 0, True, False  # wide instructions off word boundaries, one behind the other
     for op in ops:
         if not op.wide_unaligned:
@@ -165,19 +174,22 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         if t.dual and last is not None and last.open and issue == CYCLE and earliest <= last.start:
             extra = pair_extra(last.op, op, t)
             if extra is not None and extra < CYCLE:
-                if slowness(op, t) > slowness(last.op, t):
-                    spent[last.column] -= last.issue
+                column = last.column
+                if column is None:
+                    column, joined = first, True
+                elif slowness(op, t) > slowness(last.op, t):
+                    spent[column] -= last.issue
                     spent[first] += last.issue
-                    last.column = first
-                spent[last.column] += extra
+                    column = first
+                spent[column] += extra
                 now += extra
                 write_results(op, producers, last.start, issue)
-                last = _Slot(op, last.start, issue, last.column, open=False)
+                last = _Slot(op, last.start, issue, column, open=False)
                 continue
         if tail:
-            column = _tail_column(tail_op, op, t)
-            if column is not None:
-                spent[column] += tail
+            tail_column = _tail_column(tail_op, op, t)
+            if tail_column is not None:
+                spent[tail_column] += tail
                 now += tail
         # a store with a register offset has taken its second cycle already
         if before is not None and before.unit is Unit.STORE and not before.register_offset and op.unit in LOADS:
@@ -202,9 +214,9 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         now += issue
     spent[_TRANSFER] += tail
     now += tail
-    return Passage(
-        tuple(spent), now, tuple((bit, p) for bit, p in producers.items() if bit != PC_BIT and latest_ready(p, t) > now)
-    )
+    pending = tuple((bit, p) for bit, p in producers.items() if bit != PC_BIT and latest_ready(p, t) > now)
+    is_open = last is not None and last.open and last.start + CYCLE == now
+    return Passage(tuple(spent), now, pending, joined, is_open)
 
 
 def operations_ticks(ops: Sequence[Operation], t: CoreTicks) -> tuple[int, ...]:
