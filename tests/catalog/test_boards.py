@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.catalog.assumptions import assumptions
-from engine.catalog.board import Board, Cache, MemoryKind
+from engine.catalog.board import Board, MemoryKind
 from engine.catalog.figure import Figure, Frozen
+from engine.catalog.flash import Cache
 from engine.catalog.load import BOARDS_DIR, board_sha256, list_boards, load_board, load_core
 from engine.errors import CatalogError
 

@@ -76,7 +76,10 @@ def test_a_cache_is_changed_in_part_removed_and_added() -> None:
     added = made(*parts, board=bare)[0].flash.dcache
     assert added is not None
     assert (added.bytes, added.source) == (64, f"bytes, line_bytes, ways {SOURCE}")
-    assert refusal(*parts[:2], board=bare).hint == "also --set flash.dcache.ways=VALUE"
+    assert refusal(*parts[1:], board=bare).hint == "also --set flash.dcache.bytes=VALUE"
+    as_wide = made("flash.icache.line_bytes=none", "flash.icache.ways=none")[0].flash
+    assert as_wide.icache is not None
+    assert (as_wide.icache.line_of(8), as_wide.icache.ways_of(8)) == (8, 128)
 
 
 def test_a_yes_or_no_and_what_stands_in_a_list() -> None:
