@@ -94,7 +94,7 @@ def used_figures(board: Board) -> frozenset[str]:
 def stand_ins(board: Board) -> Iterator[str]:
     """What stands in for figures that the board leaves out, in words for the notes of a run."""
     for memory in board.memories:
-        if memory.kind is MemoryKind.FLASH or memory.line_fill_cycles is None:
+        if memory.kind is not MemoryKind.SRAM or memory.line_fill_cycles is None:
             continue
         waits, front = waits_of(memory, board.flash), front_of(memory, board.flash)
         for what, key, keys, uncached in (
@@ -115,9 +115,9 @@ def _write_keys(memory: Memory) -> tuple[str, ...]:
 
 
 def _first_given(memory: Memory, *choices: tuple[str, ...]) -> tuple[str, ...]:
-    """The first of the choices of which the memory gives a figure; stand-ins only for a RAM that is described behind a cache."""
+    """The first of the choices of which the memory gives a figure; stand-ins only where a cache can be in front."""
     given = dict(memory.figures())
     for keys in choices:
-        if any(k in given for k in keys):
+        if any(k in given for k in keys) and (memory.kind is MemoryKind.SRAM or keys not in (_LINE, _WRITTEN_LINE)):
             return keys
     return _NONE

@@ -50,12 +50,18 @@ class Memory(Frozen):
 
     @model_validator(mode="after")
     def _ram_only(self) -> Self:
-        if self.kind is MemoryKind.FLASH:
-            for key, _ in self.figures():
+        for key, _ in self.figures():
+            if key in self.closed_keys():
                 raise RefusalError(
                     f"'{key}' of a flash memory belongs in [flash]: ladder, miss_extra_cycles", "remove it here"
                 )
         return self
+
+    def closed_keys(self) -> frozenset[str]:
+        """Keys that a memory of this kind does not have."""
+        if self.kind is not MemoryKind.FLASH:
+            return frozenset()
+        return frozenset(key for key, field in type(self).model_fields.items() if field.annotation == Figure | None)
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """The timing figures that are given, with their names."""
