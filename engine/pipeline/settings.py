@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from engine.catalog.board import Board, Placement, placement_problem
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, list_boards, load_board, load_core
-from engine.catalog.overrides import Override, override, parse_override
+from engine.catalog.override_text import Override, parse_override
+from engine.catalog.overrides import override
 from engine.errors import UsageError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import ModelRef, resolve_model
