@@ -23,9 +23,16 @@ def compare(a: str, b: str, as_json: bool) -> None:
     """
     from engine.explain.compare import compare as compare_records
     from engine.explain.compare_terminal import render_comparison
+    from engine.pipeline.host import find_host_record
     from engine.pipeline.local import find_record
     from engine.pipeline.npu_keep import find_npu_record
 
+    for name in (a, b):
+        if (host := find_host_record(name)) is not None:
+            raise UsageError(
+                f"{host.id} is of this machine: its times and another target's differ in everything at once",
+                hint="`whycycles explain` shows it by itself",
+            )
     npus = find_npu_record(a), find_npu_record(b)
     if any(npus):
         _compare_npus(*npus, as_json=as_json)

@@ -24,6 +24,7 @@ def check(path: Path, as_json: bool) -> None:
     """Validate a record (of a run, of ceilings, of an NPU), or every one below a folder, against the schema and its own sums."""
     from engine.pipeline.local import validations_path
     from engine.records.ceilings import ceilings_problems
+    from engine.records.host_store import host_problems
     from engine.records.npu_store import npu_problems
     from engine.records.store import problems_of
 
@@ -36,7 +37,7 @@ def check(path: Path, as_json: bool) -> None:
     found: dict[Path, tuple[str, ...]] = {}
     for p in paths:
         # a file that says it is of another kind is checked as one
-        other = next((o for o in (ceilings_problems(p), npu_problems(p)) if o is not None), None)
+        other = next((o for o in (ceilings_problems(p), npu_problems(p), host_problems(p)) if o is not None), None)
         found[p] = problems_of(p) if other is None else other
     wrong = {p: problems for p, problems in found.items() if problems}
     if as_json:

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import click
-from click.core import ParameterSource
 
+from engine.cli.other_targets import refuse_options
 from engine.cli.shell import console, print_json, progress_console
 from engine.errors import UsageError
 
-_NOT_OF_AN_NPU = {
-    "kernels": "--kernels",
-    "compiler": "--compiler",
-    "opt": "--opt",
-    "lowering": "--lowering",
-    "clock_mhz": "--clock",
-    "place": "--place",
-}
-"""Options of a run that mean nothing to Vela, by parameter."""
+_NOT_OF_AN_NPU = ("kernels", "compiler", "opt", "lowering", "clock_mhz", "place")
 
 
 def wants_npu(board: str, target: str, host_board: str | None) -> bool:
@@ -47,12 +39,12 @@ def run_npu(
     as_json: bool,
 ) -> None:
     """Estimate a model on an NPU and print the card or the record."""
-    for parameter, option in _NOT_OF_AN_NPU.items():
-        if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
-            raise UsageError(
-                f"{option} has no meaning on an NPU",
-                hint="its clock and memories are those of its system configuration (--set system_config=…)",
-            )
+    refuse_options(
+        context,
+        _NOT_OF_AN_NPU,
+        "an NPU",
+        "its clock and memories are those of its system configuration (--set system_config=…)",
+    )
     from engine.explain.npu_terminal import render_npu
     from engine.pipeline.npu import NpuSettings, resolve_npu
     from engine.pipeline.npu_keep import make_npu, npu_dir

@@ -42,6 +42,9 @@ def examine() -> tuple[Finding, ...]:
     found.append(_package("bakenn", "CMSIS-NN sources", "pip install bakenn"))
     found.append(_mca())
     found.append(_vela())
+    found.append(_package("ai-edge-litert", "board host: LiteRT", "pip install ai-edge-litert"))
+    found.append(_program("valgrind", "board host: counts", "apt install valgrind"))
+    found.append(_program("perf", "board host: hardware counters", "apt install linux-perf"))
     found.append(_program("chromium", "browser tests only", "apt install chromium"))
     return tuple(found)
 

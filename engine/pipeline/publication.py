@@ -14,6 +14,7 @@ from engine.models.library import list_models
 from engine.models.reader import read_graph
 from engine.pipeline.ceilings import known_ceilings
 from engine.pipeline.fingerprint import fingerprint
+from engine.pipeline.host import known_hosts
 from engine.pipeline.keep import analysis_of
 from engine.pipeline.local import LocalRun, local_runs, runs_dir, simulated_dir, validations_path
 from engine.pipeline.npu_keep import known_npus
@@ -82,7 +83,7 @@ def gather(progress: Progress = lambda _: None) -> Publication:
         boards=tuple(boards.values()),
         models=tuple(models.values()),
         ceilings=_ceilings(boards, records),
-        others=OtherTargets(npus=known_npus()),
+        others=OtherTargets(npus=known_npus(), hosts=known_hosts()),
         left_out=tuple(left_out),
     )
 
