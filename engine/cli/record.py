@@ -9,6 +9,7 @@ import click
 
 from engine.cli.shell import Shell, json_option, progress_console
 from engine.errors import CheckFailedError, RecordError, UsageError
+from engine.records.run import RunRecord
 
 
 @click.group(cls=Shell)
@@ -20,9 +21,11 @@ def record() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @json_option
 def check(path: Path, as_json: bool) -> None:
-    """Validate a record (or ceilings), or every one below a folder, against the schema and its own sums."""
+    """Validate a record (of a run, of ceilings, of an NPU), or every one below a folder, against the schema and its own sums."""
     from engine.pipeline.local import validations_path
     from engine.records.ceilings import ceilings_problems
+    from engine.records.host_store import host_problems
+    from engine.records.npu_store import npu_problems
     from engine.records.store import problems_of
 
     # the kept validation lies among the records, but is none
@@ -33,8 +36,9 @@ def check(path: Path, as_json: bool) -> None:
         )
     found: dict[Path, tuple[str, ...]] = {}
     for p in paths:
-        of_ceilings = ceilings_problems(p)
-        found[p] = problems_of(p) if of_ceilings is None else of_ceilings
+        # a file that says it is of another kind is checked as one
+        other = next((o for o in (ceilings_problems(p), npu_problems(p), host_problems(p)) if o is not None), None)
+        found[p] = problems_of(p) if other is None else other
     wrong = {p: problems for p, problems in found.items() if problems}
     if as_json:
         rows = [{"path": str(p), "valid": not problems, "problems": list(problems)} for p, problems in found.items()]
@@ -56,11 +60,13 @@ def check(path: Path, as_json: bool) -> None:
 def verify(path: str, as_json: bool) -> None:
     """Re-simulate a record (a file or a run id) and compare every field; exit code 1 if one differs."""
     from engine.pipeline.local import find_record
+    from engine.pipeline.npu_keep import find_npu_record, verify_npu
     from engine.pipeline.rerun import verify_record
 
-    found = find_record(path)
+    npu = find_npu_record(path)
+    found = find_record(path) if npu is None else npu
     with progress_console().status(f"re-simulating {found.id}"):
-        differences = verify_record(found)
+        differences = verify_record(found) if isinstance(found, RunRecord) else verify_npu(found)
     if as_json:
         click.echo(
             json.dumps({"id": found.id, "reproduced": not differences, "differences": [str(d) for d in differences]})

@@ -21,8 +21,9 @@ def site() -> None:
 def build(out: Path) -> None:
     """Build the website from the committed records and the runs made on this machine."""
     from engine.pipeline.publication import gather
-    from engine.site.build import build_site
+    from engine.site.build import build_site, check_replaceable
 
+    check_replaceable(out)
     with progress_console().status("building the site") as status:
         found = gather(status.update)
         for line in found.left_out:
@@ -36,6 +37,7 @@ def build(out: Path) -> None:
             analyses=found.analyses,
             validations=found.validations,
             layer_validations=found.layer_validations,
+            others=found.others,
             progress=status.update,
         )
     what = "built" if report.rebuilt else "unchanged"

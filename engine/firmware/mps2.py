@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.catalog.board import Board, ClockStep, FlashInterface, Memory, MemoryKind, Placement
+from engine.catalog.board import Board, Memory, MemoryKind, Placement
 from engine.catalog.core import Core
 from engine.catalog.figure import Figure
+from engine.catalog.flash import ClockStep, FlashInterface
 from engine.errors import DoesNotFitError, UsageError
 from engine.firmware.link import boot_memory
 from engine.firmware.types import Section

@@ -57,6 +57,7 @@ class Unit(IntEnum):
 MULTIPLIERS = frozenset({Unit.MULTIPLY, Unit.MULTIPLY_LONG, Unit.MAC, Unit.MAC_LONG})
 LOADS = frozenset({Unit.LOAD, Unit.LOAD_MULTIPLE})
 SINGLE_TRANSFERS = frozenset({Unit.LOAD, Unit.STORE})
+STORES = frozenset({Unit.STORE, Unit.STORE_MULTIPLE, Unit.VECTOR_STORE})
 FLOATS = frozenset({Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE})
 VECTORS = frozenset({Unit.VECTOR_ALU, Unit.VECTOR_MULTIPLY, Unit.VECTOR_LOAD, Unit.VECTOR_STORE, Unit.VECTOR_PREDICATE})
 SOLO = frozenset({Unit.SYSTEM, Unit.DIVIDE, Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE, Unit.FP_DIVIDE})

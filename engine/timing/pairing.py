@@ -1,4 +1,4 @@
-"""Which two instructions issue together, and what that costs beyond the older one: full and limited dual issue."""
+"""Which two neighbouring instructions issue together, and what the pair costs: full and limited dual issue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from engine.timing.table import CYCLE, CoreTicks
 _FLAGS = 1 << FLAGS_BIT
 
 
-def pair_ticks(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
+def _same_bank(older: Operation, younger: Operation) -> bool | None:
+    """Do two loads touch the same of two word-interleaved banks? None where their distance is not known."""
+    if older.offset is None or younger.offset is None or older.base_bits or younger.base_bits:
+        return None
+    if older.address_bits != younger.address_bits or older.address_bits == older.result_bits:
+        return None
+    distance = (older.offset - younger.offset) % 8
+    return {0: True, 4: False}.get(distance)
+
+
+def pair_extra(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
     """Ticks that a pair costs beyond its older half; None where the two cannot issue together."""
     if t.dual:
         return _dual(older, younger, t)
@@ -29,7 +39,7 @@ def _limited(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
 def _dual(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
     """See catalog.core.DualIssue."""
     a, b = older.unit, younger.unit
-    if a in SOLO or b in SOLO or a is Unit.BRANCH or younger.bitfield:
+    if a in SOLO or b in SOLO or younger.bitfield or (a is Unit.BRANCH and b is Unit.BRANCH):
         return None
     if a in VECTORS or b in VECTORS:
         both = a in VECTORS and b in VECTORS
@@ -49,11 +59,12 @@ def _dual(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
     return t.dual_issue_other
 
 
-def _same_bank(older: Operation, younger: Operation) -> bool | None:
-    """Do two loads touch the same of two word-interleaved banks? None where their distance is not known."""
-    if older.offset is None or younger.offset is None or older.base_bits or younger.base_bits:
-        return None
-    if older.address_bits != younger.address_bits or older.address_bits == older.result_bits:
-        return None
-    distance = (older.offset - younger.offset) % 8
-    return {0: True, 4: False}.get(distance)
+def slowness(op: Operation, t: CoreTicks) -> int:
+    """Issue to usable result: decides which half of a pair is charged."""
+    if op.unit is Unit.LOAD:
+        return t.latency_load_to_multiply + t.latency_load_narrow_extra * op.narrow
+    if op.unit in MULTIPLIERS:
+        return t.latency_mac
+    if op.unit in FLOATS:
+        return t.latency_fp
+    return t.vector_occupancy if op.unit in VECTORS else CYCLE

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from engine.counters.types import Pipe, Result
 from engine.timing.classes import Operation, Unit
-from engine.timing.table import CoreTicks
+from engine.timing.table import CYCLE, CoreTicks
 
 _SCALAR_REGISTERS = 16
+_FREE = (-CYCLE, 0)
 
 Busy = tuple[tuple[str, int, int], ...]
 """Pipes still held: name, when each is free (ticks), and the column its holder is charged to."""
@@ -27,8 +28,8 @@ class Pipes:
 
     def choose(self, op: Operation, t: CoreTicks) -> tuple[str, int, int]:
         """The pipe an operation will take: its name, when it is free, and the column of its holder."""
-        name = min(_candidates(op, t), key=lambda n: self._held.get(n, (0, 0))[0])
-        free, column = self._held.get(name, (0, 0))
+        name = min(_candidates(op, t), key=lambda n: self._held.get(n, _FREE)[0])
+        free, column = self._held.get(name, _FREE)
         return name, free, column
 
     def take(self, name: str, start: int, op: Operation, column: int, t: CoreTicks) -> None:
