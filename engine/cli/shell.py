@@ -77,4 +77,9 @@ def print_json(data: BaseModel | Sequence[BaseModel]) -> None:
     click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
 
 
+def plural(count: int, noun: str) -> str:
+    """ "1 point", "4 points"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
