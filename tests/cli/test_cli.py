@@ -169,8 +169,22 @@ def test_record_check(tmp_path: Path) -> None:
     write_record(kws_record(), path)
     assert invoke("record", "check", str(path)).exit_code == 0
     assert "1 of 1 records are valid" in invoke("record", "check", str(tmp_path)).stdout
-    path.write_text(dump_record(kws_record()).replace('"warm"', '"hot"', 1))
-    refused(invoke("record", "check", str(path)))
+    for text in (
+        dump_record(kws_record()).replace('"warm"', '"hot"', 1),
+        dump_record(kws_record(board="no-such-board")),
+    ):
+        path.write_text(text)
+        refused(invoke("record", "check", str(path)), code=1)
+        refused(invoke("record", "check", str(tmp_path)), code=1)
+        refused(invoke("record", "verify", str(path)), code=1)
+    path.write_text("no JSON")
+    assert "not JSON" in refused(invoke("record", "check", str(path)))
+    assert "not JSON" in refused(invoke("record", "verify", str(path)))
+    (tmp_path / "analysis.json").write_text("{}")
+    result = invoke("record", "check", str(tmp_path), "--json")
+    refused(result, code=1)
+    (row,) = json.loads(result.stdout)
+    assert (row["valid"], row["path"]) == (False, str(path))
 
 
 def test_record_schema_is_json() -> None:
@@ -209,7 +223,7 @@ def test_record_check_lists_every_problem(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.json").write_text(json.dumps(data))
     result = invoke("record", "check", str(tmp_path))
-    refused(result)
+    refused(result, code=1)
     assert "clock_mhz" in result.stdout
     assert "opt" in result.stdout
 
