@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -269,27 +267,6 @@ def test_a_terminal_without_signs_gets_question_marks(tmp_path: Path) -> None:
     found = run_in_shell(f"whycycles explain {tmp_path / 'a.json'} --layer 1", PYTHONIOENCODING="ascii", LC_ALL="C")
     assert found.returncode == 0
     assert "Traceback" not in found.stderr
-
-
-def test_an_interrupted_campaign_stops_at_once(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "engine", "campaign", "default", "--jobs", "2"],
-        cwd=REPO,
-        env=os.environ | {"WHYCYCLES_CACHE": str(tmp_path / "cache")},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    # the workers are running once the first one has made something
-    for _ in range(600):
-        if (tmp_path / "cache").exists():
-            break
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "of 20 runs are kept" in said
-    assert "Traceback" not in said
 
 
 def test_a_model_that_cannot_run_is_said_so_before_it_is_run(tmp_path: Path) -> None:
