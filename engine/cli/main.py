@@ -26,7 +26,7 @@ from engine.cli.whatif import whatif
 def main() -> None:
     """Benchmark TinyML inference on embedded hardware, and say why it takes what it takes.
 
-    Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input.
+    Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input, 130 interrupted (Ctrl-C; finished runs are kept).
     """
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine import interrupt
 from engine.cli.shell import Shell, progress_console
 
 SITE = Path("site")
@@ -66,6 +67,7 @@ def serve(port: int) -> None:
         try:
             server.serve_forever()
         except KeyboardInterrupt:
+            interrupt.answered()
             click.echo("")
 
 

@@ -12,12 +12,13 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from engine.catalog.board import Board, Cache, MemoryKind
+from engine.catalog.access_waits import front_of
+from engine.catalog.board import Board, MemoryKind
+from engine.catalog.flash import Cache
 from engine.explain.compare_traffic import MissCost, Path, Store, Use
 from engine.explain.hardware import Hardware
 from engine.records.comparable import Choice, choices_that_differ
 from engine.records.run import PlacementUsed, RunRecord
-from engine.targets.memory_system import front_of
 from engine.timing.memory import MemoryCost, memory_cost
 from engine.timing.table import CYCLE, End
 
@@ -61,10 +62,10 @@ class Machine:
         """What is in front of the parts of an image on a path."""
         flash = self.board.flash
         fronts = {part: front_of(self.board.memory(name), flash) for part, name in placement}
-        data = flash.unified, *(_geometry(front[1]) for front in fronts.values())
+        data = flash.unified, *(_geometry(front.data) for front in fronts.values())
         if path is Path.DATA:
             return data
-        return _geometry(fronts["code"][0]), data if flash.unified else ()
+        return _geometry(fronts["code"].fetch), data if flash.unified else ()
 
     def each_access(self, path: Path, name: str) -> Hashable:
         """Ticks of every access to a memory, hit or not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,12 +107,16 @@ def local_runs() -> tuple[LocalRun, ...]:
 
 def find_record(name: str) -> RunRecord:
     """A record by path, or by run id among the local and the committed runs. Raises UsageError or RecordError."""
-    path = Path(name)
-    if name.endswith(".json") or path.is_file():
-        return read_record(path)
+    return read_record(find_file(name))
+
+
+def find_file(name: str) -> Path:
+    """The file of a record, by path or by run id; a path is not looked at. Raises UsageError for an unknown id."""
+    if name.endswith(".json") or os.path.isfile(name):  # noqa: PTH113 - Path would raise for a name that is too long
+        return Path(name)
     for candidate in (runs_dir() / name / RECORD, simulated_dir() / f"{name}.json"):
-        if candidate.is_file():
-            return read_record(candidate)
+        if os.path.isfile(candidate):  # noqa: PTH113
+            return candidate
     known = sorted({x.record.id for x in local_runs()} | {p.stem for p in simulated_dir().glob("*.json")})
     near = [k for k in known if name.lower() in k][:5] or known[:5]
     raise UsageError(

@@ -74,9 +74,9 @@ def _record(
             weight_bytes=layer.weight_bytes,
             arithmetic_intensity=round(costs[layer.index].arithmetic_intensity, 4) if layer.index in costs else 0.0,
             output_shape=costs[layer.index].output_shape if layer.index in costs else layer.output_shape,
-            **_region(layer.index, region, count, execution).__dict__,
+            **_region(n, region, count, execution).__dict__,
         )
-        for layer, region, count in zip(firmware.layers, timed.regions[:-1], counters[:-1], strict=True)
+        for n, (layer, region, count) in enumerate(zip(firmware.layers, timed.regions[:-1], counters[:-1], strict=True))
     )
     glue = _region(len(layers), timed.regions[-1], counters[-1], execution)
     warm = sum(x.cycles for x in layers) + glue.cycles
@@ -123,7 +123,8 @@ def _record(
     )
 
 
-def _region(index: int, timed: TimedRegion, counters: Counters, execution: Execution) -> Region:
+def _region(position: int, timed: TimedRegion, counters: Counters, execution: Execution) -> Region:
+    """``position`` in the order of execution: a float conversion comes first or last, but has a high index."""
     stalls = {s.memory: s.cycles for s in timed.stalls}
     cold_stalls = {s.memory: s.cycles for s in timed.cold_stalls}
     return Region(
@@ -148,7 +149,7 @@ def _region(index: int, timed: TimedRegion, counters: Counters, execution: Execu
                 cold_stall_cycles=cold_stalls[e.memory],
             )
             for e in execution.warm.events
-            if e.region == index
+            if e.region == position
         ),
     )
 

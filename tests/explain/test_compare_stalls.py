@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from engine.catalog.board import MemoryKind
 from engine.catalog.load import board_sha256, load_board
-from engine.catalog.overrides import override_board, parse_override
+from engine.catalog.override_text import parse_override
+from engine.catalog.overrides import override_board
 from engine.explain.compare import compare
 from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_split import cycle_effects, split
