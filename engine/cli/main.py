@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from engine import __version__
+from engine.cli.agree import agree
 from engine.cli.campaign import campaign
 from engine.cli.catalogue import boards, models
 from engine.cli.ceilings import ceilings
@@ -28,5 +29,19 @@ def main() -> None:
     """
 
 
-for command in (doctor, models, boards, run, explain, compare, whatif, ceilings, campaign, record, validate, site):
+for command in (
+    doctor,
+    models,
+    boards,
+    run,
+    explain,
+    compare,
+    whatif,
+    ceilings,
+    campaign,
+    agree,
+    record,
+    validate,
+    site,
+):
     main.add_command(command)

@@ -21,12 +21,13 @@ def record() -> None:
 @json_option
 def check(path: Path, as_json: bool) -> None:
     """Validate a record (or ceilings), or every one below a folder, against the schema and its own sums."""
-    from engine.pipeline.local import validations_path
+    from engine.pipeline.local import agreement_path, validations_path
     from engine.records.ceilings import ceilings_problems
     from engine.records.store import problems_of
 
-    # the kept validation lies among the records, but is none
-    paths = sorted(p for p in path.rglob("*.json") if p.resolve() != validations_path()) if path.is_dir() else [path]
+    # what these commands keep lies among the records, but is none
+    others = (validations_path(), agreement_path())
+    paths = sorted(p for p in path.rglob("*.json") if p.resolve() not in others) if path.is_dir() else [path]
     if not paths:
         raise UsageError(
             f"there is no record below {path}", hint="records are JSON files, such as measurements/simulated/"
