@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from engine import __version__
+from engine.cli.agree import agree
 from engine.cli.campaign import campaign
 from engine.cli.catalogue import boards, models
 from engine.cli.ceilings import ceilings
@@ -41,6 +42,7 @@ for command in (
     ceilings,
     energy,
     campaign,
+    agree,
     record,
     validate,
     renode,

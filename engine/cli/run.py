@@ -11,6 +11,7 @@ from engine.cli.run_npu import run_npu, wants_npu
 from engine.cli.shell import console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.pipeline.settings import OPTS, RunSettings, parse_place, parse_set, resolve
+from engine.targets.choose import AUTO, NAMES
 
 
 @click.command()
@@ -41,10 +42,10 @@ from engine.pipeline.settings import OPTS, RunSettings, parse_place, parse_set, 
 @click.option("--clock", "clock_mhz", type=float, metavar="MHZ", help="Core clock; the board's default if absent.")
 @click.option(
     "--target",
-    type=click.Choice(["auto", "unicorn", "npu", "host"]),
-    default="auto",
+    type=click.Choice([AUTO, *NAMES, "npu", "host"]),
+    default=AUTO,
     show_default=True,
-    help="Where to run.",
+    help="What executes it; auto is unicorn, or qemu for a core that unicorn lacks.",
 )
 @click.option(
     "--place", multiple=True, metavar="PART=MEMORY", help="Place code, weights, activations or stack elsewhere."
@@ -111,6 +112,7 @@ def run(
         place=tuple(parse_place(p) for p in place),
         lowering=Lowering(lowering),
         set=tuple(parse_set(text) for text in overrides),
+        target=target,
     )
     resolved = resolve(settings)
     record = None if fresh else kept(resolved)

@@ -33,7 +33,7 @@ class Job:
     """What to make: where and with what. ``kernels_folder``: the folder of ``firmware/`` that our own kernels lie in.
 
     ``facts``: what the device tells about itself; ``scales``: of each output; ``buffers``: memories with a section of their own
-    (see ``linker_script``).
+    (see ``linker_script``); ``memory_map``: link for that board's addresses instead of ``board``'s, the objects are the same.
     """
 
     lowered: LoweredModel
@@ -54,28 +54,30 @@ class Job:
     cmsis_nn: CmsisNn | None = None
     kernels_folder: str = "kernels"
     buffers: tuple[str, ...] = ()
+    memory_map: Board | None = None
 
 
 def assemble(job: Job, key: str) -> Firmware:
     """Compile and link a job, and keep it under ``key``. Raises DoesNotFitError, ToolError and BuildError."""
     folder = _folder(key)
     lowered = job.lowered
+    linked_for = job.memory_map or job.board
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with scratch(folder.parent) as work:
             elf = work / _ELF
             objects = _objects(elf.parent, job)
             link(
-                job.tools, job.cpu, objects, job.board, elf,
+                job.tools, job.cpu, objects, linked_for, elf,
                 stack_bytes=job.stack_bytes, needs=job.needs, buffers=job.buffers,
             )  # fmt: skip
-            image = read_image(elf, job.board)
+            image = read_image(elf, linked_for)
             firmware = Firmware(
                 elf=Path(_ELF),
                 elf_sha256=image.sha256,
                 model=job.model,
                 model_sha256=job.model_sha256,
-                board=job.board.name,
+                board=linked_for.name,
                 core=job.core.name,
                 compiler=Compiler(job.tools.name, job.tools.version, job.opt, job.tools.flags(job.cpu, job.opt)),
                 kernels=job.kernels,

@@ -35,6 +35,11 @@ def validations_path() -> Path:
     return measurements_dir() / "validation.json"
 
 
+def agreement_path() -> Path:
+    """File of the committed results of ``whycycles agree``."""
+    return measurements_dir() / "agreement.json"
+
+
 def fresh_record(run: ResolvedRun) -> RunRecord | None:
     """The record of this run if nothing it depends on has changed since it was made, else None."""
     folder = runs_dir() / run.id

@@ -107,7 +107,7 @@ def _record(
         memory=_memory(firmware, execution),
         layers=layers,
         glue=glue,
-        notes=override_notes(*run.catalogued, overrides) + notes,
+        notes=override_notes(*run.catalogued, overrides) + tuple(filter(None, [run.target.note(run.core)])) + notes,
         provenance=Provenance(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,

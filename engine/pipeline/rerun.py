@@ -87,6 +87,7 @@ def choices_of(record: RunRecord, model: str, board: str, also: tuple[tuple[str,
         place=_overrides(record, load_board(board)),
         lowering=_member(record, "lowering", Lowering),
         set=(*also, *(pair for pair in map(parse_set, record.overrides) if pair[0] not in dict(also))),
+        target=record.target,
     )
 
 

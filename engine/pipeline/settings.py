@@ -14,6 +14,7 @@ from engine.catalog.overrides import override
 from engine.errors import UsageError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import ModelRef, resolve_model
+from engine.targets.choose import AUTO, TargetChoice, choose_target
 
 OPTS = ("O0", "O1", "O2", "O3", "Os")
 _MOST_OF_A_NAME = 100
@@ -36,6 +37,7 @@ class RunSettings:
     place: tuple[tuple[str, str], ...] = ()
     lowering: Lowering = Lowering.TFLM
     set: tuple[tuple[str, str], ...] = ()
+    target: str = AUTO
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ class ResolvedRun:
     """The same run with its model, board and core loaded.
 
     ``catalogued`` are board and core as their files say, ``described`` and ``core`` the same with the figures that were set;
-    ``board`` is ``described`` with the placement overrides applied.
+    ``board`` is ``described`` with the placement overrides applied, ``target`` what runs it.
     """
 
     settings: RunSettings
@@ -53,6 +55,7 @@ class ResolvedRun:
     board: Board
     core: Core
     clock_mhz: float
+    target: TargetChoice
 
     @property
     def id(self) -> str:
@@ -63,7 +66,8 @@ class ResolvedRun:
 def run_id(settings: RunSettings, model: str, catalogued: Board, clock_mhz: float) -> str:
     """Name of a run: the same settings give the same name on every machine. ``catalogued`` is the board as its file says.
 
-    A board that is not of the catalogue carries a digest, as its description may change under its name.
+    A board that is not of the catalogue carries a digest, as its description may change under its name. A target is named if
+    ``auto`` means another.
     """
     known = catalogued.name in {b.name for b in list_boards()}
     board = catalogued.name if known else f"{catalogued.name}-{board_sha256(catalogued)[:6]}"
@@ -73,6 +77,10 @@ def run_id(settings: RunSettings, model: str, catalogued: Board, clock_mhz: floa
     parts += _set_parts(overrides_of(settings))
     if settings.lowering is not Lowering.TFLM:
         parts.append(settings.lowering.value)
+    core = load_core(catalogued.core)
+    target = choose_target(settings.target, core).name
+    if target != choose_target(AUTO, core).name:
+        parts.append(target)
     return "_".join(parts)
 
 
@@ -98,6 +106,7 @@ def resolve(settings: RunSettings) -> ResolvedRun:
         board,
         core,
         clock_of(board, settings.clock_mhz),
+        choose_target(settings.target, core),
     )
 
 

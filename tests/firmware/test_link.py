@@ -12,7 +12,7 @@ from engine.catalog.load import load_board, load_core
 from engine.errors import BuildError, DoesNotFitError, UsageError
 from engine.firmware.image import read_image, symbol_addresses
 from engine.firmware.link import STACK_BYTES, boot_memory, link, linker_script, parse_overflows
-from engine.firmware.mps2 import mps2_board, mps2_machine
+from engine.firmware.mps2 import has_mps2_machine, mps2_board, mps2_core, mps2_machine
 from engine.firmware.toolchain import cpu_for, toolchain
 from engine.firmware.types import CompilerName
 from tests.firmware.machine import Machine
@@ -177,6 +177,9 @@ def test_mps2_boards() -> None:
         "cortex-m7": "mps2-an500",
         "cortex-m33": "mps2-an505",
     }
-    other = CORES["cortex-m33"].model_copy(update={"name": "cortex-m85", "architecture": "armv8.1-m.main"})
+    m85 = CORES["cortex-m33"].model_copy(update={"name": "cortex-m85", "architecture": "armv8.1-m.main"})
+    assert (mps2_machine(m85), mps2_core(m85)) == ("mps3-an547", "cortex-m55")
+    other = CORES["cortex-m33"].model_copy(update={"name": "cortex-m23", "architecture": "armv8-m.base"})
+    assert not has_mps2_machine(other)
     with pytest.raises(UsageError):
         mps2_board(other)

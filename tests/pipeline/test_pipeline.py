@@ -217,7 +217,7 @@ def test_set_memories_are_another_execution() -> None:
     for texts in ((), ("flash.icache.ways=2",), ("flash.dcache=none",)):
         run = resolve(replace(KWS, set=tuple(parse_set(t) for t in texts)))
         made = prepare(resolve(KWS)).firmware
-        keys.add(execution_key(made, run.board, (b"",)))
+        keys.add(execution_key(run.target, made, run.board, (b"",)))
     assert len(keys) == 3
 
 

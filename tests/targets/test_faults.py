@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BadInputError, CheckFailedError, ExecutionError, ToolError, UsageError, WhycyclesError
-from engine.targets.machine import Limits
+from engine.targets.device import Limits
 from engine.targets.unicorn_target import UnicornTarget
 from tests.targets import kit
 from tests.targets.conftest import Builder

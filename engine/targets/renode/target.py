@@ -26,8 +26,8 @@ from engine.targets.renode.machines import RenodeMachine, renode_machine
 from engine.targets.renode.platform import render_platform
 from engine.targets.renode.process import RenodeLimits, run_script
 from engine.targets.renode.trace import AccessKind, Trace
+from engine.targets.session import check_inputs
 from engine.targets.types import Profile, RegionCounts
-from engine.targets.unicorn_target import check_inputs
 
 NAME = "renode"
 MOST_TRACED = 20_000_000
