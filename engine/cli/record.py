@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -29,7 +30,9 @@ def check(path: Path, as_json: bool) -> None:
 
     if path.is_dir():
         # the kept validation and the analyses of runs lie among the records, but are none
-        paths = sorted(p for p in path.rglob("*.json") if p.resolve() != validations_path() and p.name != ANALYSIS)
+        paths = sorted(
+            p for p in path.rglob("*.json") if os.path.realpath(p) != str(validations_path()) and p.name != ANALYSIS
+        )
         found = {p: _problems_below(p) for p in paths}
     else:
         found = {path: file_problems(path)}
