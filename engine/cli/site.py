@@ -22,8 +22,10 @@ def site() -> None:
 def build(out: Path) -> None:
     """Build the website from the committed records and the runs made on this machine."""
     from engine.pipeline.publication import gather
-    from engine.site.build import build_site
+    from engine.site.build import build_site, check_replaceable
 
+    # before minutes of work, not after
+    check_replaceable(out.resolve())
     with progress_console().status("building the site") as status:
         found = gather(status.update)
         for line in found.left_out:

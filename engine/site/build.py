@@ -97,7 +97,7 @@ def build_site(
     MkDocs finds a broken page or link.
     """
     out = out.resolve()
-    _check_replaceable(out)
+    check_replaceable(out)
     measured = committed() if ceilings is None else ceilings
     kept = Validations() if validations is None else validations
     key = _fingerprint(records, boards, models, measured, analyses, kept, notebooks)
@@ -218,14 +218,17 @@ def _stamp(out: Path) -> Stamp | None:
         return None
 
 
-def _check_replaceable(out: Path) -> None:
-    """Building replaces the whole folder, so it must be ours, empty or absent. Raises UsageError."""
+def check_replaceable(out: Path) -> None:
+    """Building replaces the whole folder, so it must be ours, empty, or absent where it can be made. Raises UsageError."""
     if out.is_dir() and any(out.iterdir()) and not (out / STAMP).is_file():
         raise UsageError(
             f"{out} is not empty and holds no site of whycycles", hint="name another folder, or empty this one yourself"
         )
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", hint="name a folder")
+    there = next(p for p in (out, *out.parents) if p.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is a file", hint="name a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{there} cannot be written", hint="name another folder, or change its permissions")
 
 
 def _swap(fresh: Path, out: Path) -> None:
