@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from engine.catalog.campaign import load_campaign
+from engine.cli.campaign_npus import make_estimates
 from engine.cli.shell import json_option, progress_console
 from engine.errors import CheckFailedError, WhycyclesError
 
@@ -45,7 +46,8 @@ def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
             bar.advance(task)
             if result.outcome is not Outcome.UNCHANGED:
                 bar.console.print(_line(result, len(results), total), soft_wrap=True)
-    changed_ceilings = _ceilings(matrix.boards, update=update)
+    changed = _ceilings(matrix.boards, update=update)
+    estimates = make_estimates(matrix, update=update)
     failed = [r for r in results if r.outcome is Outcome.FAILED]
     different = [r for r in results if r.differences and not update]
     if as_json:
@@ -69,9 +71,11 @@ def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
             f"{len(different)} of {total} runs differ from their committed records",
             hint=f"if the change is meant, run `whycycles campaign {name} --update` and commit measurements/",
         )
-    if changed_ceilings:
+    if estimates.failed:
+        raise CheckFailedError(f"estimates failed: {'; '.join(estimates.failed)}", hint="try one with `whycycles run`")
+    if changed or estimates.changed:
         raise CheckFailedError(
-            f"ceilings differ from the committed ones: {', '.join(changed_ceilings)}",
+            f"not the committed ceilings or estimates: {', '.join((*changed, *estimates.changed))}",
             hint=f"if the change is meant, run `whycycles campaign {name} --update` and commit measurements/",
         )
 

@@ -10,8 +10,10 @@ from engine.cli.catalogue import boards, models
 from engine.cli.ceilings import ceilings
 from engine.cli.compare import compare
 from engine.cli.doctor import doctor
+from engine.cli.energy import energy
 from engine.cli.explain import explain
 from engine.cli.record import record
+from engine.cli.renode import renode
 from engine.cli.run import run
 from engine.cli.shell import Shell
 from engine.cli.site import site
@@ -28,5 +30,20 @@ def main() -> None:
     """
 
 
-for command in (doctor, models, boards, run, explain, compare, whatif, ceilings, campaign, record, validate, site):
+for command in (
+    doctor,
+    models,
+    boards,
+    run,
+    explain,
+    compare,
+    whatif,
+    ceilings,
+    energy,
+    campaign,
+    record,
+    validate,
+    renode,
+    site,
+):
     main.add_command(command)

@@ -10,6 +10,7 @@ import click
 
 from engine.cli.shell import Shell, json_option, plural, progress_console
 from engine.errors import CheckFailedError, RecordError, UsageError
+from engine.records.run import RunRecord
 
 
 @click.group(cls=Shell)
@@ -21,7 +22,7 @@ def record() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @json_option
 def check(path: Path, as_json: bool) -> None:
-    """Validate a record (or ceilings), or every one below a folder: its schema, its own sums, and what the catalogue knows.
+    """Validate a record (of a run, of ceilings, of an NPU, of this machine), or every one below a folder: its schema, its own sums, and what the catalogue knows.
 
     Exit code 1 if one is not valid, 2 if PATH cannot be read or is no JSON.
     """
@@ -70,25 +71,28 @@ def _problems_below(path: Path) -> tuple[str, ...]:
 @click.argument("path")
 @json_option
 def verify(path: str, as_json: bool) -> None:
-    """Check a record (a file or a run id), re-simulate it and compare every field.
+    """Check a record (a file or a run id), make it again and compare every field.
 
     Exit code 1 if it is not valid or a field differs.
     """
     from engine.pipeline.contradictions import file_problems
     from engine.pipeline.local import find_file
+    from engine.pipeline.npu_keep import find_npu_record, verify_npu
     from engine.pipeline.rerun import verify_record
     from engine.records.store import read_record
 
-    file = find_file(path)
-    problems = file_problems(file)
-    if problems:
-        raise CheckFailedError(
-            f"{path} is not a valid record: {problems[0]}",
-            hint=f"`whycycles record check {file}` lists all that is wrong",
-        )
-    found = read_record(file)
+    npu = find_npu_record(path)
+    if npu is None:
+        file = find_file(path)
+        problems = file_problems(file)
+        if problems:
+            raise CheckFailedError(
+                f"{path} is not a valid record: {problems[0]}",
+                hint=f"`whycycles record check {file}` lists all that is wrong",
+            )
+    found = read_record(file) if npu is None else npu
     with progress_console().status(f"re-simulating {found.id}"):
-        differences = verify_record(found)
+        differences = verify_record(found) if isinstance(found, RunRecord) else verify_npu(found)
     if as_json:
         click.echo(
             json.dumps({"id": found.id, "reproduced": not differences, "differences": [str(d) for d in differences]})

@@ -24,8 +24,7 @@ def build(out: Path) -> None:
     from engine.pipeline.publication import gather
     from engine.site.build import build_site, check_replaceable
 
-    # before minutes of work, not after
-    check_replaceable(out.resolve())
+    check_replaceable(out)
     with progress_console().status("building the site") as status:
         found = gather(status.update)
         for line in found.left_out:
@@ -38,6 +37,7 @@ def build(out: Path) -> None:
             ceilings=found.ceilings,
             analyses=found.analyses,
             validations=found.validations,
+            others=found.others,
             progress=status.update,
         )
     what = "built" if report.rebuilt else "unchanged"

@@ -1,4 +1,4 @@
-"""What a record cannot say: a file of a record or of ceilings against its schema, its own sums and the catalogue."""
+"""What a record cannot say: a file of a record, of ceilings, of an NPU or of a host against its schema, its own sums and the catalogue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pydantic_core import from_json
 
 from engine.catalog.board import Board, Placement, placement_problem
 from engine.catalog.load import list_boards, load_board, load_core
-from engine.catalog.overrides import override, parse_override
+from engine.catalog.override_text import parse_override
+from engine.catalog.overrides import override
 from engine.errors import RecordError, WhycyclesError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.pipeline.local import BOARD
@@ -17,6 +18,8 @@ from engine.pipeline.rerun import choices_of, own_board
 from engine.pipeline.settings import OPTS, clock_of, run_id
 from engine.records.cause import Evidence
 from engine.records.ceilings import MeasuredCeilings, ceilings_problems, is_ceilings
+from engine.records.host_store import host_problems
+from engine.records.npu_store import npu_problems
 from engine.records.run import ORACLE_AGREES, PlacementUsed, RunRecord
 from engine.records.store import record_problems, record_text
 
@@ -31,6 +34,9 @@ def file_problems(path: Path) -> tuple[str, ...]:
         content = from_json(text)
     except ValueError as error:
         raise RecordError(f"{path} is not JSON: {error}", hint="name a record file (JSON)") from None
+    other = next((found for found in (npu_problems(path), host_problems(path)) if found is not None), None)
+    if other is not None:
+        return other
     if is_ceilings(content):
         return ceilings_problems(text) or tuple(_of_ceilings(MeasuredCeilings.model_validate_json(text)))
     return record_problems(text) or contradictions(RunRecord.model_validate_json(text), path.with_name(BOARD))

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.catalog.problems import alike
+from engine.energy.trace import PowerTrace, write_trace
 from engine.errors import RecordError, UsageError
 from engine.explain.analysis import Analysis
 from engine.paths import cache_dir, measurements_dir
 from engine.pipeline.fingerprint import analysis_key, fingerprint
 from engine.pipeline.settings import ResolvedRun
+from engine.records.energy import MeasuredEnergy
 from engine.records.run import RunRecord
 from engine.records.store import read_record, write_atomically, write_record
 
 RECORD, FINGERPRINT, BOARD, MODEL = "record.json", "fingerprint", "board.toml", "model.tflite"
-ANALYSIS = "analysis.json"
+ANALYSIS, ENERGY, TRACE = "analysis.json", "energy.json", "trace.npz"
 
 
 def runs_dir() -> Path:
@@ -72,6 +74,14 @@ def save_analysis(run: ResolvedRun, analysis: Analysis) -> Path:
     path = runs_dir() / run.id / ANALYSIS
     write_atomically(path, analysis.model_dump_json(by_alias=True, indent=None).encode() + b"\n")
     return path
+
+
+def save_energy(record: RunRecord, energy: MeasuredEnergy, trace: PowerTrace) -> Path:
+    """Keep a measured energy and its trace beside the run it is of; returns the energy's path."""
+    folder = runs_dir() / record.id
+    write_trace(trace, folder / TRACE)
+    write_atomically(folder / ENERGY, energy.model_dump_json(by_alias=True, indent=1).encode() + b"\n")
+    return folder / ENERGY
 
 
 @dataclass(frozen=True)

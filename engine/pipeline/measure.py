@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 
 import engine
+from engine.catalog.access_waits import stand_ins
 from engine.catalog.load import board_sha256, core_sha256
-from engine.catalog.overrides import override_notes
+from engine.catalog.override_notes import override_notes
 from engine.counters.count import count_regions
 from engine.errors import CheckFailedError
 from engine.firmware.types import Firmware
 from engine.models.oracle import Verdict, check_outputs
+from engine.pipeline.override_effects import idle_notes
 from engine.pipeline.prepare import Prepared, Progress, prepare
 from engine.pipeline.settings import ResolvedRun, overrides_of
 from engine.records.cause import Evidence
@@ -51,10 +53,13 @@ def record_of(made: Prepared, progress: Progress = lambda _: None) -> RunRecord:
     progress("timing")
     counters = count_regions(made.firmware, made.execution, run.board, made.decoder)
     timed = time_execution(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
-    return _record(made, counters, timed, verdict)
+    notes = (*idle_notes(made, timed), *stand_ins(run.board), *timed.notes)
+    return _record(made, counters, timed, verdict, notes)
 
 
-def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, verdict: Verdict) -> RunRecord:
+def _record(
+    made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, verdict: Verdict, notes: tuple[str, ...]
+) -> RunRecord:
     run, graph, cost, firmware, execution = made.run, made.graph, made.cost, made.firmware, made.execution
     # a layer that is no operator of the model (float conversion) has no cost in it
     costs = {op.index: op for op in cost.operators}
@@ -102,7 +107,7 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
         memory=_memory(firmware, execution),
         layers=layers,
         glue=glue,
-        notes=override_notes(*run.catalogued, overrides) + timed.notes,
+        notes=override_notes(*run.catalogued, overrides) + notes,
         provenance=Provenance(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,

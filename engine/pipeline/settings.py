@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from engine.catalog.board import Board, Placement, placement_problem
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, list_boards, load_board, load_core
-from engine.catalog.overrides import Override, override, parse_override
+from engine.catalog.override_text import Override, parse_override
+from engine.catalog.overrides import override
 from engine.errors import UsageError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import ModelRef, resolve_model
@@ -66,7 +67,7 @@ def run_id(settings: RunSettings, model: str, catalogued: Board, clock_mhz: floa
     """
     known = catalogued.name in {b.name for b in list_boards()}
     board = catalogued.name if known else f"{catalogued.name}-{board_sha256(catalogued)[:6]}"
-    parts = [_slug(model), board, settings.kernels.value, f"{settings.compiler.value}-{settings.opt.lower()}"]
+    parts = [slug(model), board, settings.kernels.value, f"{settings.compiler.value}-{settings.opt.lower()}"]
     parts.append(f"{clock_mhz:g}mhz")
     parts += [f"{part}-in-{memory}" for part, memory in sorted(settings.place)]
     parts += _set_parts(overrides_of(settings))
@@ -157,11 +158,12 @@ def _place(board: Board, overrides: tuple[tuple[str, str], ...]) -> Board:
 
 def _set_parts(overrides: tuple[Override, ...]) -> list[str]:
     """What the overrides add to a run's name; their digest where they would make it longer than a file name may be."""
-    parts = [f"{o.key}-{_slug(o.value)}" for o in overrides]
+    parts = [f"{o.key}-{slug(o.value)}" for o in overrides]
     if sum(map(len, parts)) <= _MOST_OF_A_NAME:
         return parts
     return [f"{len(parts)}-set-{hashlib.sha256(' '.join(map(str, overrides)).encode()).hexdigest()[:8]}"]
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as a part of a file name: lower-case letters, digits, dots and dashes."""
     return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.") or "model"

@@ -234,7 +234,9 @@ def test_record_check_of_nothing_is_refused(tmp_path: Path) -> None:
 def test_record_check_of_all_measurements_leaves_the_validation_out() -> None:
     result = invoke("record", "check", str(REPO / "measurements"))
     assert result.exit_code == 0, result.output
-    count = sum(1 for folder in ("simulated", "ceilings") for _ in (REPO / "measurements" / folder).glob("*.json"))
+    count = sum(
+        1 for folder in ("simulated", "ceilings", "npu") for _ in (REPO / "measurements" / folder).glob("*.json")
+    )
     assert f"{count} of {count} records are valid" in result.stdout
 
 
