@@ -8,7 +8,7 @@ import json
 import click
 
 from engine.cli.shell import console, json_option, print_json
-from engine.errors import UsageError
+from engine.errors import CheckFailedError, UsageError
 from engine.records.npu import NpuRecord
 
 
@@ -19,7 +19,7 @@ from engine.records.npu import NpuRecord
 def compare(a: str, b: str, as_json: bool) -> None:
     """Say whether two runs may be compared, by how much they differ, and why.
 
-    A and B are record files or run ids; every difference is B minus A.
+    A and B are record files or run ids; every difference is B minus A. Exit code 1 if they may not be compared.
     """
     from engine.explain.compare import compare as compare_records
     from engine.explain.compare_terminal import render_comparison
@@ -42,6 +42,11 @@ def compare(a: str, b: str, as_json: bool) -> None:
         print_json(found)
     else:
         render_comparison(found, console())
+    if not found.comparable:
+        raise CheckFailedError(
+            f"{found.a} and {found.b} may not be compared",
+            hint="compare two runs of one model file by the same kind of evidence, each with a right output",
+        )
 
 
 def _compare_npus(a: NpuRecord | None, b: NpuRecord | None, *, as_json: bool) -> None:
@@ -53,9 +58,14 @@ def _compare_npus(a: NpuRecord | None, b: NpuRecord | None, *, as_json: bool) ->
             "one is an NPU's estimate by its vendor's tool, the other a simulated run: their difference would be the methods'",
             hint="compare two estimates, or two runs",
         )
+    answer = npu_comparable(a, b)
     if as_json:
-        answer = npu_comparable(a, b)
         more = b.cycles - a.cycles if answer.comparable else None
         click.echo(json.dumps({"a": a.id, "b": b.id, **dataclasses.asdict(answer), "cycles": more}, indent=1))
     else:
         render_npu_comparison(a, b, console())
+    if not answer.comparable:
+        raise CheckFailedError(
+            f"{a.id} and {b.id} may not be compared",
+            hint="compare two estimates of one model with one configuration of the accelerator",
+        )

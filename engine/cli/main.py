@@ -10,8 +10,10 @@ from engine.cli.catalogue import boards, models
 from engine.cli.ceilings import ceilings
 from engine.cli.compare import compare
 from engine.cli.doctor import doctor
+from engine.cli.energy import energy
 from engine.cli.explain import explain
 from engine.cli.record import record
+from engine.cli.renode import renode
 from engine.cli.run import run
 from engine.cli.shell import Shell
 from engine.cli.site import site
@@ -24,9 +26,24 @@ from engine.cli.whatif import whatif
 def main() -> None:
     """Benchmark TinyML inference on embedded hardware, and say why it takes what it takes.
 
-    Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input.
+    Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input, 130 interrupted (Ctrl-C; finished runs are kept).
     """
 
 
-for command in (doctor, models, boards, run, explain, compare, whatif, ceilings, campaign, record, validate, site):
+for command in (
+    doctor,
+    models,
+    boards,
+    run,
+    explain,
+    compare,
+    whatif,
+    ceilings,
+    energy,
+    campaign,
+    record,
+    validate,
+    renode,
+    site,
+):
     main.add_command(command)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.catalog.board import Board, ClockStep, FlashInterface, Memory, MemoryKind, Placement
+from engine.catalog.board import Board, Memory, MemoryKind, Placement
 from engine.catalog.core import Core
 from engine.catalog.figure import Figure
+from engine.catalog.flash import ClockStep, FlashInterface
 from engine.errors import UsageError
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -99,7 +100,7 @@ def build_site(
     MkDocs finds a broken page or link.
     """
     out = out.resolve()
-    _check_replaceable(out)
+    check_replaceable(out)
     measured = committed() if ceilings is None else ceilings
     kept = Validations() if validations is None else validations
     beside = OtherTargets() if others is None else others
@@ -224,21 +225,26 @@ def _stamp(out: Path) -> Stamp | None:
         return None
 
 
-def _check_replaceable(out: Path) -> None:
-    """Building replaces the whole folder, so it must be ours, empty or absent. Raises UsageError."""
+def check_replaceable(out: Path) -> None:
+    """Building replaces the whole folder, so it must be ours, empty or absent, in a place that can be written.
+
+    Raises UsageError for what it is not; OSError where nothing can be written, before minutes have gone into pages.
+    """
     if out.is_dir() and any(out.iterdir()) and not (out / STAMP).is_file():
         raise UsageError(
             f"{out} is not empty and holds no site of whycycles", hint="name another folder, or empty this one yourself"
         )
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", hint="name a folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out.parent):
+        pass
 
 
 def _swap(fresh: Path, out: Path) -> None:
     """Put the finished site in place of the old one; a reader never sees half of it for long."""
     old = fresh.with_name(fresh.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
     if out.exists():
         shutil.move(out, old)
     shutil.move(fresh, out)

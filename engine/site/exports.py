@@ -87,9 +87,10 @@ def gains_csv(analysis: Analysis) -> str:
     for index, region in (("", analysis.run), *enumerate(analysis.regions)):
         for g in region.gains:
             share = ("", "", "") if g.share_cycles is None else (g.share_cycles, *(g.share_cycles_interval or ("", "")))
+            gain = ("", "", "") if g.gain_cycles is None else (g.gain_cycles, *(g.gain_cycles_interval or ("", "")))
             rows.append(
                 (analysis.id, index, region.name, g.mechanism.value, region.cycles, region.ideal_cycles, g.cycles,
-                 g.gain_cycles, *g.gain_cycles_interval, g.gain_ms, *g.gain_ms_interval, *share)
+                 *gain, g.gain_ms, *g.gain_ms_interval, *share)
             )  # fmt: skip
     return _text(head, rows)
 
