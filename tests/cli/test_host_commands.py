@@ -20,8 +20,8 @@ def invoke(*args: str) -> Result:
     return CliRunner().invoke(main, list(args))
 
 
-def refused(result: Result, what: str) -> None:
-    assert result.exit_code == 2, result.output
+def refused(result: Result, what: str, code: int = 2) -> None:
+    assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     lines = result.stderr.strip().splitlines()
     assert lines[-1].startswith("hint: ")
@@ -57,8 +57,8 @@ def test_explain_compare_and_check_know_it(record: HostRecord) -> None:
     refused(invoke("compare", record.id, "kws_nucleo-l4r5zi_cmsis-nn_clang-o2_120mhz"), "is of this machine")
     path = host_dir() / record.id / "record.json"
     assert invoke("record", "check", str(path)).exit_code == 0
-    path.write_text(path.read_text().replace('"x86', '"y86').replace('"least_ms": 1.0', '"least_ms": 9.0'))
-    refused(invoke("record", "check", str(path)), "are not valid")
+    path.write_text(path.read_text().replace('"least_ms": 1.0', '"least_ms": 9.0'))
+    refused(invoke("record", "check", str(path)), "are not valid", code=1)
 
 
 def test_options_that_make_no_sense() -> None:
