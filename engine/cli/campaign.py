@@ -23,7 +23,8 @@ _SHOWN = 10
 )
 @json_option
 def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
-    """Measure every run of a campaign (a name, or a path to a TOML); runs whose inputs did not change are not repeated.
+    """Measure every run of a campaign (a name, or a path to a TOML); runs whose inputs did not change are not repeated, so after an
+    interruption the same command goes on where it stopped.
 
     Results are compared with the committed records; a difference fails the campaign unless --update takes it over.
     """
@@ -40,16 +41,11 @@ def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task(f"campaign {matrix.name}", total=total)
-        try:
-            for result in run_campaign(matrix, jobs=jobs, update=update):
-                results.append(result)
-                bar.advance(task)
-                if result.outcome is not Outcome.UNCHANGED:
-                    bar.console.print(_line(result, len(results), total), soft_wrap=True)
-        except KeyboardInterrupt:
-            raise CheckFailedError(
-                f"stopped: {len(results)} of {total} runs are kept", hint="the same command continues where it stopped"
-            ) from None
+        for result in run_campaign(matrix, jobs=jobs, update=update):
+            results.append(result)
+            bar.advance(task)
+            if result.outcome is not Outcome.UNCHANGED:
+                bar.console.print(_line(result, len(results), total), soft_wrap=True)
     changed = _ceilings(matrix.boards, update=update)
     estimates = make_estimates(matrix, update=update)
     failed = [r for r in results if r.outcome is Outcome.FAILED]

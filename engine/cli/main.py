@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from engine import __version__
+from engine.cli.agree import agree
 from engine.cli.campaign import campaign
 from engine.cli.catalogue import boards, models
 from engine.cli.ceilings import ceilings
@@ -26,7 +27,7 @@ from engine.cli.whatif import whatif
 def main() -> None:
     """Benchmark TinyML inference on embedded hardware, and say why it takes what it takes.
 
-    Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input.
+    Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input, 130 interrupted (Ctrl-C; finished runs are kept).
     """
 
 
@@ -41,6 +42,7 @@ for command in (
     ceilings,
     energy,
     campaign,
+    agree,
     record,
     validate,
     renode,

@@ -45,7 +45,7 @@ from engine.targets.choose import AUTO, NAMES
     type=click.Choice([AUTO, *NAMES, "npu", "host"]),
     default=AUTO,
     show_default=True,
-    help="Where to run; auto is unicorn for a board, or qemu for a core that unicorn lacks.",
+    help="What executes it; auto is unicorn, or qemu for a core that unicorn lacks.",
 )
 @click.option(
     "--place", multiple=True, metavar="PART=MEMORY", help="Place code, weights, activations or stack elsewhere."

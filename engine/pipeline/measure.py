@@ -53,8 +53,7 @@ def record_of(made: Prepared, progress: Progress = lambda _: None) -> RunRecord:
     progress("timing")
     counters = count_regions(made.firmware, made.execution, run.board, made.decoder)
     timed = time_execution(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
-    stand_in = run.target.note(run.core)
-    notes = (*idle_notes(made, timed), *stand_ins(run.board), *((stand_in,) if stand_in else ()), *timed.notes)
+    notes = (*idle_notes(made, timed), *stand_ins(run.board), *timed.notes)
     return _record(made, counters, timed, verdict, notes)
 
 
@@ -75,9 +74,9 @@ def _record(
             weight_bytes=layer.weight_bytes,
             arithmetic_intensity=round(costs[layer.index].arithmetic_intensity, 4) if layer.index in costs else 0.0,
             output_shape=costs[layer.index].output_shape if layer.index in costs else layer.output_shape,
-            **_region(layer.index, region, count, execution).__dict__,
+            **_region(n, region, count, execution).__dict__,
         )
-        for layer, region, count in zip(firmware.layers, timed.regions[:-1], counters[:-1], strict=True)
+        for n, (layer, region, count) in enumerate(zip(firmware.layers, timed.regions[:-1], counters[:-1], strict=True))
     )
     glue = _region(len(layers), timed.regions[-1], counters[-1], execution)
     warm = sum(x.cycles for x in layers) + glue.cycles
@@ -108,7 +107,7 @@ def _record(
         memory=_memory(firmware, execution),
         layers=layers,
         glue=glue,
-        notes=override_notes(*run.catalogued, overrides) + notes,
+        notes=override_notes(*run.catalogued, overrides) + tuple(filter(None, [run.target.note(run.core)])) + notes,
         provenance=Provenance(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,
@@ -124,7 +123,8 @@ def _record(
     )
 
 
-def _region(index: int, timed: TimedRegion, counters: Counters, execution: Execution) -> Region:
+def _region(position: int, timed: TimedRegion, counters: Counters, execution: Execution) -> Region:
+    """``position`` in the order of execution: a float conversion comes first or last, but has a high index."""
     stalls = {s.memory: s.cycles for s in timed.stalls}
     cold_stalls = {s.memory: s.cycles for s in timed.cold_stalls}
     return Region(
@@ -149,7 +149,7 @@ def _region(index: int, timed: TimedRegion, counters: Counters, execution: Execu
                 cold_stall_cycles=cold_stalls[e.memory],
             )
             for e in execution.warm.events
-            if e.region == index
+            if e.region == position
         ),
     )
 

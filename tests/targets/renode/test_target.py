@@ -22,8 +22,9 @@ from engine.firmware.types import Firmware
 from engine.targets.renode import process, target
 from engine.targets.renode.find import Renode, find_renode
 from engine.targets.renode.process import RenodeLimits
+from engine.targets.session import same_profile
 from engine.targets.types import Execution
-from engine.targets.unicorn_target import UnicornTarget, same_profile
+from engine.targets.unicorn_target import UnicornTarget
 from tests.firmware.toy import expected
 from tests.targets.renode.conftest import Toy
 from tests.targets.renode.recordings import CORES
