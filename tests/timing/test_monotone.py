@@ -41,7 +41,7 @@ KERNELS = {
 CHAINS = {
     "nucleo-g0b1re": (
         ("", "flash.icache=none", "flash.icache=none flash.prefetch=false", "flash.icache=none flash.prefetch=false flash.wait_states=3"),
-        ("", "flash.width_bytes=4 flash.icache.line_bytes=4 flash.icache.ways=4"),
+        ("", "flash.width_bytes=4"),
         ("", "memories.RAM.wait_states=1", "memories.RAM.wait_states=2"),
     ),
     "nucleo-l4r5zi": (
