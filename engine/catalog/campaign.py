@@ -14,8 +14,15 @@ from engine.errors import UsageError
 _FOLDER = Path(__file__).parent / "campaigns"
 
 
+class NpuMatrix(Frozen):
+    """Every combination of models and NPUs is one estimate."""
+
+    models: tuple[str, ...] = Field(min_length=1)
+    npus: tuple[str, ...] = Field(min_length=1)
+
+
 class Campaign(Frozen):
-    """Every combination of models, boards, kernel libraries, compilers and optimisation levels is one run."""
+    """Every combination of models, boards, kernel libraries, compilers and optimisation levels is one run; ``estimates`` are beside them."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
@@ -24,6 +31,7 @@ class Campaign(Frozen):
     kernels: tuple[Literal["reference", "cmsis-nn"], ...] = Field(min_length=1)
     compilers: tuple[Literal["clang", "gcc"], ...] = Field(min_length=1)
     opts: tuple[Literal["O0", "O1", "O2", "O3", "Os"], ...] = Field(min_length=1)
+    estimates: tuple[NpuMatrix, ...] = ()
 
 
 def campaign_names() -> tuple[str, ...]:

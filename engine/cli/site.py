@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine import interrupt
 from engine.cli.shell import Shell, progress_console
 
 SITE = Path("site")
@@ -21,8 +22,9 @@ def site() -> None:
 def build(out: Path) -> None:
     """Build the website from the committed records and the runs made on this machine."""
     from engine.pipeline.publication import gather
-    from engine.site.build import build_site
+    from engine.site.build import build_site, check_replaceable
 
+    check_replaceable(out)
     with progress_console().status("building the site") as status:
         found = gather(status.update)
         for line in found.left_out:
@@ -35,6 +37,7 @@ def build(out: Path) -> None:
             ceilings=found.ceilings,
             analyses=found.analyses,
             validations=found.validations,
+            others=found.others,
             progress=status.update,
         )
     what = "built" if report.rebuilt else "unchanged"
@@ -64,6 +67,7 @@ def serve(port: int) -> None:
         try:
             server.serve_forever()
         except KeyboardInterrupt:
+            interrupt.answered()
             click.echo("")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from engine.firmware.lowering import LoweredModel
 from engine.firmware.toolchain import Cpu, Source, Toolchain, Tree, compile_all
 from engine.firmware.types import Compiler, Firmware, KernelLibraryInfo, Lowering
 from engine.paths import FIRMWARE_DIR, cache_dir
+from engine.scratch import scratch
 
 _ELF, _JSON = "firmware.elf", "firmware.json"
 _ADAPTER = TypeAdapter(Firmware)
@@ -64,8 +64,8 @@ def assemble(job: Job, key: str) -> Firmware:
     linked_for = job.memory_map or job.board
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            elf = Path(work) / _ELF
+        with scratch(folder.parent) as work:
+            elf = work / _ELF
             objects = _objects(elf.parent, job)
             link(
                 job.tools, job.cpu, objects, linked_for, elf,

@@ -12,6 +12,7 @@ import engine
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, core_sha256
+from engine.catalog.npu import Npu, npu_sha256
 from engine.firmware.cmsis_nn import find_cmsis_nn
 from engine.firmware.toolchain import toolchain
 from engine.firmware.types import CompilerName, Firmware, KernelLibrary
@@ -50,6 +51,18 @@ def ceilings_fingerprint(board: Board, core: Core, clock_mhz: float) -> str:
         "compiler": toolchain(CompilerName.CLANG).version,
         "code": _code_sha256(_ROOMS),
         "packages": {p: _version(p) for p in _PACKAGES},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def npu_fingerprint(model_sha256: str, npu: Npu, host_board: str | None, vela_version: str) -> str:
+    """SHA-256 over everything the estimate of a model on an NPU depends on; a host is part of it by name and by our code."""
+    parts = {
+        "model": model_sha256,
+        "npu": npu_sha256(npu),
+        "host": host_board,
+        "vela": vela_version,
+        "code": _code_sha256(_ROOMS) if host_board else _code_sha256(("records", "models", "targets/npu", "pipeline")),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

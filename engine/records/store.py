@@ -26,7 +26,7 @@ def dump_record(record: RunRecord) -> str:
 def record_problems(text: str) -> tuple[str, ...]:
     """Everything that is wrong with a record's JSON text; empty if it is valid."""
     try:
-        RunRecord.model_validate_json(text)
+        RunRecord.model_validate_json(text, strict=True)
     except ValidationError as error:
         return listed(error)
     return ()
@@ -40,30 +40,27 @@ def listed(error: ValidationError) -> tuple[str, ...]:
     )
 
 
-def problems_of(path: Path) -> tuple[str, ...]:
-    """Everything that is wrong with a record file; empty if it is valid. Raises RecordError if it cannot be read."""
-    return record_problems(_text(path))
-
-
 def read_record(path: Path) -> RunRecord:
     """Read and validate one record. Raises RecordError."""
-    text = _text(path)
+    text = record_text(path)
     problems = record_problems(text)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise RecordError(f"{path} is not a valid run record: {problems[0]}{more}", hint=_HINT)
-    return RunRecord.model_validate_json(text)
+    return RunRecord.model_validate_json(text, strict=True)
 
 
-def _text(path: Path) -> str:
+def record_text(path: Path) -> str:
+    """The text of a record file. Raises RecordError if it cannot be read."""
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:
         raise RecordError(
             f"no record at {path}", hint="name a record file, or a run id shown by `whycycles run`"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path} cannot be read: {error}", hint="name a record file (JSON)") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RecordError(f"{path} cannot be read: {why}", hint="name a record file (JSON)") from None
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -110,6 +110,7 @@ EVENTS = 15
 S_LAST = 0  # last line asked for (-1 at first)
 S_SHIFT = 1  # log2 of the line size
 S_CACHE = 2  # index of the cache record, 0: none
+S_COARSER = 3  # log2 of the lines of this stream in a line of the cache
 STREAM = 4
 
 # a cache record

@@ -9,6 +9,7 @@ from engine.errors import ExecutionError, ToolError
 from engine.firmware.types import Firmware
 from engine.targets.device import Device, Limits, Where
 from engine.targets.image import Image
+from engine.targets.interruptible import interruptible
 from engine.targets.untyped import arm_const, unicorn, unicorn_const
 
 _MODELS = {
@@ -146,8 +147,9 @@ class Machine(Device):
     def _start(self, begin: int, until: int, where: Where) -> None:
         """Run to a breakpoint at ``until``: Unicorn's own ``until`` is an idle instruction that a pending event skips."""
         self._bad_address = self._stopped_at = None
+        timeout_us = int(self.limits.wall_seconds * 1e6)
         try:
-            self.uc.emu_start(begin | 1, _NOWHERE, timeout=int(self.limits.wall_seconds * 1e6))
+            interruptible(lambda: self.uc.emu_start(begin | 1, _NOWHERE, timeout=timeout_us), self.uc.emu_stop)
         except unicorn.UcError as error:
             raise self._fault(error.errno, str(error), where()) from error
         if self.check is not None:

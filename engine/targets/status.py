@@ -20,7 +20,17 @@ class TargetStatus:
 
 def targets_status() -> tuple[TargetStatus, ...]:
     """Every target this version has. Never raises: a broken installation is an unavailable target with the reason."""
-    return (_unicorn(), _qemu())
+    return (_unicorn(), _qemu(), _renode())
+
+
+def _renode() -> TargetStatus:
+    try:
+        from engine.targets.renode.find import find_renode
+
+        found = find_renode()
+    except WhycyclesError as error:
+        return TargetStatus("renode", False, "", f"{error.message}; {error.hint}")
+    return TargetStatus("renode", True, found.version, f"{found.runtime}, {found.path}; a third count, no M55 or M85")
 
 
 def _unicorn() -> TargetStatus:

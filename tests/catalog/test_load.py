@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine.catalog.board import Board, ClockStep, FlashInterface
+from engine.catalog.board import Board
 from engine.catalog.campaign import load_campaign
+from engine.catalog.flash import ClockStep, FlashInterface
 from engine.catalog.load import (
     BOARDS_DIR,
     board_sha256,

@@ -8,8 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.catalog.board import Board, Cache, ClockStep, FlashInterface, Memory, MemoryKind, Placement
+from engine.catalog.board import Board, Memory, MemoryKind, Placement
 from engine.catalog.figure import Figure
+from engine.catalog.flash import Cache, ClockStep, FlashInterface
 from engine.firmware.types import (
     ArenaPlan,
     ArenaTensor,
