@@ -77,6 +77,6 @@ def test_the_doctor_hears_what_is_there() -> None:
 
 def test_the_doctor_hears_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    _, qemu = targets_status()
+    _, qemu, _ = targets_status()
     assert not qemu.available
     assert "apt install" in qemu.detail
