@@ -78,13 +78,7 @@ def mps2_board(core: Core) -> Board:
         default_clock_mhz=20 if machine.qemu == "mps2-an505" else 25,
         max_clock_mhz=Figure(value=25, low=20, high=25, inferred=none),
         memories=(
-            Memory(
-                name="ssram1",
-                kind=MemoryKind.SRAM,
-                origin=machine.code,
-                bytes=machine.code_bytes - _RESERVED,
-                source=source,
-            ),
+            Memory(name="ssram1", kind=MemoryKind.SRAM, origin=machine.code, bytes=machine.code_bytes, source=source),
             Memory(name="ssram23", kind=MemoryKind.SRAM, origin=machine.ram, bytes=machine.ram_bytes, source=source),
         ),
         placement=Placement(code="ssram1", weights="ssram1", activations="ssram23", stack="ssram23"),
@@ -125,8 +119,8 @@ def emulated_board(board: Board, core: Core, sections: Sequence[Section]) -> Boa
     return board.model_copy(update={"name": f"{board.name} on {machine.qemu}", "memories": tuple(memories)})
 
 
-def sentinel_address(core: Core) -> int:
-    """An address in the machine's code memory that no firmware linked for it uses: in the last KB, a page of its own."""
+def return_address(core: Core) -> int:
+    """Where an inference returns to on a machine: in the last KB of its code memory, which a firmware should leave alone."""
     machine = _machine(core)
     return machine.code + machine.code_bytes - _RESERVED
 

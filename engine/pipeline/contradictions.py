@@ -11,7 +11,7 @@ from engine.catalog.board import Board, Placement, placement_problem
 from engine.catalog.load import list_boards, load_board, load_core
 from engine.catalog.override_text import parse_override
 from engine.catalog.overrides import override
-from engine.errors import RecordError, WhycyclesError
+from engine.errors import RecordError, UsageError, WhycyclesError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.pipeline.local import BOARD
 from engine.pipeline.rerun import choices_of, own_board
@@ -22,6 +22,7 @@ from engine.records.host_store import host_problems
 from engine.records.npu_store import npu_problems
 from engine.records.run import ORACLE_AGREES, PlacementUsed, RunRecord
 from engine.records.store import record_problems, record_text
+from engine.targets.choose import NAMES
 
 
 def file_problems(path: Path) -> tuple[str, ...]:
@@ -77,6 +78,7 @@ def _unknown_names(record: RunRecord) -> Iterator[str]:
         ("compiler", record.compiler, CompilerName),
         ("lowering", record.lowering, Lowering),
         ("opt", record.opt, OPTS),
+        ("target", record.target, NAMES if record.evidence is Evidence.SIMULATED else [record.target]),
         *((f"layers.{n}.library", x.library, KernelLibrary) for n, x in enumerate(record.layers)),
     ]
     for where, name, known in named:
@@ -143,6 +145,11 @@ def _placement(used: PlacementUsed, board: Board) -> Iterator[str]:
 
 
 def _id(record: RunRecord, board: Board, own: Path | None) -> Iterator[str]:
-    named = run_id(choices_of(record, record.model, str(own or record.board)), record.model, board, record.clock_mhz)
+    choices = choices_of(record, record.model, str(own or record.board))
+    try:
+        named = run_id(choices, record.model, board, record.clock_mhz)
+    except UsageError as error:
+        yield f"target: {error.message}"
+        return
     if record.id != named:
         yield f"id is {record.id}, but its choices make it {named}"

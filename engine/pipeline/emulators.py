@@ -66,15 +66,43 @@ def _count_on_qemu(firmware: Firmware, core: Core, inputs: Sequence[bytes]) -> R
 def _qemu_missing() -> str:
     from engine.targets.qemu.find import find_qemu
 
+    return _why_not(find_qemu)
+
+
+def _why_not(find: Callable[[], object]) -> str:
     try:
-        find_qemu()
+        find()
     except WhycyclesError as error:
         return f"{error.message} ({error.hint})"
     return ""
 
 
+def _count_on_renode(firmware: Firmware, core: Core, inputs: Sequence[bytes]) -> RegionCounts:
+    """Instructions by Renode's own counter, read at the markers; it counts no accesses."""
+    from engine.targets.renode.target import count
+
+    return count(firmware, core, inputs)
+
+
+def _renode_has(core: Core) -> bool:
+    from engine.targets.renode.machines import renode_machine
+
+    try:
+        renode_machine(core)
+    except WhycyclesError:
+        return False
+    return True
+
+
+def _renode_missing() -> str:
+    from engine.targets.renode.find import find_renode
+
+    return _why_not(find_renode)
+
+
 EMULATORS = (
     Emulator("unicorn", lambda core: core.name in UNICORN_CORES, str, _count_on_unicorn),
     Emulator("qemu", has_mps2_machine, _qemu_missing, _count_on_qemu),
+    Emulator("renode", _renode_has, _renode_missing, _count_on_renode),
 )
 """The first one that has a core is what the others are compared with."""

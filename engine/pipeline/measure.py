@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import engine
-from engine.catalog.access_waits import stand_ins
+from engine.catalog.left_out import stand_ins
 from engine.catalog.load import board_sha256, core_sha256
 from engine.catalog.override_notes import override_notes
 from engine.counters.count import count_regions
@@ -53,7 +53,8 @@ def record_of(made: Prepared, progress: Progress = lambda _: None) -> RunRecord:
     progress("timing")
     counters = count_regions(made.firmware, made.execution, run.board, made.decoder)
     timed = time_execution(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
-    notes = (*idle_notes(made, timed), *stand_ins(run.board), *timed.notes)
+    stand_in = run.target.note(run.core)
+    notes = (*idle_notes(made, timed), *([stand_in] if stand_in else []), *stand_ins(run.board), *timed.notes)
     return _record(made, counters, timed, verdict, notes)
 
 
@@ -107,7 +108,7 @@ def _record(
         memory=_memory(firmware, execution),
         layers=layers,
         glue=glue,
-        notes=override_notes(*run.catalogued, overrides) + tuple(filter(None, [run.target.note(run.core)])) + notes,
+        notes=override_notes(*run.catalogued, overrides) + notes,
         provenance=Provenance(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,

@@ -21,6 +21,7 @@ from engine.pipeline.settings import PARTS, ResolvedRun, RunSettings, parse_set,
 from engine.records.cause import Evidence
 from engine.records.diff import Difference, diff_records
 from engine.records.run import RunRecord
+from engine.targets.choose import AUTO, NAMES
 
 _Name = TypeVar("_Name", bound=StrEnum)
 
@@ -87,7 +88,7 @@ def choices_of(record: RunRecord, model: str, board: str, also: tuple[tuple[str,
         place=_overrides(record, load_board(board)),
         lowering=_member(record, "lowering", Lowering),
         set=(*also, *(pair for pair in map(parse_set, record.overrides) if pair[0] not in dict(also))),
-        target=record.target,
+        target=record.target if record.target in NAMES else AUTO,
     )
 
 

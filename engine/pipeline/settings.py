@@ -66,8 +66,8 @@ class ResolvedRun:
 def run_id(settings: RunSettings, model: str, catalogued: Board, clock_mhz: float) -> str:
     """Name of a run: the same settings give the same name on every machine. ``catalogued`` is the board as its file says.
 
-    A board that is not of the catalogue carries a digest, as its description may change under its name. A target is named if
-    ``auto`` means another.
+    A board that is not of the catalogue carries a digest, as its description may change under its name. A target is named if ``auto``
+    means another one.
     """
     known = catalogued.name in {b.name for b in list_boards()}
     board = catalogued.name if known else f"{catalogued.name}-{board_sha256(catalogued)[:6]}"
@@ -78,9 +78,9 @@ def run_id(settings: RunSettings, model: str, catalogued: Board, clock_mhz: floa
     if settings.lowering is not Lowering.TFLM:
         parts.append(settings.lowering.value)
     core = load_core(catalogued.core)
-    target = choose_target(settings.target, core).name
-    if target != choose_target(AUTO, core).name:
-        parts.append(target)
+    target = choose_target(settings.target, core)
+    if target != choose_target(AUTO, core):
+        parts.append(target.name)
     return "_".join(parts)
 
 

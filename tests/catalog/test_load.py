@@ -109,8 +109,9 @@ def test_hashes_follow_content_not_layout(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_broken_boards_say_what_and_where(tmp_path: Path, old: str, new: str, place: str, hint: str) -> None:
     path = tmp_path / "my-board.toml"
-    text = EXAMPLE.replace("bytes = 16\n", "bytes = 16 \n").replace(old, new, 1)
-    assert text != EXAMPLE.replace("bytes = 16\n", "bytes = 16 \n")
+    whole = EXAMPLE.replace("\nbytes = 16\n", "\nbytes = 16 \nline_bytes = 8\nways = 2\n")
+    text = whole.replace(old, new, 1)
+    assert text != whole
     path.write_text(text)
     with pytest.raises(CatalogError) as caught:
         load_board(path)

@@ -13,8 +13,9 @@ from engine.models.reader import read_graph
 from engine.targets.device import Limits
 from engine.targets.image import Image
 from engine.targets.machine import Machine
+from engine.targets.session import code_bytes
 from engine.targets.types import Execution
-from engine.targets.unicorn_target import UnicornTarget, code_bytes
+from engine.targets.unicorn_target import UnicornTarget
 
 DATA = bytes((11 * n + 5) % 256 for n in range(490))
 

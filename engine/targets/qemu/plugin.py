@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import tempfile
 from pathlib import Path
 
 from engine.errors import BuildError, ToolError
 from engine.firmware.toolchain.process import check
 from engine.paths import cache_dir
+from engine.scratch import scratch
 from engine.targets import layout
 
 _SOURCE = Path(__file__).with_name("plugin.c")
@@ -38,8 +38,8 @@ def plugin_library(api: int) -> Path:
         return done
     try:
         done.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=done.parent) as folder:
-            made = Path(folder) / "plugin.so"
+        with scratch(done.parent) as folder:
+            made = folder / "plugin.so"
             check([*command, str(_SOURCE), "-o", str(made)], what="compiling the QEMU plugin", cwd=made.parent)
             made.replace(done)
     except BuildError as error:

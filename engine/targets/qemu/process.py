@@ -68,8 +68,9 @@ class Process:
     def _spawn(self, command: Sequence[str], passed: Sequence[int]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, pass_fds=passed, bufsize=0
-            )
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, pass_fds=passed, bufsize=0,
+                process_group=0,  # Ctrl-C is ours
+            )  # fmt: skip
         except OSError as error:
             raise ToolError(
                 f"{self.qemu.path} cannot be run: {error.strerror or error}", hint="install QEMU again"

@@ -14,7 +14,7 @@ import numpy as np
 from engine.catalog.board import Board, MemoryKind
 from engine.catalog.core import Core
 from engine.errors import CheckFailedError, ExecutionError
-from engine.firmware.mps2 import mps2_machine, sentinel_address
+from engine.firmware.mps2 import mps2_machine, return_address
 from engine.firmware.types import Firmware
 from engine.targets import layout as at
 from engine.targets import state as shared
@@ -127,7 +127,12 @@ class QemuSession(Session):
     ) -> None:
         """Start QEMU; ``firmware`` is one linked for its machine. ``watch``: add up data accesses too. Raises ToolError."""
         self.reader, self.tracing = reader, reader is not None
-        sentinel = sentinel_address(core)
+        sentinel = return_address(core)
+        if any(p.runs_at <= sentinel < p.runs_at + len(p.data) for p in image.segments):
+            raise ExecutionError(
+                f"the firmware fills the code memory of QEMU's {mps2_machine(core)} to its end",
+                hint="use a smaller model, or --target unicorn if it has the core",
+            )
         fresh = shared.plugin_state(
             firmware, image, limits.per_inference(firmware), sentinel, slots,
             watch=watch or reader is not None, trace_events=TRACE_EVENTS if reader else 0,
