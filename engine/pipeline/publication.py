@@ -16,10 +16,11 @@ from engine.pipeline.ceilings import known_ceilings
 from engine.pipeline.fingerprint import fingerprint
 from engine.pipeline.host import known_hosts
 from engine.pipeline.keep import analysis_of
-from engine.pipeline.local import LocalRun, local_runs, runs_dir, simulated_dir, validations_path
+from engine.pipeline.local import LocalRun, agreement_path, local_runs, runs_dir, simulated_dir, validations_path
 from engine.pipeline.npu_keep import known_npus
 from engine.pipeline.prepare import Progress
 from engine.pipeline.rerun import settings_of
+from engine.records.agreement import read_agreement
 from engine.records.ceilings import MeasuredCeilings, committed
 from engine.records.run import RunRecord
 from engine.records.store import read_records
@@ -83,7 +84,7 @@ def gather(progress: Progress = lambda _: None) -> Publication:
         boards=tuple(boards.values()),
         models=tuple(models.values()),
         ceilings=_ceilings(boards, records),
-        others=OtherTargets(npus=known_npus(), hosts=known_hosts()),
+        others=OtherTargets(npus=known_npus(), hosts=known_hosts(), agreement=read_agreement(agreement_path())),
         left_out=tuple(left_out),
     )
 
