@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.paths import cache_dir
 
 _PREFIX, _UNBORN = "tmp", ".unborn-"
-_FOLDERS = ("firmware", "objects/*", "runtime", "qemu")
+_FOLDERS = ("firmware", "host-programs", "objects/*", "runtime", "qemu")
 _FILES = ("profiles/*.tmp", "models/*/*.part", "runs/*/.*", "ceilings/*/.*")
 _OLD_S = 3600.0  # no file is being written for so long
 

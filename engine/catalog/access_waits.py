@@ -8,7 +8,6 @@ a missed line, which is the most it can be.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.catalog.board import Board, Memory, MemoryKind
@@ -89,25 +88,6 @@ def used_figures(board: Board) -> frozenset[str]:
             names = {name for keys in vars(waits_of(memory, flash)).values() for name in keys}
             used |= {f"memories.{memory.name}.{name}" for name in names}
     return frozenset(used)
-
-
-def stand_ins(board: Board) -> Iterator[str]:
-    """What stands in for figures that the board leaves out, in words for the notes of a run."""
-    for memory in board.memories:
-        if memory.kind is not MemoryKind.SRAM or memory.line_fill_cycles is None:
-            continue
-        waits, front = waits_of(memory, board.flash), front_of(memory, board.flash)
-        for what, key, keys, uncached in (
-            ("a read", "wait_states", waits.read, front.data is None),
-            ("a write", "write_wait_states", waits.write, front.passes_writes_on),
-            ("a word of code", "fetch_wait_states", waits.fetch, front.fetch is None),
-        ):
-            if uncached and key not in keys and "wait_states" not in keys:
-                stands = " and ".join(keys) or "nothing"
-                yield (
-                    f"{memory.name} has no cache in front and no figure for what {what} waits then "
-                    f"(memories.{memory.name}.{key}): {stands} of a cached one stands in."
-                )
 
 
 def _write_keys(memory: Memory) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.catalog.figure import Frozen
+from engine.catalog.problems import near
 from engine.catalog.toml_file import load_toml
 from engine.errors import UsageError
 
@@ -45,8 +46,8 @@ def load_campaign(name_or_path: str) -> Campaign:
     if not name_or_path.endswith(".toml"):
         path = _FOLDER / f"{name_or_path}.toml"
         if not path.is_file():
-            known = ", ".join(campaign_names())
             raise UsageError(
-                f"no campaign is called '{name_or_path}'", hint=f"known: {known}; or give a path to a .toml"
+                f"no campaign is called '{name_or_path}'",
+                hint=near(name_or_path, campaign_names(), "a campaign of your own is a path to its TOML file"),
             )
     return load_toml(Campaign, path, "see engine/catalog/campaigns/default.toml for an example")

@@ -42,6 +42,9 @@ def without_effect(board: Board, core: Core, made: Board, o: Override) -> str | 
         return "it limits the clock that may be asked for, and no time follows from it"
     if o.key in dict(figures(made)) and o.key not in used_figures(made):
         return _unused(made, o.key)
+    if o.key == "flash.width_bytes":
+        reads = _reads_of_lines(made)
+        return "every line takes as many reads of the flash" if reads and reads == _reads_of_lines(board) else None
     table, _, last = o.key.rpartition(".")
     cache = {"flash.icache": made.flash.icache, "flash.dcache": made.flash.dcache}.get(table)
     if cache is not None and last == "policy" and (not cache.also_serves or cache is not made.flash.data_cache):
@@ -51,6 +54,16 @@ def without_effect(board: Board, core: Core, made: Board, o: Override) -> str | 
         if table.startswith("memories.") and last == "bytes"
         else None
     )
+
+
+def _reads_of_lines(board: Board) -> tuple[int, ...] | None:
+    """Reads of the flash that bring a line of code and of constants; None where lines, or what stands in for a cache, are as wide as it."""
+    width, found = int(board.flash.width_bytes.value), []
+    for cache in (board.flash.icache, board.flash.data_cache):
+        if cache is None or cache.line_bytes is None:
+            return None
+        found.append(-(-cache.line_bytes // width))
+    return tuple(found)
 
 
 def _unused(made: Board, key: str) -> str:

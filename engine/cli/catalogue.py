@@ -59,9 +59,10 @@ def _npus_table(found: Sequence[Npu]) -> Table:
 @click.argument("name")
 @json_option
 def show_board(name: str, as_json: bool) -> None:
-    """Show one board: memories, placement, flash interface and the source of every figure. Or one NPU."""
+    """Show one board: memories, placement, flash interface, what accesses wait for, and the source of every figure. Or one NPU."""
     from engine.catalog.load import load_board
     from engine.catalog.npu import is_npu, load_npu
+    from engine.cli.board_view import print_board
 
     if is_npu(name):
         _show_npu(load_npu(name), as_json)
@@ -70,19 +71,7 @@ def show_board(name: str, as_json: bool) -> None:
     if as_json:
         print_json(b)
         return
-    out = console()
-    out.print(f"{b.title} ({b.mcu}, {b.core}), {b.default_clock_mhz:g} MHz by default, silicon {b.silicon}")
-    table = Table("memory", "kind", "origin", "KB", "holds", "source", box=None, pad_edge=False)
-    for m in b.memories:
-        holds = [p for p in type(b.placement).model_fields if getattr(b.placement, p) == m.name]
-        table.add_row(m.name, m.kind, f"0x{m.origin:08x}", f"{m.bytes / 1024:g}", ", ".join(holds), m.source)
-    out.print(table)
-    steps = ", ".join(f"{s.wait_states} up to {s.up_to_mhz:g} MHz" for s in b.flash.ladder)
-    out.print(f"flash wait states: {steps} ({b.flash.ladder_source})")
-    for cache, label in ((b.flash.icache, "instruction cache"), (b.flash.dcache, "constant cache")):
-        if cache is not None:
-            origin = cache.source or f"inferred: {cache.inferred}"
-            out.print(f"{label}: {cache.bytes} bytes, {cache.ways} ways of {cache.line_bytes}-byte lines ({origin})")
+    print_board(b, console())
 
 
 def _show_npu(npu: Npu, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -26,12 +27,14 @@ def check(path: Path, as_json: bool) -> None:
     Exit code 1 if one is not valid, 2 if PATH cannot be read or is no JSON.
     """
     from engine.pipeline.contradictions import file_problems
-    from engine.pipeline.local import ANALYSIS, agreement_path, validations_path
+    from engine.pipeline.local import ANALYSIS, ENERGY, agreement_path, validations_path
 
     if path.is_dir():
-        # the kept validation and agreement and the analyses of runs lie among the records, but are none
-        others = (validations_path(), agreement_path())
-        paths = sorted(p for p in path.rglob("*.json") if p.resolve() not in others and p.name != ANALYSIS)
+        # what these commands keep, and what lies beside the record of a run, are none
+        others = {str(validations_path()), str(agreement_path())}
+        paths = sorted(
+            p for p in path.rglob("*.json") if os.path.realpath(p) not in others and p.name not in (ANALYSIS, ENERGY)
+        )
         found = {p: _problems_below(p) for p in paths}
     else:
         found = {path: file_problems(path)}

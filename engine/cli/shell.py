@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from engine import interrupt
-from engine.errors import ToolError, WhycyclesError
+from engine.catalog.problems import near
+from engine.errors import ToolError, UsageError, WhycyclesError
 from engine.scratch import remove_stale
 
 
@@ -29,6 +30,17 @@ class Shell(click.Group):
             return self.main(*args, **kwargs)
         finally:
             interrupt.settle()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a hint on what a mistyped command may mean."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise UsageError(
+                f"no such command '{args[0]}'",
+                hint=near(args[0], tuple(self.list_commands(ctx)), f"see `{ctx.command_path} --help`"),
+            )
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for; click itself would answer an interrupt with an empty line."""
@@ -48,9 +60,14 @@ class Shell(click.Group):
             sys.stdout.flush()
         except WhycyclesError as error:
             fail(error)
+        except click.UsageError as error:
+            if error.format_message().startswith("Usage:"):
+                # nothing was asked for: the help is the answer
+                error.show()
+                sys.exit(error.exit_code)
+            fail(_usage(error))
         except click.ClickException as error:
-            error.show()
-            sys.exit(error.exit_code)
+            fail(UsageError(error.format_message(), hint="see `whycycles --help`"))
         except click.Abort:
             interrupt.say()
             sys.exit(interrupt.EXIT_CODE)
@@ -66,6 +83,12 @@ class Shell(click.Group):
                 )
             )
         sys.exit(0)
+
+
+def _usage(error: click.UsageError) -> UsageError:
+    """click's complaint about words and options, as one of ours."""
+    program = error.ctx.command_path if error.ctx else "whycycles"
+    return UsageError(error.format_message().rstrip("."), hint=f"see `{program} --help`")
 
 
 def fail(error: WhycyclesError) -> NoReturn:

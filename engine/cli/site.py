@@ -63,8 +63,8 @@ def serve(port: int) -> None:
     except OSError as error:
         raise UsageError(f"port {port} cannot be used: {error.strerror}", hint="choose another with --port") from None
     with server:
-        click.echo(f"http://127.0.0.1:{server.server_address[1]} (Ctrl-C ends)")
         try:
+            click.echo(f"http://127.0.0.1:{server.server_address[1]} (Ctrl-C ends)")
             server.serve_forever()
         except KeyboardInterrupt:
             interrupt.answered()

@@ -73,7 +73,7 @@ def _check(found: Validation) -> None:
         (why, _), *_ = _why_not_run(found).most_common(1)
         raise CheckFailedError(
             f"no point could be run: {why.removeprefix('not run: ')}",
-            hint="name boards of `whycycles boards` and models of `whycycles models`, or give paths; see `whycycles doctor`",
+            hint="name boards of `whycycles boards` and models of `whycycles models`, or give paths; `whycycles doctor` says what is missing",
         )
     if not found.bounds_hold:
         broken = [

@@ -12,6 +12,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from engine.catalog.access_waits import front_of
 from engine.catalog.board import Board, MemoryKind
 from engine.catalog.flash import Cache
@@ -43,9 +45,10 @@ class Machine:
         return memory_cost(self.board.model_copy(update={"flash": flash}), self.clock_mhz, End.VALUE)
 
     def miss_costs(self, caches: Board) -> Costs:
-        """What misses would cost behind the caches of another board."""
+        """What misses would cost behind the caches of another board; where nothing is in front of a memory, every access is one."""
         cost = self.cost(caches)
-        columns = (cost.fetch_miss, cost.read_miss, cost.write_miss, cost.write_back)
+        missed = ((cost.fetch_miss, cost.fetch_line), (cost.read_miss, cost.read), (cost.write_miss, cost.write))
+        columns = (*(np.where(miss, miss, each) for miss, each in missed), cost.write_back)
         rows = zip(*([Fraction(int(ticks), CYCLE) for ticks in column] for column in columns), strict=True)
         return {m.name: row for m, row in zip(self.board.memories, rows, strict=True)}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from engine.firmware.toolchain.host import HOST_CPU, HostClang, check_host
 from engine.firmware.types import ArenaTensor, Compiler, KernelLibrary, LoweredLayer
 from engine.models.graph import Graph
 from engine.paths import FIRMWARE_DIR, cache_dir
+from engine.scratch import scratch
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ def build_host(graph: Graph, model: str, opt: str = "O2") -> HostProgram:
     folder = cache_dir() / "host-programs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as work:
-            made = Path(work) / "program"
-            tools.link_program(compile_all(tools, HOST_CPU, opt, _sources(Path(work), lowered)), made)
+        with scratch(folder) as work:
+            made = work / "program"
+            tools.link_program(compile_all(tools, HOST_CPU, opt, _sources(work, lowered)), made)
             sha256 = hashlib.sha256(made.read_bytes()).hexdigest()
             path = made.replace(folder / sha256[:16])
     except OSError as error:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.catalog.problems import alike
 from engine.energy.trace import PowerTrace, write_trace
 from engine.errors import RecordError, UsageError
 from engine.explain.analysis import Analysis
@@ -123,7 +124,7 @@ def find_file(name: str) -> Path:
         if os.path.isfile(candidate):  # noqa: PTH113
             return candidate
     known = sorted({x.record.id for x in local_runs()} | {p.stem for p in simulated_dir().glob("*.json")})
-    near = [k for k in known if name.lower() in k][:5] or known[:5]
+    near = [k for k in known if name.lower() in k][:5] or alike(name, tuple(known)) or known[:5]
     raise UsageError(
         f"no run is called '{name}'",
         hint=f"give a record file or a run id, such as {', '.join(near)}" if near else "make one with `whycycles run`",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import engine
-from engine.catalog.access_waits import stand_ins
+from engine.catalog.left_out import stand_ins
 from engine.catalog.load import board_sha256, core_sha256
 from engine.catalog.override_notes import override_notes
 from engine.counters.count import count_regions

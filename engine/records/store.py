@@ -15,6 +15,7 @@ from engine.records.run import RunRecord
 MAX_BYTES = 100_000
 """A record larger than this does not belong in a repository; bulky data is content-addressed elsewhere."""
 
+_MOST_BYTES = 1 << 24  # what is larger is no record at all
 _HINT = "`whycycles record check FILE` lists everything that is wrong; or measure it again with `whycycles run`"
 
 
@@ -53,7 +54,11 @@ def read_record(path: Path) -> RunRecord:
 def record_text(path: Path) -> str:
     """The text of a record file. Raises RecordError if it cannot be read."""
     try:
-        return path.read_text("utf-8")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise RecordError(f"{path} has more than {_MOST_BYTES} bytes", hint="name a record file (JSON)")
+        return content.decode("utf-8")
     except FileNotFoundError:
         raise RecordError(
             f"no record at {path}", hint="name a record file, or a run id shown by `whycycles run`"

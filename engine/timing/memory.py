@@ -73,10 +73,11 @@ def event_table(memory: MemoryProfile, board: Board, regions: int) -> EventTable
         at = events.region, column[events.memory]
         for name, array in fields.items():
             array[at] += getattr(events, "fetch_lines" if name == "fetch_waits" else name)
-    return EventTable(**fields, counted=_counted(board))
+    return EventTable(**fields, counted=counted(board))
 
 
-def _counted(board: Board) -> Counted:
+def counted(board: Board) -> Counted:
+    """What events of a run on this board count."""
     rows = []
     for memory in board.memories:
         fetch, read = counted_bytes(memory, board.flash)
@@ -103,14 +104,14 @@ class MemoryCost:
     shares_bus: NDArray[np.bool_]
 
 
-def memory_cost(board: Board, clock_mhz: float, end: End, counted: Counted | None = None) -> MemoryCost:
-    """What events cost on a board at a clock, where they were ``counted`` on another (None: on this one).
+def memory_cost(board: Board, clock_mhz: float, end: End, lines: Counted | None = None) -> MemoryCost:
+    """What events cost on a board at a clock, where they count the ``lines`` of another (None: of this one).
 
     Raises ValueError above the board's flash ladder.
     """
-    as_counted = counted or _counted(board)
+    lines = lines or counted(board)
     rows = [
-        _flash_cost(memory, board, clock_mhz, end, int(as_counted.refill[n]), int(as_counted.read[n]))
+        _flash_cost(memory, board, clock_mhz, end, int(lines.refill[n]), int(lines.read[n]))
         if memory.kind is MemoryKind.FLASH
         else _ram_cost(memory, board.flash, end)
         for n, memory in enumerate(board.memories)

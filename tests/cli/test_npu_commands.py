@@ -112,7 +112,7 @@ def test_record_check_knows_the_kind(tmp_path: Path) -> None:
     broken = tmp_path / "x.json"
     broken.write_text(path.read_text("utf-8").replace('"clock_mhz": 500.0', '"clock_mhz": 50.0'), "utf-8")
     result = invoke("record", "check", str(broken))
-    refused(result, "1 of 1 records are not valid")
+    refused(result, "1 of 1 records are not valid", code=1)
     assert "npu_latency_ms is not the cycles divided by the clock" in result.stdout
 
 

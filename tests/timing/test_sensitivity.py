@@ -14,7 +14,9 @@ from engine.catalog.walk import figures, with_figure
 from engine.errors import UsageError
 from engine.targets.memory_system import counted_bytes
 from engine.targets.types import MemoryEvents, MemoryProfile
+from engine.timing.memory import counted, memory_cost
 from engine.timing.sensitivity import Sensitivities, Sensitivity, sensitivity
+from engine.timing.table import End
 from engine.timing.timing import time_execution
 from tests.timing import events
 from tests.timing.test_counterfactual import SEEN, Ingredients, ingredients
@@ -93,6 +95,19 @@ def test_overlap_is_what_a_prefetcher_hides() -> None:
     assert effects(found, "timing.overlap") == (0, 50)
     assert of(found, "timing.overlap").assumption.value is None
     assert effects(asked(board, SEEN), "timing.overlap") == (0, 0)
+
+
+@pytest.mark.parametrize("board", list_boards(), ids=lambda b: b.name)
+def test_no_interval_of_a_board_is_void(board: Board) -> None:
+    core = load_core(board.core)
+    for a in uncertain(board, core):
+        if a.key.startswith("board.") and a.key != "board.max_clock_mhz" and a.low is not None and a.high is not None:
+            costs = [
+                memory_cost(changed(board, core, a.key, value)[0], board.default_clock_mhz, End.VALUE, counted(board))
+                for value in (a.low, a.high)
+            ]
+            low, high = ([x.tolist() for x in vars(cost).values()] for cost in costs)
+            assert low != high, a.key
 
 
 @pytest.mark.parametrize("board", list_boards(), ids=lambda b: b.name)

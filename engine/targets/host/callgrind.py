@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from engine.errors import ExecutionError, ToolError
 from engine.firmware.host import HostProgram
 from engine.records.host import HostCache, HostCounts, HostLayer, HostMachine, HostSimulation
+from engine.records.store import listed
 from engine.targets.host.process import TIMEOUT_S, run_pinned
 
 HINT = "install valgrind (apt install valgrind)"
@@ -91,18 +94,13 @@ def parse_callgrind(text: str, program: HostProgram) -> HostSimulation:
         raise ExecutionError(
             f"callgrind saw {len(parts)} layers instead of {wanted}", hint="report this with the version of valgrind"
         )
-    last = parts[-len(program.layers) :]
-    layers = tuple(
-        HostLayer(
-            index=layer.index,
-            name=layer.name,
-            op=layer.op,
-            kernel=layer.kernel,
-            macs=layer.macs,
-            **_counts(part.counts),
+    try:
+        layers = tuple(
+            HostLayer(index=x.index, name=x.name, op=x.op, kernel=x.kernel, macs=x.macs, **_counts(part.counts))
+            for x, part in zip(program.layers, parts[-len(program.layers) :], strict=True)
         )
-        for layer, part in zip(program.layers, last, strict=True)
-    )
+    except ValidationError as error:
+        raise ToolError(f"callgrind's counts contradict each other: {listed(error)[0]}", hint=HINT) from None
     total = {name: sum(getattr(x, name) for x in layers) for name in HostCounts.model_fields}
     return HostSimulation(
         tool=creator[1], caches=tuple(dict.fromkeys(_CACHE.findall(text))), layers=layers, total=HostCounts(**total)
