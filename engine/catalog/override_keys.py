@@ -95,7 +95,7 @@ def no_figure(given: str, table: str, known: tuple[str, ...]) -> UsageError:
 def _near(key: str, table: str, known: tuple[str, ...]) -> str:
     """The keys that look like a mistyped one, those that end alike first; else those beside it, else the tables there are."""
     last = key.split(".")[-1]
-    same = sorted((k for k in known if k.split(".")[-1] == last), key=len)
+    same = sorted((k for k in known if k.split(".")[-1] == last), key=lambda k: (not k.endswith(f".{key}"), len(k)))
     close = tuple(dict.fromkeys((*same[:1], *closest(key, known), *same)))[:3]
     return f"did you mean {' or '.join(close)}?" if close else f"known: {_inside(table, known) or _inside('', known)}"
 

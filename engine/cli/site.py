@@ -37,6 +37,7 @@ def build(out: Path) -> None:
             ceilings=found.ceilings,
             analyses=found.analyses,
             validations=found.validations,
+            layer_validations=found.layer_validations,
             others=found.others,
             progress=status.update,
         )

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from engine.errors import ToolError
-from engine.explain.mca import HINT, McaUnavailableError, find_mca, mca_version
+from engine.explain.mca import McaUnavailableError, find_mca, mca_version
 from engine.firmware.toolchain import compilers
 from engine.models.oracle import oracle_status
+from engine.targets.llvm_tools import HINT
 from engine.targets.npu.vela import find_vela
 from engine.targets.status import targets_status
 

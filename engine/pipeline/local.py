@@ -36,6 +36,11 @@ def validations_path() -> Path:
     return measurements_dir() / "validation.json"
 
 
+def layer_validations_path() -> Path:
+    """File of the committed results of ``whycycles validate --layers``."""
+    return measurements_dir() / "layer_validation.json"
+
+
 def agreement_path() -> Path:
     """File of the committed results of ``whycycles agree``."""
     return measurements_dir() / "agreement.json"

@@ -16,12 +16,21 @@ from engine.pipeline.ceilings import known_ceilings
 from engine.pipeline.fingerprint import fingerprint
 from engine.pipeline.host import known_hosts
 from engine.pipeline.keep import analysis_of
-from engine.pipeline.local import LocalRun, agreement_path, local_runs, runs_dir, simulated_dir, validations_path
+from engine.pipeline.local import (
+    LocalRun,
+    agreement_path,
+    layer_validations_path,
+    local_runs,
+    runs_dir,
+    simulated_dir,
+    validations_path,
+)
 from engine.pipeline.npu_keep import known_npus
 from engine.pipeline.prepare import Progress
 from engine.pipeline.rerun import settings_of
 from engine.records.agreement import read_agreement
 from engine.records.ceilings import MeasuredCeilings, committed
+from engine.records.layer_validation import LayerValidations, read_layer_validations
 from engine.records.run import RunRecord
 from engine.records.store import read_records
 from engine.records.validation import Validations, read_validations
@@ -40,6 +49,7 @@ class Publication:
     records: tuple[RunRecord, ...]
     analyses: tuple[Analysis, ...]
     validations: Validations
+    layer_validations: LayerValidations
     boards: tuple[Board, ...]
     models: tuple[ModelInfo, ...]
     ceilings: tuple[MeasuredCeilings, ...]
@@ -81,6 +91,7 @@ def gather(progress: Progress = lambda _: None) -> Publication:
         records=tuple(records),
         analyses=tuple(analyses),
         validations=read_validations(validations_path()),
+        layer_validations=read_layer_validations(layer_validations_path()),
         boards=tuple(boards.values()),
         models=tuple(models.values()),
         ceilings=_ceilings(boards, records),

@@ -12,6 +12,7 @@ from engine.catalog.load import list_boards, list_cores
 from engine.explain.analysis import Analysis
 from engine.paths import SITE_SRC_DIR
 from engine.records.ceilings import MeasuredCeilings
+from engine.records.layer_validation import LayerValidations
 from engine.records.run import RunRecord
 from engine.records.validation import Validations
 from engine.site.card import known_models
@@ -25,6 +26,7 @@ from engine.site.pages.home import write_home, write_runs
 from engine.site.pages.host import write_hosts
 from engine.site.pages.npu import write_npus
 from engine.site.pages.run import write_run
+from engine.site.pages.silicon_layers import write_silicon_layers
 from engine.site.pages.validation import write_validation
 from engine.site.render import Renderer
 from engine.site.staging import Staging
@@ -43,6 +45,7 @@ def write_documents(
     ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
     validations: Validations,
+    layer_validations: LayerValidations,
     others: OtherTargets,
     notebooks: bool,
     cache: Path,
@@ -75,6 +78,7 @@ def write_documents(
     write_hosts(renderer, others.hosts)
     write_agreement_page(renderer, others.agreement)
     write_validation(renderer, world, validations)
+    write_silicon_layers(renderer, world, layer_validations)
     write_downloads(renderer, world)
     write_assets(renderer, cache)
     _write_sources(renderer, notebooks)

@@ -10,6 +10,7 @@ from engine.catalog.load import load_core
 from engine.errors import CheckFailedError, ExecutionError
 from engine.firmware.types import Firmware
 from engine.targets import state as shared
+from engine.targets.attributes import check_runs_on
 from engine.targets.device import Limits
 from engine.targets.image import Image
 from engine.targets.machine import Machine
@@ -42,6 +43,7 @@ class UnicornTarget:
         """See ``Target.run``. The memory run uses the first input only."""
         check_inputs(firmware, inputs)
         image = Image(firmware.elf)
+        check_runs_on(image.attributes, load_core(self.core), firmware.elf.name)
         profile, outputs = self.count(firmware, image, inputs)
         memory = self.watch(firmware, image, inputs[0])
         if memory.output != outputs[0]:

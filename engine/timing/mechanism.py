@@ -102,6 +102,8 @@ _ONE_CYCLE = {
         "latency_load_to_multiply",
         "latency_load_to_accumulator",
         "latency_load_to_store",
+        "vector_load",
+        "vector_gather",
     ),
     Mechanism.SINGLE_CYCLE_TRANSFERS: (
         "issue_load",
@@ -124,7 +126,11 @@ _ONE_CYCLE = {
         "latency_mac_to_store",
         "latency_fp",
         "latency_fp_mac",
+        "vector_mac",
+        "vector_mac_to_accumulator",
+        "vector_to_scalar",
     ),
+    Mechanism.NO_BRANCH_REFILL: ("branch_loop_first", "branch_loop_last"),
 }
 """Figures that fall to one cycle (and stay where they are below it)."""
 
@@ -138,6 +144,7 @@ _NOTHING = {
     ),
     Mechanism.SINGLE_CYCLE_TRANSFERS: (
         "issue_multiple_base",
+        "vector_per_element",
         "load_store_load_tail",
         "load_store_store_tail",
         "load_store_load_after_store",

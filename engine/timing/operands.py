@@ -1,6 +1,7 @@
 """When an instruction may issue by its operands: the last producer of each register, and when its result is usable at each port.
 
-Ports: ``address``, ``shift`` (shifted or extracted before it is used), ``accumulator``, ``store`` and ``data``.
+Ports: ``address``, ``shift`` (shifted or extracted before it is used), ``accumulator``, ``store``, ``data`` and
+``vector address``.
 """
 
 from __future__ import annotations
@@ -8,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.counters.types import FLAGS_BIT
-from engine.timing.classes import LOADS, MULTIPLIERS, Operation, Unit
+from engine.timing.classes import FLOATS, LOADS, MULTIPLIERS, STORES, VECTORS, Operation, Unit
 from engine.timing.table import CYCLE, CoreTicks
-
-FLOAT = frozenset({Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE})
-"""Floating-point arithmetic."""
+from engine.timing.vector import result_ticks
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,9 @@ def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
     unit = p.op.unit
     if p.base:
         return p.start + max(p.issue, t.latency_alu)  # the address adder's result goes straight to the next address
-    if port == "store" and unit not in LOADS and unit not in FLOAT:
+    if unit in VECTORS:
+        return p.start + result_ticks(p.op, port, t)
+    if port == "store" and unit not in LOADS and unit not in FLOATS:
         # store data are taken late, some cores take them beside the instruction that makes them
         return p.start + (t.latency_mac_to_store if unit in MULTIPLIERS else t.latency_alu_to_store)
     if unit in LOADS:
@@ -44,11 +45,11 @@ def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
             latency = t.latency_load_to_accumulator
         elif consumer.unit in MULTIPLIERS:
             latency = t.latency_load_to_multiply
-        elif consumer.unit in (Unit.STORE, Unit.STORE_MULTIPLE):
+        elif consumer.unit in STORES:
             latency = t.latency_load_to_store
         else:
             latency = t.latency_load + (t.latency_load_to_shift_extra if port == "shift" else 0)
-        if p.op.narrow and consumer.unit not in (Unit.STORE, Unit.STORE_MULTIPLE):
+        if p.op.narrow and consumer.unit not in STORES:
             latency += t.latency_load_narrow_extra
         return p.start + p.word * t.issue_multiple_per_register + latency
     if unit in (Unit.MAC, Unit.MAC_LONG):
@@ -89,7 +90,8 @@ def latest_ready(p: Producer, t: CoreTicks) -> int:
         )
         narrow = t.latency_load_narrow_extra if p.op.narrow else 0
         return p.start + p.word * t.issue_multiple_per_register + latency + narrow
-    return max(_ready(p, port, p.op, t) for port in ("address", "shift"))
+    ports = ("address", "shift", "vector address") if unit in VECTORS else ("address", "shift")
+    return max(_ready(p, port, p.op, t) for port in ports)
 
 
 def write_results(op: Operation, producers: dict[int, Producer], start: int, issue: int) -> None:
@@ -103,9 +105,9 @@ def write_results(op: Operation, producers: dict[int, Producer], start: int, iss
 def wait_for(op: Operation, producers: dict[int, Producer], t: CoreTicks) -> tuple[int, Producer | None]:
     """Earliest issue of ``op`` by its operands, and the producer that binds it; at the soonest beside the last cycle of the block before."""
     earliest, binding = -CYCLE, None
-    data = "store" if op.unit in (Unit.STORE, Unit.STORE_MULTIPLE) else "data"
+    data = "store" if op.unit in STORES else "data"
     ports = (("shift", op.shifted_bits), ("address", op.address_bits), ("accumulator", op.accumulator_bits))
-    for port, bits in (*ports, (data, op.other_bits)):
+    for port, bits in (*ports, (data, op.other_bits), ("vector address", op.vector_address_bits)):
         for bit in bits:
             producer = producers.get(bit)
             if producer is None or (bit == FLAGS_BIT and t.predicts and op.unit is Unit.BRANCH):

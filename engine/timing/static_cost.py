@@ -6,8 +6,9 @@ multiplies, divides and FP to ``multiply_divide_latency``, others to ``other_alu
 MAC, SIMD MAC and FP MAC (and of MULS on a core without MAC), ``multiply_divide_latency`` for the further cycles of multiplies,
 divides and FP, ``load_store_issue`` for all issue cycles of transfers including the data phase that nothing overlaps,
 ``other_alu`` for the rest, what the fetch of unaligned wide instructions holds up included. A pair issued together is charged to
-its slower half; one that spans two blocks to the older, in its block. What a block leaves behind at its end (results still on their way) is in its ``Passage``; the block after it starts
-with that, less the refill of a taken branch: its ``Entry``.
+its slower half; one that spans two blocks to the older, in its block. A Helium instruction that waits for its pipe is charged to
+what the pipe's holder was. What a block leaves behind at its end (results still on their way) is in its ``Passage``; the block
+after it starts with that, less the refill of a taken branch: its ``Entry``.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from dataclasses import dataclass
 
 from engine.counters.types import PC_BIT, Block
 from engine.records.cause import Cause
-from engine.timing.classes import LOADS, MULTIPLIERS, SINGLE_TRANSFERS, Operation, Unit, prepare
-from engine.timing.operands import FLOAT, Producer, latest_ready, wait_for, write_results
+from engine.timing.classes import FLOATS, LOADS, MULTIPLIERS, SINGLE_TRANSFERS, STORES, Operation, Unit, prepare
+from engine.timing.operands import Producer, latest_ready, wait_for, write_results
 from engine.timing.pairing import pair_extra, slowness
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks
+from engine.timing.vector import Busy, Pipes
 
 _MAC = COLUMN[Cause.MAC]
 _ALU = COLUMN[Cause.OTHER_ALU]
@@ -35,12 +37,13 @@ class Entry:
     """What a block finds in the pipeline: results on their way, by register (``start`` is negative), and the instruction before it.
 
     ``before`` is given where control falls through to an instruction that may pair with it. ``beside``: ``before`` issued a cycle
-    ago without a partner, so the first instruction may still issue beside it.
+    ago without a partner, so the first instruction may still issue beside it. ``busy``: vector pipes still held.
     """
 
     producers: tuple[tuple[int, Producer], ...] = ()
     before: Operation | None = None
     beside: bool = False
+    busy: Busy = ()
 
 
 EMPTY = Entry()
@@ -60,6 +63,7 @@ class Passage:
     pending: tuple[tuple[int, Producer], ...]
     joined: bool = False
     open: bool = False
+    busy: Busy = ()
 
     def entry(self, gap: int, before: Operation | None, t: CoreTicks, *, beside: bool = False) -> Entry:
         """What a block finds that begins ``gap`` ticks after this one's end."""
@@ -69,7 +73,8 @@ class Passage:
             for bit, p in self.pending
             if latest_ready(p, t) > begin
         )
-        return Entry(kept, before, beside) if kept or before is not None else EMPTY
+        busy = tuple((name, free - begin, column) for name, free, column in self.busy if free > begin)
+        return Entry(kept, before, beside, busy) if kept or busy or before is not None else EMPTY
 
 
 @dataclass
@@ -116,25 +121,30 @@ def issue_ticks(op: Operation, before: Operation | None, t: CoreTicks) -> int:
             return t.issue_fp_mac
         case Unit.FP_DIVIDE:
             return t.issue_fp_divide
-        case _:
+        case Unit.FP:
             return t.issue_fp
+        case Unit.LOOP_END:
+            return 0  # see branches: only the first and the last of a loop cost anything
+        case _:
+            return CYCLE
 
 
 def _cause_columns(op: Operation, t: CoreTicks) -> tuple[int, int]:
     """Columns of the first issue cycle and of the further ones."""
-    if op.unit in LOADS or op.unit in (Unit.STORE, Unit.STORE_MULTIPLE):
+    if op.unit in LOADS or op.unit is Unit.VECTOR_LOAD or op.unit in STORES:
         return _TRANSFER, _TRANSFER
     if op.counts_as_mac or (op.unit is Unit.MULTIPLY and not t.has_mac):
         return _MAC, _LONG
-    if op.unit in MULTIPLIERS or op.unit in FLOAT or op.unit is Unit.DIVIDE:
+    if op.unit in MULTIPLIERS or op.unit in FLOATS or op.unit is Unit.DIVIDE:
         return _ALU, _LONG
     return _ALU, _ALU
 
 
 def _stall_column(op: Operation) -> int:
-    if op.unit in LOADS:
+    if op.unit in LOADS or op.unit is Unit.VECTOR_LOAD:
         return _LOAD_USE
-    return _LONG if op.unit in MULTIPLIERS or op.unit in FLOAT or op.unit is Unit.DIVIDE else _ALU
+    long = op.unit in MULTIPLIERS or op.unit in FLOATS or op.unit in (Unit.DIVIDE, Unit.VECTOR_MULTIPLY)
+    return _LONG if long else _ALU
 
 
 def _tail_column(transfer: Operation | None, op: Operation, t: CoreTicks) -> int | None:
@@ -152,6 +162,7 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
     """One execution of a straight line of operations that begins with ``entry`` in the pipeline."""
     spent = [0] * len(CAUSES)
     producers: dict[int, Producer] = dict(entry.producers)
+    pipes = Pipes(entry.busy)
     now = 0  # when the next instruction may issue
     tail = 0  # data phase of the last transfer that only a neighbour can use
     tail_op: Operation | None = None
@@ -171,7 +182,8 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         earliest, binding = wait_for(op, producers, t)
         issue = issue_ticks(op, before, t)
         first, further = _cause_columns(op, t)
-        if t.dual and last is not None and last.open and issue == CYCLE and earliest <= last.start:
+        pipe, free, holder = pipes.choose(op, t) if op.vector is not None else ("", -CYCLE, first)
+        if last is not None and last.open and issue == CYCLE and max(earliest, free) <= last.start:
             extra = pair_extra(last.op, op, t)
             if extra is not None and extra < CYCLE:
                 column = last.column
@@ -184,6 +196,8 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
                 spent[column] += extra
                 now += extra
                 write_results(op, producers, last.start, issue)
+                if pipe:
+                    pipes.take(pipe, last.start, op, first, t)
                 last = _Slot(op, last.start, issue, column, open=False)
                 continue
         if tail:
@@ -198,11 +212,16 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         if earliest > now and binding is not None:
             spent[_stall_column(binding.op)] += earliest - now
             now = earliest
+        if free > now:
+            spent[holder] += free - now
+            now = free
+        if pipe:
+            pipes.take(pipe, now, op, first, t)
         if op.literal:
             issue += t.load_store_literal_extra
         spent[first] += min(issue, CYCLE)
         spent[further] += max(0, issue - CYCLE)
-        last = _Slot(op, now, min(issue, CYCLE), first, open=t.dual and issue == CYCLE)
+        last = _Slot(op, now, min(issue, CYCLE), first, open=(t.dual or t.pairs_16) and issue == CYCLE)
         write_results(op, producers, now, issue)
         was_load = before is not None and before.unit is Unit.LOAD
         if op.unit is Unit.LOAD:
@@ -216,7 +235,7 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
     now += tail
     pending = tuple((bit, p) for bit, p in producers.items() if bit != PC_BIT and latest_ready(p, t) > now)
     is_open = last is not None and last.open and last.start + CYCLE == now
-    return Passage(tuple(spent), now, pending, joined, is_open)
+    return Passage(tuple(spent), now, pending, joined, is_open, pipes.busy_at(now))
 
 
 def operations_ticks(ops: Sequence[Operation], t: CoreTicks) -> tuple[int, ...]:

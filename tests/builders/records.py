@@ -72,7 +72,9 @@ def make_counters(**counts: int) -> Counters:
         if name not in counts:
             found[name] = least
 
-    at_least("instructions", sum(v for k, v in found.items() if k.endswith("_instructions")))
+    at_least(
+        "instructions", sum(v for k, v in found.items() if k.endswith("_instructions") and not k.startswith("mve_"))
+    )
     at_least("blocks", found["taken_branches"])
     at_least("mac_lanes", found["mac_instructions"] + 2 * found["simd_mac_instructions"])
     at_least("simd_lane_slots", found["mac_lanes"])
@@ -365,13 +367,21 @@ def counters(draw: st.DrawFn) -> Counters:
     free = {
         name: draw(_COUNT)
         for name in Counters.model_fields
-        if name.endswith("_instructions") or name in {"flash_read_bytes", "ram_read_bytes", "ram_write_bytes"}
+        if (name.endswith("_instructions") and not name.startswith("mve_"))
+        or name in {"flash_read_bytes", "ram_read_bytes", "ram_write_bytes"}
+    }
+    helium = draw(st.one_of(st.just(0), st.integers(0, sum(v for k, v in free.items() if k.endswith("_instructions")))))
+    vectors = {
+        f"mve_{part}_instructions": draw(st.integers(0, helium)) for part in ("mac", "load", "store", "predicated")
     }
     mac, simd = free["mac_instructions"], free["simd_mac_instructions"]
     lanes = draw(st.sampled_from((1, 2)))
     fetch, read = draw(_COUNT), draw(_COUNT)
     return make_counters(
         **free,
+        **vectors,
+        mve_instructions=helium,
+        folded_loop_ends=draw(st.one_of(st.just(0), st.integers(0, free["branch_instructions"]))),
         blocks=free["branch_instructions"],
         taken_branches=draw(st.integers(0, free["branch_instructions"])),
         mac_lanes=mac + 2 * simd,

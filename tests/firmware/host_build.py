@@ -60,12 +60,13 @@ class HostBuilder:
         sources += [self._generated("model", model.source), self._generated("host", _HARNESS)]
         return HostModel(self._link(sources), model)
 
-    def build_probe(self) -> Path:
-        """A library that tells which kernels CMSIS-NN's wrappers would call."""
+    def build_probe(self, *, mve: bool = False) -> Path:
+        """A library that tells which kernels CMSIS-NN's wrappers would call; ``mve``: those on a core with Helium (sizes are not)."""
         within = Tree(_cmsis_nn() / "Source", "cmsis-nn/Source")
         kernels = ("ConvolutionFunctions/*.c", "NNSupportFunctions/arm_*.c", "PoolingFunctions/arm_avgpool_s8.c")
         paths = [p for pattern in kernels for p in sorted(within.path.glob(pattern)) if "wrapper" not in p.name]
-        probe = Source(self._shim, "probe.c", (*self._includes, within), self._arm, third_party=True)
+        helium = ("-DARM_MATH_MVEI",) if mve else ()  # for the wrappers alone: the kernels need its intrinsics
+        probe = Source(self._shim, "probe.c", (*self._includes, within), (*self._arm, *helium), third_party=True)
         return self._link([probe, *(self._arms(p.relative_to(_cmsis_nn()).as_posix()) for p in paths)])
 
     def _arms(self, file: str) -> Source:

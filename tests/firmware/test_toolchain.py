@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from engine.catalog.load import load_core
 from engine.errors import BuildError, ToolError, UsageError
 from engine.firmware.assemble import harness_sources
 from engine.firmware.cmsis_nn import CMSIS_NN_PATH, find_cmsis_nn
@@ -25,6 +26,7 @@ from engine.firmware.toolchain import (
     compile_all,
     compilers,
     cpu_for,
+    gcc,
     objects,
     process,
     toolchain,
@@ -32,6 +34,7 @@ from engine.firmware.toolchain import (
 from engine.firmware.toolchain.objects import tree_digest
 from engine.firmware.types import CompilerName
 from engine.paths import FIRMWARE_DIR
+from engine.targets.attributes import read_attributes
 from tests.firmware.toy import CORES
 
 LIBC = Tree(FIRMWARE_DIR / "harness" / "libc", "harness/libc")
@@ -88,21 +91,43 @@ def test_a_missing_gcc_is_absent_with_a_reason(monkeypatch: pytest.MonkeyPatch) 
         ("cortex-m4", "cortex-m4", "fpv4-sp-d16"),
         ("cortex-m7", "cortex-m7", "fpv5-d16"),
         ("cortex-m33", "cortex-m33", "fpv5-sp-d16"),
+        ("cortex-m55", "cortex-m55", ""),  # the name implies what it has
     ],
 )
 def test_flags_follow_the_core(name: CompilerName, core: str, mcpu: str, mfpu: str) -> None:
-    flags = toolchain(name).flags(cpu_for(CORES[core]), "O2")
+    flags = toolchain(name).flags(cpu_for(load_core(core)), "O2")
     assert f"-mcpu={mcpu}" in flags
     assert (f"-mfpu={mfpu}" in flags) == bool(mfpu)
-    assert ("-mfloat-abi=hard" if mfpu else "-mfloat-abi=soft") in flags
+    hard = bool(mfpu) or core == "cortex-m55"
+    assert ("-mfloat-abi=hard" if hard else "-mfloat-abi=soft") in flags
     assert not any("/" in flag for flag in flags)
     assert "-fno-builtin" not in flags
 
 
 def test_a_core_without_start_up_is_refused() -> None:
-    core = CORES["cortex-m33"].model_copy(update={"name": "cortex-m55", "architecture": "armv8.1-m.main"})
-    with pytest.raises(UsageError, match=r"armv8\.1-m"):
+    core = CORES["cortex-m33"].model_copy(update={"name": "cortex-m52", "architecture": "armv8.1-m.main"})
+    with pytest.raises(UsageError, match=r"armv8\.1-m.main without MVE"):
         cpu_for(core)
+
+
+@BOTH
+@pytest.mark.parametrize("core", ["cortex-m55", "cortex-m85"])
+def test_cores_with_helium_get_helium(name: CompilerName, core: str, tmp_path: Path) -> None:
+    cpu = cpu_for(load_core(core))
+    text = "#if !__ARM_FEATURE_MVE || !__ARM_FEATURE_DSP || !__ARM_FP\n#error\n#endif\nfloat half(float x) { return x / 2; }\n"
+    (tmp_path / "a.c").write_text(text, encoding="utf-8")
+    made = compile_all(toolchain(name), cpu, "O2", (Source(Tree(tmp_path, "a"), "a.c", (LIBC,)),))[0]
+    with made.open("rb") as stream:
+        attributes = read_attributes(ELFFile(stream))
+    assert attributes is not None
+    assert (attributes.architecture, attributes.mve, attributes.dsp) == ("armv8.1-m.main", True, True)
+
+
+@GCC
+def test_a_compiler_that_does_not_know_a_core_builds_for_the_one_like_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gcc, "_knows", lambda _compiler, mcpu: mcpu != "cortex-m85")
+    flags = toolchain(CompilerName.GCC).flags(cpu_for(load_core("cortex-m85")), "O2")
+    assert "-mcpu=cortex-m55" in flags
 
 
 def test_a_core_of_the_users_own_gets_a_generic_target() -> None:

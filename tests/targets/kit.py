@@ -33,6 +33,8 @@ CPU = {
     "cortex-m33": "cortex_m33+dsp+fp_armv8d16sp",
 }
 CORES = tuple(CPU)
+VECTOR_CPU = {"cortex-m55": "cortex_m55+dsp+mve_fp", "cortex-m85": "cortex_m85+dsp+mve_fp"}
+"""Cores that only QEMU has."""
 
 _LINKER = """
 ENTRY(Reset_Handler)
@@ -149,7 +151,14 @@ def build(folder: Path, core: str, source: Source, memories: Board | None = None
     """
     places = {m.name: m.origin for m in (memories or board(core)).memories}
     script = _LINKER.replace("FLASH", hex(places["flash"])).replace("RAM", hex(places["sram"]))
-    flags = ["-target", "thumb-freestanding-eabi", f"-mcpu={CPU[core]}", "-ffreestanding", "-fno-sanitize=all"]
+    abi = "eabihf" if core in VECTOR_CPU else "eabi"
+    flags = [
+        "-target",
+        f"thumb-freestanding-{abi}",
+        f"-mcpu={(CPU | VECTOR_CPU)[core]}",
+        "-ffreestanding",
+        "-fno-sanitize=all",
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "harness.c").write_text(_HARNESS)
     (folder / "link.ld").write_text(script)

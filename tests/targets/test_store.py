@@ -67,7 +67,8 @@ def test_keys_are_hashes(key: str) -> None:
 
 
 def test_the_doctor_hears_what_is_there() -> None:
-    unicorn, qemu, _ = targets_status()
+    found = {t.name: t for t in targets_status()}
+    unicorn, qemu = found["unicorn"], found["qemu"]
     assert unicorn.available
     assert unicorn.version.startswith("2.")
     assert "cortex-m0plus" in unicorn.detail
@@ -77,6 +78,6 @@ def test_the_doctor_hears_what_is_there() -> None:
 
 def test_the_doctor_hears_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    _, qemu, _ = targets_status()
+    (qemu,) = (t for t in targets_status() if t.name == "qemu")
     assert not qemu.available
     assert "apt install" in qemu.detail

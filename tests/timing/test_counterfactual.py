@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.figure import Figure
-from engine.catalog.load import list_boards, load_board, load_core
+from engine.catalog.load import load_board, load_core
 from engine.counters.types import Block, Instruction
 from engine.errors import UsageError
 from engine.firmware.types import Firmware
@@ -54,7 +54,7 @@ from tests.timing.asm import (
 from tests.timing.test_timing import BLOCKS, EDGES, NO_MEMORY, execution, firmware, profile
 
 M = Mechanism
-BOARDS = list_boards()
+BOARDS = events.boards()
 CYCLE_MECHANISMS = tuple(m for m in M if m is not M.DOUBLE_CLOCK)
 
 

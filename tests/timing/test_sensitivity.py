@@ -9,7 +9,7 @@ from engine.catalog.assumptions import uncertain
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.figure import Figure
-from engine.catalog.load import list_boards, load_board, load_core
+from engine.catalog.load import load_board, load_core
 from engine.catalog.walk import figures, with_figure
 from engine.errors import UsageError
 from engine.targets.memory_system import counted_bytes
@@ -97,7 +97,7 @@ def test_overlap_is_what_a_prefetcher_hides() -> None:
     assert effects(asked(board, SEEN), "timing.overlap") == (0, 0)
 
 
-@pytest.mark.parametrize("board", list_boards(), ids=lambda b: b.name)
+@pytest.mark.parametrize("board", events.boards(), ids=lambda b: b.name)
 def test_no_interval_of_a_board_is_void(board: Board) -> None:
     core = load_core(board.core)
     for a in uncertain(board, core):
@@ -110,7 +110,7 @@ def test_no_interval_of_a_board_is_void(board: Board) -> None:
             assert low != high, a.key
 
 
-@pytest.mark.parametrize("board", list_boards(), ids=lambda b: b.name)
+@pytest.mark.parametrize("board", events.boards(), ids=lambda b: b.name)
 def test_all_that_is_uncertain_is_asked_once(board: Board) -> None:
     core = load_core(board.core)
     keys = [s.assumption.key for s in asked(board).figures]

@@ -51,6 +51,7 @@ _FORMS = (
     _Form(Work.READ, "LDM", 32, 16, 8),
     _Form(Work.COPY, "LDM+STM", 32, 8, 0),
 )
+_VECTOR_FORMS = (*_FORMS, _Form(Work.READ, "VLDR", 16, 32, 4))
 _BASELINE_FORMS = (_Form(Work.READ, "LDM", 28, 16, 7), _Form(Work.COPY, "LDM+STM", 24, 16, 0))
 
 
@@ -59,7 +60,7 @@ def plan_benchmarks(board: Board, core: Core) -> Plan:
     found: list[Benchmark] = list(_mac(core))
     skipped: list[Skipped] = []
     buffers: list[Buffer] = []
-    forms = _BASELINE_FORMS if core.architecture == "armv6-m" else _FORMS
+    forms = _BASELINE_FORMS if core.architecture == "armv6-m" else _VECTOR_FORMS if core.mve else _FORMS
     sizes = {m.name: _room(board, m) for m in board.memories}
     for memory in board.memories:
         room = sizes[memory.name]
@@ -87,6 +88,8 @@ def _mac(core: Core) -> tuple[Benchmark, ...]:
         found.append(mac("smlad", "SMLAD", "wc_bench_smlad", 256))
     if core.fpu is not Fpu.NONE:
         found.append(mac("vfma", "VFMA.F32", "wc_bench_vfma", 128))
+    if core.mve:
+        found.append(mac("vmladav", "VMLADAV", "wc_bench_vmladav", 2048))
     return tuple(found)
 
 

@@ -36,8 +36,8 @@ class Clang:
 
     def flags(self, cpu: Cpu, opt: str) -> tuple[str, ...]:
         """Flags that decide the code."""
-        fpu = (f"-mfpu={cpu.mfpu}", "-mfloat-abi=hard") if cpu.hard_float else ("-mfloat-abi=soft",)
-        return (f"--target={cpu.triple}", f"-mcpu={cpu.mcpu}", *fpu, f"-{opt}", "-fomit-frame-pointer", *BASE_FLAGS)
+        core = (f"--target={cpu.triple}", f"-mcpu={cpu.mcpu}", *cpu.float_flags)
+        return (*core, f"-{opt}", "-fomit-frame-pointer", *BASE_FLAGS)
 
     def compile_command(self, source: Source, cpu: Cpu, opt: str, out: Path) -> list[str]:
         """``zig clang -c``; only our own and clang's headers are searched."""

@@ -12,7 +12,7 @@ from engine.firmware.toolchain.common import BASE_FLAGS
 from engine.firmware.toolchain.cpu import Cpu
 from engine.firmware.toolchain.process import check
 
-HOST_CPU = Cpu(core="x86-64", triple="x86_64-unknown-linux-gnu", mcpu="x86-64", mfpu="", zig_cpu="")
+HOST_CPU = Cpu(core="x86-64", triple="x86_64-unknown-linux-gnu", mcpu="x86-64", mfpu="", zig_cpu="", hard_float=False)
 """The baseline of the architecture (SSE2): what every such machine, and valgrind, executes."""
 
 

@@ -14,6 +14,7 @@ from engine.errors import CheckFailedError
 from engine.firmware.mps2 import emulated_board, mps2_core
 from engine.firmware.types import Firmware
 from engine.targets import state as shared
+from engine.targets.attributes import check_runs_on
 from engine.targets.choose import Relink
 from engine.targets.device import Limits
 from engine.targets.image import Image
@@ -41,6 +42,7 @@ class QemuTarget:
         """See ``Target.run``. The first input is traced; the others run for their outputs."""
         check_inputs(firmware, inputs)
         image = Image(firmware.elf)
+        check_runs_on(image.attributes, self.core, firmware.elf.name)
         emulated, twin = self._twin(firmware)
         twin_image = image if twin is firmware else Image(twin.elf)
 
@@ -79,6 +81,7 @@ class QemuTarget:
         """
         check_inputs(firmware, inputs)
         image = Image(firmware.elf)
+        check_runs_on(image.attributes, self.core, firmware.elf.name)
 
         def attempt(slots: int) -> tuple[NDArray[np.int64], tuple[bytes, ...]]:
             with QemuSession(firmware, image, self.core, self.limits, slots, watch=True) as session:
