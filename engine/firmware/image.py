@@ -16,6 +16,7 @@ from engine.firmware.types import Section
 
 _SHF_ALLOC = 2
 _KINDS = {
+    ".boot2": "code",
     ".vectors": "code",
     ".text": "code",
     ".rodata": "constants",
