@@ -3,7 +3,8 @@
  *   wc id              m-wc-KEY-[VALUE] for every fact about the build, then about the clock: clock-hz, clock-source, clock-problem
  *   wc layers [N [W]]  m-wc-layer-[INDEX,NAME] per layer, then N (1) inferences after W (0) to warm up:
  *                      m-wc-counter-[cycles] or, where no counter runs, m-wc-counter-[us]; m-wc-marker-[TICKS] that two markers with
- *                      nothing between them count; per inference m-wc-run-[TOTAL,LAYER0,LAYER1,...], layers with what a marker counts.
+ *                      nothing between them count; per inference m-wc-run-[TOTAL,LAYER0,LAYER1,...,SUM], layers with what a marker counts, SUM
+ *                      of all before it modulo 2^32.
  *                      Up to eight inferences run back to back; one that does not count precedes every further eight, because
  *                      printing fills the caches with other things
  *   wc map             m-wc-map-[PART,ADDRESS,BYTES]
@@ -194,12 +195,14 @@ static int several(uint32_t runs, uint32_t warmups)
         if (!timed_inference(wc_runs + n * words))
             return 0;
     for (uint32_t n = 0; n < runs; ++n) {
+        uint32_t sum = 0;
         wc_put("m-wc-run-[");
         for (uint32_t i = 0; i < words; ++i) {
-            if (i)
-                wc_put(",");
             wc_put_u32(wc_runs[n * words + i]);
+            wc_put(",");
+            sum += wc_runs[n * words + i];
         }
+        wc_put_u32(sum);
         wc_put("]\r\n");
     }
     return 1;
