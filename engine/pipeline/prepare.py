@@ -44,8 +44,10 @@ class Prepared:
     blocks: Mapping[int, Block]
 
 
-def prepare(run: ResolvedRun, progress: Progress = lambda _: None) -> Prepared:
+def prepare(run: ResolvedRun, progress: Progress = lambda _: None, *, port: str = "bare") -> Prepared:
     """Read, build, execute and decode; what was built or executed before is not done again.
+
+    With the ``port`` of a board, the firmware is the one that is flashed.
 
     Raises ModelError, DoesNotFitError, ToolError, BuildError or ExecutionError.
     """
@@ -55,7 +57,7 @@ def prepare(run: ResolvedRun, progress: Progress = lambda _: None) -> Prepared:
     progress("building the firmware")
     firmware = build(
         graph, model=run.model.name, library=s.kernels, board=run.board, core=run.core, compiler=s.compiler, opt=s.opt,
-        lowering=s.lowering,
+        lowering=s.lowering, port=port, clock_mhz=run.clock_mhz,
     )  # fmt: skip
     inputs = make_inputs(graph, count=INPUTS)
     progress("executing")
