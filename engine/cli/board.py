@@ -13,6 +13,7 @@ from engine.cli.shell import console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 
 if TYPE_CHECKING:
+    from engine.pipeline.mlperf import MlperfSession
     from engine.pipeline.settings import ResolvedRun
 
 _F = Callable[..., Any]
@@ -74,7 +75,11 @@ def measure(
 @click.command()
 @click.argument("model")
 @firmware_options
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files [default: firmware-MODEL-BOARD].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the files [default: firmware-MODEL-BOARD].",
+)
 @click.option("--flash", is_flag=True, help="Write it to the board with pyOCD.")
 @json_option
 def build(model: str, out: Path | None, flash: bool, as_json: bool, **options: Any) -> None:
@@ -114,10 +119,33 @@ def build(model: str, out: Path | None, flash: bool, as_json: bool, **options: A
 @firmware_options
 @click.option("--port", "where", required=True, metavar="PORT", help="Serial port, or qemu: for the firmware in QEMU.")
 @click.option("--baud", type=click.IntRange(300, 4_000_000), default=115200, show_default=True, help="Baud rate.")
-@click.option("--mode", type=click.Choice(["accuracy", "performance"]), default="performance", show_default=True, help="Which session.")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Accuracy: folder of .bin inputs with a labels CSV (y_labels.csv).")
-@click.option("--inputs", "count", type=click.IntRange(1, 1000), default=20, show_default=True, help="Accuracy without --data: generated inputs.")
-@click.option("--seconds", type=click.FloatRange(0.1, 600), default=10.0, show_default=True, help="Performance: least length of a window.")
+@click.option(
+    "--mode",
+    type=click.Choice(["accuracy", "performance"]),
+    default="performance",
+    show_default=True,
+    help="Which session.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Accuracy: folder of .bin inputs with a labels CSV (y_labels.csv).",
+)
+@click.option(
+    "--inputs",
+    "count",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="Accuracy without --data: generated inputs.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 600),
+    default=10.0,
+    show_default=True,
+    help="Performance: least length of a window.",
+)
 @click.option("--emulated", is_flag=True, help="Say that no board is behind the port.")
 @json_option
 def mlperf(model: str, where: str, baud: int, mode: str, data: Path | None, count: int, seconds: float, emulated: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
@@ -126,11 +154,11 @@ def mlperf(model: str, where: str, baud: int, mode: str, data: Path | None, coun
     Performance: five inputs, each in a window of at least --seconds; the median throughput. Accuracy: top-1 (AUC for anomaly detection)
     against the labels of --data, or agreement with the oracle on generated inputs. Not an official result.
     """
-    from engine.explain.mlperf import render_session
     from engine.pipeline.mlperf import accuracy_session, performance_session
 
     run = resolved(model, **options)
     with progress_console().status(f"{run.model.name} over {where}") as status:
+
         def progress(step: str) -> None:
             status.update(f"{run.model.name} over {where}: {step}")
 
@@ -142,4 +170,21 @@ def mlperf(model: str, where: str, baud: int, mode: str, data: Path | None, coun
     if as_json:
         print_json(session)
     else:
-        render_session(session, console())
+        _show_session(session)
+
+
+def _show_session(session: MlperfSession) -> None:
+    out = console()
+    out.print(f"{session.device}, {session.model or 'no model named'} ({session.profile})")
+    for w in session.windows:
+        out.print(f"  {w.inferences} inferences in {w.seconds:.3f} s: {w.per_second:.3f} per second")
+    if session.per_second is not None:
+        out.print(
+            f"median {session.per_second:.3f} inferences per second, {session.latency_ms:.3f} ms each ({session.label})"
+        )
+    if session.score is not None:
+        out.print(f"{session.score_is}: {session.score:.4f} over {session.inputs} inputs ({session.label})")
+    if session.largest_difference is not None:
+        out.print(f"largest difference of a result: {session.largest_difference:g}")
+    for note in session.notes:
+        out.print(f"Note: {note}.", style="dim", soft_wrap=True)

@@ -21,16 +21,26 @@ def boards(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     from engine.catalog.load import list_boards
+    from engine.records.measured import silicon_status
 
     found = list_boards()
     if as_json:
         print_json(found)
         return
-    table = Table("name", "core", "MCU", "clock MHz", "flash KB", "RAM KB", "silicon", box=None, pad_edge=False)
+    table = Table("name", "core", "MCU", "clock MHz", "flash KB", "RAM KB", "port", "silicon", box=None, pad_edge=False)
     for b in found:
         flash = sum(m.bytes for m in b.memories if m.kind == "flash") // 1024
         ram = sum(m.bytes for m in b.memories if m.kind != "flash") // 1024
-        table.add_row(b.name, b.core, b.mcu, f"{b.default_clock_mhz:g}", str(flash), str(ram), b.silicon)
+        table.add_row(
+            b.name,
+            b.core,
+            b.mcu,
+            f"{b.default_clock_mhz:g}",
+            str(flash),
+            str(ram),
+            b.port or "",
+            silicon_status(b.name),
+        )
     console().print(table)
 
 
@@ -40,13 +50,20 @@ def boards(context: click.Context, as_json: bool) -> None:
 def show_board(name: str, as_json: bool) -> None:
     """Show one board: memories, placement, flash interface and the source of every figure."""
     from engine.catalog.load import load_board
+    from engine.firmware.ports import board_port
+    from engine.records.measured import silicon_status
 
     b = load_board(name)
     if as_json:
         print_json(b)
         return
     out = console()
-    out.print(f"{b.title} ({b.mcu}, {b.core}), {b.default_clock_mhz:g} MHz by default, silicon {b.silicon}")
+    out.print(
+        f"{b.title} ({b.mcu}, {b.core}), {b.default_clock_mhz:g} MHz by default, silicon: {silicon_status(b.name)}"
+    )
+    if b.port is not None:
+        port = board_port(b)
+        out.print(f"port {port.name}: {port.uart}; cycles: {port.counter}; marker pin {port.marker}")
     table = Table("memory", "kind", "origin", "KB", "holds", "source", box=None, pad_edge=False)
     for m in b.memories:
         holds = [p for p in type(b.placement).model_fields if getattr(b.placement, p) == m.name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from engine import __version__
+from engine.cli.board import build, mlperf
 from engine.cli.campaign import campaign
 from engine.cli.catalogue import boards, models
 from engine.cli.ceilings import ceilings
@@ -28,5 +29,20 @@ def main() -> None:
     """
 
 
-for command in (doctor, models, boards, run, explain, compare, whatif, ceilings, campaign, record, validate, site):
+for command in (
+    doctor,
+    models,
+    boards,
+    run,
+    build,
+    mlperf,
+    explain,
+    compare,
+    whatif,
+    ceilings,
+    campaign,
+    record,
+    validate,
+    site,
+):
     main.add_command(command)

@@ -20,9 +20,10 @@ def record() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @json_option
 def check(path: Path, as_json: bool) -> None:
-    """Validate a record (or ceilings), or every one below a folder, against the schema and its own sums."""
+    """Validate a record (or ceilings, or a measurement), or every one below a folder, against the schema and its own sums."""
     from engine.pipeline.local import validations_path
     from engine.records.ceilings import ceilings_problems
+    from engine.records.measured import measured_problems
     from engine.records.store import problems_of
 
     # the kept validation lies among the records, but is none
@@ -33,8 +34,9 @@ def check(path: Path, as_json: bool) -> None:
         )
     found: dict[Path, tuple[str, ...]] = {}
     for p in paths:
-        of_ceilings = ceilings_problems(p)
-        found[p] = problems_of(p) if of_ceilings is None else of_ceilings
+        special = ceilings_problems(p)
+        special = measured_problems(p) if special is None else special
+        found[p] = problems_of(p) if special is None else special
     wrong = {p: problems for p, problems in found.items() if problems}
     if as_json:
         rows = [{"path": str(p), "valid": not problems, "problems": list(problems)} for p, problems in found.items()]

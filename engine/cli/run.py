@@ -49,6 +49,17 @@ from engine.pipeline.settings import OPTS, RunSettings, parse_place, parse_set, 
     help="Override a figure of the board or core, like flash.wait_states=3 or core.latency.load=3.",
 )
 @click.option("--fresh", is_flag=True, help="Measure again even if nothing changed.")
+@click.option(
+    "--port", metavar="PORT", help="Measure on the board at this serial port (qemu: for its firmware in QEMU)."
+)
+@click.option(
+    "--repeats", type=click.IntRange(1, 100_000), default=100, show_default=True, help="With --port: warm inferences."
+)
+@click.option(
+    "--baud", type=click.IntRange(300, 4_000_000), default=115200, show_default=True, help="With --port: baud rate."
+)
+@click.option("--emulated", is_flag=True, help="With --port: say that no board is behind it.")
+@click.option("--update", is_flag=True, help="With --port: write the record to measurements/boards/ too.")
 @json_option
 def run(
     model: str,
@@ -62,6 +73,11 @@ def run(
     place: tuple[str, ...],
     overrides: tuple[str, ...],
     fresh: bool,
+    port: str | None,
+    repeats: int,
+    baud: int,
+    emulated: bool,
+    update: bool,
     as_json: bool,
 ) -> None:
     """Run MODEL on a board, check its output and explain its cycles.
@@ -90,6 +106,11 @@ def run(
         set=tuple(parse_set(text) for text in overrides),
     )
     resolved = resolve(settings)
+    if port is not None:
+        from engine.cli.board import measure
+
+        measure(resolved, port, repeats=repeats, baud=baud, emulated=emulated, update=update, as_json=as_json)
+        return
     record = None if fresh else kept(resolved)
     if record is None:
         with progress_console().status(resolved.id) as status:

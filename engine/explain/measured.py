@@ -120,7 +120,9 @@ def _checks(record: MeasuredRecord) -> tuple[str, ...]:
         else f"clock: {c.source}{trouble}; it did not advance"
     )
     if record.spread is not None:
-        found.append(f"spread: p95 is {100 * (record.spread.p95_over_p50 - 1):.0f} % above p50: {record.spread.explanation}")
+        found.append(
+            f"spread: p95 is {100 * (record.spread.p95_over_p50 - 1):.0f} % above p50: {record.spread.explanation}"
+        )
     return tuple(found)
 
 

@@ -21,6 +21,7 @@ from engine.models.graph import Graph
 
 _FORMAT = "firmware-1"
 
+
 def build(
     graph: Graph,
     *,

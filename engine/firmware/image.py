@@ -97,7 +97,17 @@ def part_checksums(elf: Path) -> dict[str, int]:
         file = ELFFile(stream)
         for part, symbol in (("code", "text"), ("constants", "constants"), ("weights", "weights")):
             start, end = at[f"wc_{symbol}_start"], at[f"wc_{symbol}_end"]
-            held = next((s for s in file.iter_sections() if s["sh_addr"] <= start and end <= s["sh_addr"] + s["sh_size"] and s["sh_flags"] & _SHF_ALLOC and s["sh_type"] != "SHT_NOBITS"), None)
+            held = next(
+                (
+                    s
+                    for s in file.iter_sections()
+                    if s["sh_addr"] <= start
+                    and end <= s["sh_addr"] + s["sh_size"]
+                    and s["sh_flags"] & _SHF_ALLOC
+                    and s["sh_type"] != "SHT_NOBITS"
+                ),
+                None,
+            )
             data = b"" if held is None else held.data()[start - held["sh_addr"] : end - held["sh_addr"]]
             found[part] = zlib.crc32(data)
     return found

@@ -100,11 +100,13 @@ def board_port(board: Board) -> Port:
         able = ", ".join(p.name for p in PORTS.values() if p.on_a_board)
         raise UsageError(
             f"{board.name} names no port, so no firmware for the board itself can be built",
-            hint=f"write port = \"NAME\" into its TOML if one of {able} fits its microcontroller and pins",
+            hint=f'write port = "NAME" into its TOML if one of {able} fits its microcontroller and pins',
         )
     port = port_named(board.port)
     if not port.on_a_board:
-        raise UsageError(f"{board.name}: port '{port.name}' is not for hardware", hint="name the port of its microcontroller")
+        raise UsageError(
+            f"{board.name}: port '{port.name}' is not for hardware", hint="name the port of its microcontroller"
+        )
     return port
 
 

@@ -71,6 +71,15 @@ def connected(firmware: Firmware, port: Port, where: str, baud: int = BAUD) -> I
         yield session
 
 
+def refuse_unnamed(where: str, emulated: bool) -> None:
+    """A pseudo-terminal may have anything behind it, so it must be said. Raises UsageError."""
+    if where != QEMU and not emulated and Path(where).resolve().parent == Path("/dev/pts"):
+        raise UsageError(
+            f"{where} is a pseudo-terminal, not a board: whatever is behind it, nothing there is measured on silicon",
+            hint="add --emulated, and every number will be labelled so",
+        )
+
+
 @contextmanager
 def _opened(where: str, baud: int) -> Iterator[Session]:
     link = SerialLink(where, baud)
@@ -96,6 +105,7 @@ def measure_on_board(
     """
     if repeats < 1:
         raise UsageError(f"{repeats} repeats are none", hint=f"ask for 1 or more; {REPEATS} unless given")
+    refuse_unnamed(where, emulated)
     port = board_port(run.board)
     graph = read_graph(run.model.path)
     progress("building the firmware")
@@ -274,9 +284,15 @@ def _by_layer(found: Measurement) -> ByLayer | None:
 def _notes(found: Measurement) -> tuple[str, ...]:
     notes = []
     if found.warm is None:
-        notes.append("a firmware that speaks the plain MLPerf Tiny protocol: whole inferences only, no cold one, nothing checked on the device")
+        notes.append(
+            "a firmware that speaks the plain MLPerf Tiny protocol: whole inferences only, no cold one, nothing checked on the device"
+        )
     elif found.warm.counter == "us":
-        notes.append("no cycle counter runs on this device: microseconds of its timer stand in, which resolve short layers poorly")
+        notes.append(
+            "no cycle counter runs on this device: microseconds of its timer stand in, which resolve short layers poorly"
+        )
     if found.retries or found.restarts:
-        notes.append(f"{found.retries} answers were asked for again, {found.restarts} unexpected restarts of the device")
+        notes.append(
+            f"{found.retries} answers were asked for again, {found.restarts} unexpected restarts of the device"
+        )
     return tuple(notes)

@@ -68,11 +68,12 @@ def write_images(run: ResolvedRun, out: Path | None = None) -> Images:
 def flat_image(elf: Path, origin: int) -> bytes:
     """All that is stored, from ``origin`` on, gaps as erased flash. Raises BuildError for parts that are stored elsewhere."""
     with elf.open("rb") as stream:
-        parts = [
-            (int(s["p_paddr"]), s.data()) for s in ELFFile(stream).iter_segments("PT_LOAD") if s["p_filesz"]
-        ]
+        parts = [(int(s["p_paddr"]), s.data()) for s in ELFFile(stream).iter_segments("PT_LOAD") if s["p_filesz"]]
     if any(address < origin for address, _ in parts):
-        raise BuildError("a part is stored before the boot memory: there is no single image", hint="flash the ELF, which says where each part goes")
+        raise BuildError(
+            "a part is stored before the boot memory: there is no single image",
+            hint="flash the ELF, which says where each part goes",
+        )
     image = bytearray(b"\xff" * max(address - origin + len(data) for address, data in parts))
     for address, data in parts:
         image[address - origin : address - origin + len(data)] = data
@@ -100,7 +101,11 @@ def flash_commands(board: Board, elf: Path, binary: Path, uf2: Path | None, orig
     if names is not None and names.pyocd is not None:
         found.append(FlashCommand("pyocd", f"pyocd flash --target {names.pyocd} {elf}"))
     if names is not None and names.probe_rs is not None:
-        found.append(FlashCommand("probe-rs", f"probe-rs download --chip {names.probe_rs} {elf} && probe-rs reset --chip {names.probe_rs}"))
+        found.append(
+            FlashCommand(
+                "probe-rs", f"probe-rs download --chip {names.probe_rs} {elf} && probe-rs reset --chip {names.probe_rs}"
+            )
+        )
     if names is not None and names.openocd is not None:
         found.append(FlashCommand("openocd", f'openocd -f {names.openocd} -c "program {elf} verify reset exit"'))
     if not found:
@@ -111,7 +116,9 @@ def flash_commands(board: Board, elf: Path, binary: Path, uf2: Path | None, orig
 def flash_with_pyocd(images: Images, board: Board) -> None:
     """Flash and start. Raises UsageError for a board pyOCD has no name for, ToolError where pyOCD is missing or fails."""
     if board.flashing is None or board.flashing.pyocd is None:
-        raise UsageError(f"{board.name} does not say what pyOCD calls it", hint='add pyocd = "TARGET" to its [flashing]')
+        raise UsageError(
+            f"{board.name} does not say what pyOCD calls it", hint='add pyocd = "TARGET" to its [flashing]'
+        )
     if importlib.util.find_spec("pyocd") is None:
         others = "; ".join(c.command for c in images.commands if c.tool != "pyocd")
         raise ToolError("pyOCD is not installed", hint=f"pip install 'whycycles[board]', or: {others}")

@@ -211,7 +211,8 @@ def read_measured(path: Path) -> MeasuredRecord:
     except (OSError, ValidationError) as error:
         why = listed(error)[0] if isinstance(error, ValidationError) else error
         raise RecordError(
-            f"{path} holds no valid measurement: {why}", hint="measure again: `whycycles run MODEL --board B --port PORT`"
+            f"{path} holds no valid measurement: {why}",
+            hint="measure again: `whycycles run MODEL --board B --port PORT`",
         ) from None
 
 

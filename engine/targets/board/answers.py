@@ -63,7 +63,9 @@ def refuse_errors(lines: tuple[str, ...], what: str) -> None:
     """Raise ExecutionError if the device answered with an error."""
     for line in lines:
         if line.startswith("e-["):
-            raise ExecutionError(f"the device refuses {what}: {line[3:].rstrip(']')}", hint="flash the firmware of this model again")
+            raise ExecutionError(
+                f"the device refuses {what}: {line[3:].rstrip(']')}", hint="flash the firmware of this model again"
+            )
 
 
 def facts(lines: tuple[str, ...]) -> DeviceFacts | None:

@@ -71,7 +71,9 @@ class Device:
                     "and is it the right port? press reset and try again",
                 )
 
-    def ask(self, command: str, read: Callable[[tuple[str, ...]], T], patience_s: float = PATIENCE_S, tries: int = 3) -> T:
+    def ask(
+        self, command: str, read: Callable[[tuple[str, ...]], T], patience_s: float = PATIENCE_S, tries: int = 3
+    ) -> T:
         """Send a command until ``read`` accepts the lines of its answer; only for commands that may be repeated.
 
         ``read`` raises GarbledError for what cannot be right. Raises RestartedError, and ExecutionError when no answer was right.
@@ -114,7 +116,8 @@ class Device:
             except SilentError:
                 break
         raise ExecutionError(
-            f"the device on {self.link.name} did not come back after a restart", hint="press its reset button and try again"
+            f"the device on {self.link.name} did not come back after a restart",
+            hint="press its reset button and try again",
         )
 
     def _lines(self, patience_s: float) -> tuple[str, ...]:

@@ -108,14 +108,20 @@ def _refused(port: str, baud: int, error: Exception) -> ToolError:
     text = str(error)
     if number == errno.ENOENT or "No such file" in text:
         near = sorted(str(p) for pattern in ("ttyACM*", "ttyUSB*") for p in Path("/dev").glob(pattern))
-        seen = f"this machine has {', '.join(near)}" if near else "no USB serial port is there: is the board plugged in?"
+        seen = (
+            f"this machine has {', '.join(near)}" if near else "no USB serial port is there: is the board plugged in?"
+        )
         return ToolError(f"there is no serial port {port}", hint=f"{seen}; `whycycles doctor` lists all")
     if number == errno.EACCES:
         return ToolError(
             f"no permission to use {port}", hint="join the group that owns it: `sudo usermod -aG dialout $USER`, then log in again"
         )  # fmt: skip
     if number in (errno.EBUSY, errno.EAGAIN) or "lock" in text:
-        return ToolError(f"{port} is in use by another program", hint="close the terminal, debugger or run that holds it")
+        return ToolError(
+            f"{port} is in use by another program", hint="close the terminal, debugger or run that holds it"
+        )
     if number in (errno.ENOTTY, errno.EINVAL, errno.EISDIR) or isinstance(error, ValueError):
-        return ToolError(f"{port} is no serial port, or has no {baud} baud: {text}", hint="name a device such as /dev/ttyACM0")
+        return ToolError(
+            f"{port} is no serial port, or has no {baud} baud: {text}", hint="name a device such as /dev/ttyACM0"
+        )
     return ToolError(f"{port} cannot be opened: {text}", hint="unplug the board and plug it in again")

@@ -67,7 +67,9 @@ def measure_device(
 ) -> Measurement:
     """Measure on the first of ``inputs`` and take the outputs of all. Raises ExecutionError."""
     before = _now(session)
-    cold, warm, singles = None, None, ()
+    cold: LayerRuns | None = None
+    warm: LayerRuns | None = None
+    singles: tuple[int, ...] = ()
     if session.own:
         progress("first inferences after a restart")
         cold = _joined([session.cold(inputs[0]) for _ in range(COLD)])

@@ -40,7 +40,20 @@ def qemu_machine(port: Port) -> tuple[str, int]:
 def qemu_pty(elf: Path, machine: str, serial: int = 0) -> Iterator[str]:
     """A running firmware; the path of the pty that its serial port number ``serial`` is on. Raises ToolError."""
     unused = ["-serial", "null"] * serial
-    command = [_found(), "-M", machine, "-display", "none", "-monitor", "none", *unused, "-serial", "pty", "-kernel", str(elf)]
+    command = [
+        _found(),
+        "-M",
+        machine,
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        *unused,
+        "-serial",
+        "pty",
+        "-kernel",
+        str(elf),
+    ]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
         try:
             yield _pty_of(qemu)

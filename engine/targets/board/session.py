@@ -60,12 +60,15 @@ class Session:
             )
         if (facts.model_sha256, facts.board) != (firmware.model_sha256, firmware.board):
             raise CheckFailedError(
-                f"the device runs {facts.model} for {facts.board}, not {firmware.model} for {firmware.board}", hint=flash
+                f"the device runs {facts.model} for {facts.board}, not {firmware.model} for {firmware.board}",
+                hint=flash,
             )
         found = dict(self._again(lambda: self.device.ask("wc crc", answers.checksums, patience_s=60.0)))
         for part, wanted in part_checksums(firmware.elf).items():
             if found[part] != wanted:
-                raise CheckFailedError(f"the {part} on the device is not this firmware's: another build is flashed", hint=flash)
+                raise CheckFailedError(
+                    f"the {part} on the device is not this firmware's: another build is flashed", hint=flash
+                )
 
     def load(self, data: bytes) -> None:
         """Put an input into the device; checked there if the firmware is ours. Raises ExecutionError."""
@@ -74,10 +77,13 @@ class Session:
 
     def infer(self, count: int, warmups: int) -> Laps:
         """``count`` inferences in one loop, after ``warmups``. Raises ExecutionError."""
-        return self._with_input(lambda: self.device.ask(f"infer {count} {warmups}", answers.laps, self._patience(count + warmups)))
+        return self._with_input(
+            lambda: self.device.ask(f"infer {count} {warmups}", answers.laps, self._patience(count + warmups))
+        )
 
     def layers(self, count: int, warmups: int) -> LayerRuns:
         """``count`` inferences timed by layer, after ``warmups``. Raises ExecutionError."""
+
         def read(lines: tuple[str, ...]) -> LayerRuns:
             return answers.layer_runs(lines, count)
 
@@ -95,7 +101,9 @@ class Session:
                 return answers.layer_runs(self.device.say("wc layers 1 0", self._patience(1)), 1)
             except (GarbledError, RestartedError, SilentError):
                 continue
-        raise ExecutionError("the first inference after a restart could not be timed", hint="check the cable, then run it again")
+        raise ExecutionError(
+            "the first inference after a restart could not be timed", hint="check the cable, then run it again"
+        )
 
     def output(self, wanted: int) -> bytes:
         """Raw bytes of the last inference's outputs. Raises ExecutionError."""
