@@ -56,9 +56,13 @@ def measure(
     run: ResolvedRun, port: str, *, repeats: int, baud: int, emulated: bool, update: bool, as_json: bool
 ) -> None:
     """Measure a run on the device at a serial port, keep the record and show it."""
+    from engine.errors import UsageError
     from engine.explain.measured import explain_measured, render_measured
-    from engine.pipeline.board import keep_measured, measure_on_board
+    from engine.pipeline.board import QEMU, measure_on_board
+    from engine.pipeline.board_store import keep_measured
 
+    if update and (emulated or port == QEMU):
+        raise UsageError("nothing emulated is committed among the boards' measurements", hint="leave out --update")
     with progress_console().status(run.id) as status:
         record = measure_on_board(
             run, port, repeats=repeats, baud=baud, emulated=emulated, progress=lambda step: status.update(f"{run.id}: {step}")

@@ -25,7 +25,7 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
     from engine.explain.measured import explain_measured, render_measured
     from engine.explain.remedies import with_remedies
     from engine.explain.terminal import render, render_layer
-    from engine.pipeline.board import find_measured
+    from engine.pipeline.board_store import find_measured
     from engine.pipeline.local import find_record
     from engine.pipeline.rerun import analysis_for, hardware_for
 

@@ -2,17 +2,14 @@
 
 Performance (mlcommons/tiny:benchmark/runner/tests_performance.yaml@22b2dc07, script.py@09f3bf8a): five inputs, each inferred in a loop
 between two time stamps for long enough, the median throughput counts. Accuracy (main.py@05b1d3b7): one inference per input; top-1 against
-the label, for anomaly detection the area under the ROC curve. Data set: .bin files beside y_labels.csv, rows of file, classes, class and, for
-anomaly detection, bytes per window and stride.
+the label, for anomaly detection the area under the ROC curve.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +23,9 @@ from engine.models.graph import Graph
 from engine.models.inputs import make_inputs
 from engine.models.oracle import expected_outputs
 from engine.models.reader import read_graph
+from engine.models.real_values import real_outputs
 from engine.pipeline.board import QEMU, board_firmware, connected, refuse_unnamed
+from engine.pipeline.mlperf_data import Labelled, read_labelled
 from engine.pipeline.prepare import Progress
 from engine.pipeline.settings import ResolvedRun
 from engine.records.measured import EMULATED
@@ -34,7 +33,6 @@ from engine.targets.board.session import Session
 
 WINDOWS = 5
 _WARMUPS = 10
-_LABELS = "y_labels.csv"
 
 
 class Window(BaseModel):
@@ -65,13 +63,6 @@ class MlperfSession(BaseModel):
     inputs: int = 0
     largest_difference: float | None = None
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Labelled:
-    name: str
-    windows: tuple[bytes, ...]
-    label: int
 
 
 def performance_session(
@@ -128,7 +119,7 @@ def accuracy_session(
     graph = read_graph(run.model.path)
     firmware = board_firmware(run, graph)
     wanted = sum(t.bytes for t in firmware.inputs)
-    labelled = _read_labelled(data, wanted) if data is not None else None
+    labelled = read_labelled(data, wanted) if data is not None else None
     with connected(firmware, board_port(run.board), where, baud) as session:
         about = _about(session, where, emulated)
         if labelled is None:
@@ -155,7 +146,7 @@ def _against_oracle(about: dict[str, str], graph: Graph, run: ResolvedRun, input
     expected = expected_outputs(graph, run.model.path, inputs)
     if expected.outputs is None:
         raise UsageError(f"nothing says what should come out: {expected.note}", hint="give labelled inputs with --data")
-    wanted = [_real(graph, raw) for raw in expected.outputs]
+    wanted = [real_outputs(graph, raw) for raw in expected.outputs]
     pairs = list(zip(found, wanted, strict=True))
     for got, want in pairs:
         if len(got) != len(want):
@@ -179,7 +170,7 @@ def _against_oracle(about: dict[str, str], graph: Graph, run: ResolvedRun, input
     )  # fmt: skip
 
 
-def _against_labels(about: dict[str, str], labelled: Sequence[_Labelled], found: Sequence[Sequence[tuple[float, ...]]]) -> MlperfSession:  # fmt: skip
+def _against_labels(about: dict[str, str], labelled: Sequence[Labelled], found: Sequence[Sequence[tuple[float, ...]]]) -> MlperfSession:  # fmt: skip
     anomaly = (
         any(len(x.windows) > 1 for x in labelled)
         or len(found[0][0]) == 1
@@ -219,55 +210,6 @@ def _auc(labels: Sequence[int], scores: Sequence[float]) -> float:
         )
     wins = sum((b > g) + 0.5 * (b == g) for b in bad for g in good)
     return wins / (len(bad) * len(good))
-
-
-def _real(graph: Graph, raw: bytes) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The real values of raw outputs, in graph order."""
-    parts, at = [], 0
-    for index in graph.main.outputs:
-        tensor = graph.main.tensors[index]
-        data = raw[at : at + tensor.bytes]
-        at += tensor.bytes
-        q = tensor.quantisation
-        if q is None or not q.scales:
-            parts.append(np.frombuffer(data, "<f4").astype(np.float64))
-        else:
-            zero = q.zero_points[0] if q.zero_points else 0
-            parts.append((np.frombuffer(data, np.int8).astype(np.float64) - zero) * q.scales[0])
-    return np.concatenate(parts)
-
-
-def _read_labelled(folder: Path, wanted: int) -> tuple[_Labelled, ...]:
-    path = folder / _LABELS if (folder / _LABELS).is_file() else next(iter(sorted(folder.glob("*.csv"))), None)
-    if path is None:
-        raise BadInputError(f"{folder} has no labels", hint=f"add {_LABELS}: rows of file, number of classes, class")
-    found = []
-    for line, row in enumerate(csv.reader(path.read_text("utf-8").splitlines()), 1):
-        cells = [c.strip() for c in row]
-        if not any(cells):
-            continue
-        try:
-            name, label = cells[0], int(cells[2])
-            size, stride = (int(cells[3]), int(cells[4])) if len(cells) > 4 else (wanted, wanted)
-        except (IndexError, ValueError):
-            raise BadInputError(
-                f"{path}:{line}: '{','.join(row)}' is no row of labels", hint="write file, number of classes, class"
-            ) from None
-        content = (folder / name).read_bytes() if (folder / name).is_file() else None
-        if content is None:
-            raise BadInputError(
-                f"{path}:{line}: {folder / name} is not there", hint="put the inputs beside their labels"
-            )
-        if size != wanted or stride < 1 or len(content) < wanted or (len(cells) <= 4 and len(content) != wanted):
-            raise BadInputError(
-                f"{folder / name} has {len(content)} bytes, the firmware takes {wanted}",
-                hint="give inputs of the model's own type and size",
-            )
-        starts = range(0, len(content) - size + 1, stride)
-        found.append(_Labelled(name, tuple(content[s : s + size] for s in starts), label))
-    if not found:
-        raise BadInputError(f"{path} labels nothing", hint="write file, number of classes, class")
-    return tuple(found)
 
 
 def _about(session: Session, where: str, emulated: bool) -> dict[str, str]:

@@ -11,8 +11,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from engine.errors import BuildError, ToolError, UsageError
-from engine.firmware.assemble import harness_sources
 from engine.firmware.cmsis_nn import CMSIS_NN_PATH, find_cmsis_nn
+from engine.firmware.ports import harness_sources
 from engine.firmware.toolchain import (
     OPTS,
     Source,

@@ -54,11 +54,10 @@ class Device:
         heard = b""
         while True:
             heard += self._until_quiet(end)
-            self.link.write(b"%name%")
+            # behind half a command this ends that one with an error, and the next try is the first; an empty command crashes some firmwares
+            self.link.write(b"name%")
             try:
                 found = [m[1] for line in self._lines(1.0) if (m := _NAME.fullmatch(line))]
-                # the first '%' was answered too: its ready may have been the one that was waited for
-                found = found or [m[1] for line in self._lines(1.0) if (m := _NAME.fullmatch(line))]
             except SilentError:
                 found = []
             if found:
