@@ -51,8 +51,8 @@ def linker_script(
 ) -> str:
     """The linker script of a board, for lld and GNU ld alike. Each memory in ``buffers`` gets what is in its section .wc_bench.NAME.
 
-    The vector table is at the start of the boot memory, or behind the boot block, if there is one. Code or weights placed in another memory are stored in the boot memory and
-    copied by the start-up. Constants other than weights stay in the boot memory.
+    The vector table is at the start of the boot memory, or behind the boot block, if there is one. Code or weights placed in another memory
+    are stored in the boot memory and copied by the start-up. Constants other than weights stay in the boot memory.
     """
     place = board.placement
     boot = boot_memory(board).name

@@ -42,7 +42,7 @@ static void trim_msi(void)
 {
     PWR_CR1 |= 1u << 8; /* DBP */
     RCC_BDCR |= 1u << 0; /* LSEON */
-    for (int tries = 0; tries < 8; ++tries) /* it may take a second or two */
+    for (int tries = 0; tries < 250; ++tries) /* it may take two seconds, once after power-up */
         if (wc_wait(&RCC_BDCR, 1u << 1, 1u << 1)) { /* LSERDY */
             RCC_CR |= 1u << 2; /* MSIPLLEN */
             source = "MSI 4 MHz, trimmed by the LSE crystal";
