@@ -27,7 +27,7 @@ def boards(context: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table("name", "core", "MCU", "clock MHz", "flash KB", "RAM KB", "port", "silicon", box=None, pad_edge=False)
+    table = Table("name", "core", "MCU", "clock MHz", "flash KB", "RAM KB", "silicon", box=None, pad_edge=False)
     for b in found:
         flash = sum(m.bytes for m in b.memories if m.kind == "flash") // 1024
         ram = sum(m.bytes for m in b.memories if m.kind != "flash") // 1024
@@ -38,7 +38,6 @@ def boards(context: click.Context, as_json: bool) -> None:
             f"{b.default_clock_mhz:g}",
             str(flash),
             str(ram),
-            b.port or "",
             silicon_status(b.name),
         )
     console().print(table)

@@ -28,7 +28,7 @@ class LayerGap(BaseModel):
 
 
 class MeasuredExplanation(BaseModel):
-    """What a measurement says. ``layers`` is empty, and ``unexplained`` null, where cycles were not measured: ``why_not`` says why."""
+    """What a measurement says, warm: measured (p50) = markers + simulated + unexplained. ``layers`` is empty, and ``unexplained`` null, where cycles were not measured: ``why_not`` says why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,6 +37,7 @@ class MeasuredExplanation(BaseModel):
     sentence: str
     layers: tuple[LayerGap, ...]
     measured: int | None
+    markers: int | None
     simulated: int | None
     simulated_interval: tuple[int, int] | None
     unexplained: int | None
@@ -50,6 +51,7 @@ def explain_measured(record: MeasuredRecord) -> MeasuredExplanation:
     why_not = _why_not(record)
     gaps = _gaps(record) if not why_not else ()
     whole = record.by_layer.warm.p50 if record.by_layer and not why_not else None
+    markers = sum(g.marker for g in gaps) if not why_not else None
     sim = record.simulation if not why_not else None
     return MeasuredExplanation(
         id=record.id,
@@ -57,9 +59,10 @@ def explain_measured(record: MeasuredRecord) -> MeasuredExplanation:
         sentence=_sentence(record),
         layers=gaps,
         measured=whole,
+        markers=markers,
         simulated=sim.cycles.warm if sim else None,
         simulated_interval=sim.cycles_interval if sim else None,
-        unexplained=whole - sim.cycles.warm if sim and whole is not None else None,
+        unexplained=whole - markers - sim.cycles.warm if sim and whole is not None and markers is not None else None,
         why_not=why_not,
         checks=_checks(record),
         notes=record.notes,

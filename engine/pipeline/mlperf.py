@@ -97,7 +97,6 @@ def _window(session: Session, seconds: float) -> Window:
     count = 1
     while True:
         micros = session.infer(count, _WARMUPS).micros
-        session.patience_s = max(1.0, 5 * micros / count / 1e6)
         if micros >= seconds * 1e6:
             return Window(inferences=count, seconds=micros / 1e6, per_second=count / (micros / 1e6))
         # a little more than is needed; never more than ten times as much on the word of one short loop

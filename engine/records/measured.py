@@ -219,9 +219,9 @@ def read_measured(path: Path) -> MeasuredRecord:
 @cache
 def _measured_boards(folder: Path) -> frozenset[str]:
     records = (read_measured(p) for p in sorted(folder.glob("*.json")))
-    return frozenset(r.board for r in records if r.evidence is Evidence.MEASURED)
+    return frozenset(r.board for r in records if r.evidence is Evidence.MEASURED and r.firmware_verified)
 
 
 def silicon_status(board: str) -> str:
-    """ "tested" if a committed measurement comes from this board, else "untested". Raises RecordError for a broken record."""
+    """ "tested" if a committed measurement comes from this board with our firmware, else "untested". Raises RecordError for a broken record."""
     return "tested" if board in _measured_boards(boards_dir()) else "untested"

@@ -4,12 +4,14 @@
  *   wc layers [N [W]]  m-wc-layer-[INDEX,NAME] per layer, then N (1) inferences after W (0) to warm up:
  *                      m-wc-counter-[cycles] or, where no counter runs, m-wc-counter-[us]; m-wc-marker-[TICKS] that two markers with
  *                      nothing between them count; per inference m-wc-run-[TOTAL,LAYER0,LAYER1,...,SUM], layers with what a marker counts, SUM
- *                      of all before it modulo 2^32.
+ *                      of the marker and all before it modulo 2^32.
  *                      Up to eight inferences run back to back; one that does not count precedes every further eight, because
  *                      printing fills the caches with other things
+ *   wc loop [N [W]]    N inferences in one loop as `infer` times them: m-wc-loop-[N,MICROSECONDS,SUM], SUM as above
  *   wc map             m-wc-map-[PART,ADDRESS,BYTES]
  *   wc crc             m-wc-crc-[PART,CRC32] of what must be as it was built (code, constants, weights) and of the input
- *   wc output          m-wc-output-[INDEX,OFFSET,HEX], 32 bytes to a line: the raw bytes, for bit-exact comparison
+ *   wc output          m-wc-output-[INDEX,OFFSET,HEX], 32 bytes to a line: the raw bytes, for bit-exact comparison; then
+ *                      m-wc-crc-[output,CRC32] over all of them
  *   wc stack           m-wc-stack-[USED,RESERVED] in bytes, deepest use since start-up
  *   wc reset           restarts; the answer is the announcement
  */
@@ -95,16 +97,25 @@ static void map(void)
     }
 }
 
-/* The CRC-32 of zip and Ethernet. */
-static uint32_t crc32(const char *from, const char *end)
+/* The CRC-32 of zip and Ethernet, of what follows something whose CRC-32 is `crc`. */
+static uint32_t crc32(uint32_t crc, const char *from, const char *end)
 {
-    uint32_t crc = 0xFFFFFFFFu;
+    crc = ~crc;
     for (const char *p = from; p < end; ++p) {
         crc ^= (uint8_t)*p;
         for (int bit = 0; bit < 8; ++bit)
             crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
     }
     return ~crc;
+}
+
+static void put_crc(const char *part, uint32_t crc)
+{
+    wc_put("m-wc-crc-[");
+    wc_put(part);
+    wc_put(",");
+    wc_put_hex32(crc);
+    wc_put("]\r\n");
 }
 
 static void crc(void)
@@ -116,18 +127,16 @@ static void crc(void)
         {"weights", wc_weights_start, wc_weights_end},
         {"input", stimulus, stimulus + wc_stimulus_bytes},
     };
-    for (uint32_t i = 0; i < sizeof parts / sizeof parts[0]; ++i) {
-        wc_put("m-wc-crc-[");
-        wc_put(parts[i].part);
-        wc_put(",");
-        wc_put_hex32(crc32(parts[i].start, parts[i].end));
-        wc_put("]\r\n");
-    }
+    for (uint32_t i = 0; i < sizeof parts / sizeof parts[0]; ++i)
+        put_crc(parts[i].part, crc32(0, parts[i].start, parts[i].end));
 }
 
 static void output(void)
 {
-    for (uint32_t i = 0; i < wc_output_count; ++i)
+    uint32_t crc = 0;
+    for (uint32_t i = 0; i < wc_output_count; ++i) {
+        const char *const data = (const char *)wc_outputs[i].data;
+        crc = crc32(crc, data, data + wc_outputs[i].bytes);
         for (uint32_t k = 0; k < wc_outputs[i].bytes; ++k) {
             if (k % OUTPUT_LINE == 0) {
                 wc_put("m-wc-output-[");
@@ -140,6 +149,8 @@ static void output(void)
             if (k % OUTPUT_LINE == OUTPUT_LINE - 1 || k + 1 == wc_outputs[i].bytes)
                 wc_put("]\r\n");
         }
+    }
+    put_crc("output", crc);
 }
 
 /* Whether the core has a cycle counter that runs; starts it. */
@@ -185,7 +196,7 @@ static int timed_inference(uint32_t *run)
     return wc_status == 0;
 }
 
-static int several(uint32_t runs, uint32_t warmups)
+static int several(uint32_t runs, uint32_t warmups, uint32_t marker)
 {
     const uint32_t words = wc_layer_count + 1;
     while (warmups--)
@@ -195,7 +206,7 @@ static int several(uint32_t runs, uint32_t warmups)
         if (!timed_inference(wc_runs + n * words))
             return 0;
     for (uint32_t n = 0; n < runs; ++n) {
-        uint32_t sum = 0;
+        uint32_t sum = marker;
         wc_put("m-wc-run-[");
         for (uint32_t i = 0; i < words; ++i) {
             wc_put_u32(wc_runs[n * words + i]);
@@ -208,20 +219,57 @@ static int several(uint32_t runs, uint32_t warmups)
     return 1;
 }
 
-static void layers(char *rest)
+/* Reads "[N [W]]"; whether that is right and an input is there. */
+static int asked(char *rest, uint32_t *runs, uint32_t *warmups)
 {
-    uint32_t runs = 1, warmups = 0;
     const char *word = wc_word(&rest);
-    if (word && (!wc_parse_u32(word, &runs) || runs == 0)) {
+    *runs = 1;
+    *warmups = 0;
+    if (word && (!wc_parse_u32(word, runs) || *runs == 0)) {
         wc_put("e-[Inference iterations must be >0]\r\n");
-        return;
+        return 0;
     }
     word = word ? wc_word(&rest) : 0;
-    if (word && !wc_parse_u32(word, &warmups)) {
+    if (word && !wc_parse_u32(word, warmups)) {
         wc_put("e-[Inference warmup must be >=0]\r\n");
+        return 0;
+    }
+    return wc_input_loaded();
+}
+
+static void loop(char *rest)
+{
+    uint32_t runs, warmups, micros = 0;
+    int fine = 1;
+    if (!asked(rest, &runs, &warmups))
+        return;
+    while (fine && warmups--)
+        fine = wc_infer_once();
+    if (fine) {
+        wc_mark(1);
+        const uint32_t before = wc_port_micros();
+        for (uint32_t n = 0; fine && n < runs; ++n)
+            fine = wc_infer_once();
+        micros = wc_port_micros() - before;
+        wc_mark(0);
+    }
+    if (!fine) {
+        wc_put("e-[A layer failed]\r\n");
         return;
     }
-    if (!wc_input_loaded())
+    wc_put("m-wc-loop-[");
+    wc_put_u32(runs);
+    wc_put(",");
+    wc_put_u32(micros);
+    wc_put(",");
+    wc_put_u32(runs + micros);
+    wc_put("]\r\n");
+}
+
+static void layers(char *rest)
+{
+    uint32_t runs, warmups;
+    if (!asked(rest, &runs, &warmups))
         return;
     wc_stamp_micros = !cycles_run();
     for (uint32_t i = 0; i < wc_layer_count; ++i) {
@@ -239,7 +287,7 @@ static void layers(char *rest)
     wc_put("]\r\n");
     while (runs) {
         const uint32_t now = runs < WC_RUNS ? runs : WC_RUNS;
-        if (!several(now, warmups)) {
+        if (!several(now, warmups, marker)) {
             wc_put("e-[A layer failed]\r\n");
             return;
         }
@@ -257,6 +305,8 @@ void wc_extension(char *rest)
         id();
     else if (strcmp(word, "layers") == 0)
         layers(rest);
+    else if (strcmp(word, "loop") == 0)
+        loop(rest);
     else if (strcmp(word, "map") == 0)
         map();
     else if (strcmp(word, "crc") == 0)

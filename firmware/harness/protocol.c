@@ -259,6 +259,7 @@ static void help(void)
            "wc crc        : Print checksums of code, weights and input\r\n"
            "wc id         : Print what was built, and the clock\r\n"
            "wc layers [N [W]] : N inferences after W warmup loops, cycles per layer\r\n"
+           "wc loop [N [W]] : N inferences in one loop after W warmup loops, microseconds\r\n"
            "wc map        : Print where everything lies in memory\r\n"
            "wc output     : Print the raw output bytes as hex\r\n"
            "wc reset      : Restart\r\n"

@@ -412,7 +412,14 @@ class Rp2040(Chip):
     )
     SIO, SSI = 0xD000_0000, 0x1800_0000
     regions = ((0x4000_0000, 0x7_0000), (SIO, 0x1000), (SSI, 0x1000))
-    reset_values: ClassVar[dict[int, int]] = {RESETS: 0x01FF_FFFF, PLL: 1, PLL + 4: 0x2D, PLL + 0xC: 0x77_000, CLOCKS + 0x30: 0, CLOCKS + 0x3C: 0}
+    reset_values: ClassVar[dict[int, int]] = {
+        RESETS: 0x01FF_FFFF,
+        PLL: 1,
+        PLL + 4: 0x2D,
+        PLL + 0xC: 0x77_000,
+        CLOCKS + 0x30: 0,
+        CLOCKS + 0x3C: 0,
+    }
     reset_hz = 6_500_000
     resets: ClassVar[dict[int, int]] = {IO: 5, 0x4001_C000: 8, PLL: 12, TIMER: 21, UART: 22}
 

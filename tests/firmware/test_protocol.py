@@ -84,7 +84,8 @@ def test_a_session_of_the_official_runner(core: str) -> None:
     ]
     assert machine.talk("results%") == [f"m-results-[{real}]", "m-ready"]
     raw = bytes(q & 0xFF for q in expected(STIMULUS)).hex()
-    assert machine.talk("wc output%") == [f"m-wc-output-[0,0,{raw}]", "m-ready"]
+    crc = zlib.crc32(bytes.fromhex(raw))
+    assert machine.talk("wc output%") == [f"m-wc-output-[0,0,{raw}]", f"m-wc-crc-[output,0x{crc:08x}]", "m-ready"]
 
 
 def test_time_stamps_rise() -> None:
@@ -108,7 +109,7 @@ def test_cycles_per_layer_where_the_core_counts_them(core: str) -> None:
     lines = machine.talk("wc layers 2 1%")
     # emulated counters that move by 100 cycles, or 250 us, at every read: one read opens a layer, the next closes it
     step, counter = (250, "us") if core == "cortex-m0plus" else (100, "cycles")
-    run = f"m-wc-run-[{5 * step},{step},{step},{7 * step}]"
+    run = f"m-wc-run-[{5 * step},{step},{step},{8 * step}]"
     assert lines == [
         "m-wc-layer-[0,dot_0]",
         "m-wc-layer-[1,copy_1]",
@@ -129,7 +130,13 @@ def test_any_number_of_inferences_is_timed() -> None:
     machine = device()
     load(machine)
     runs = [line for line in machine.talk("wc layers 19 3%") if line.startswith("m-wc-run-")]
-    assert runs == ["m-wc-run-[500,100,100,700]"] * 19
+    assert runs == ["m-wc-run-[500,100,100,800]"] * 19
+
+
+def test_a_loop_is_timed_and_says_its_sum() -> None:
+    machine = device()
+    load(machine)
+    assert machine.talk("wc loop 5 2%") == ["m-wc-loop-[5,250,255]", "m-ready"]
 
 
 def test_checksums_are_those_of_the_elf_and_of_what_was_loaded() -> None:
@@ -259,6 +266,7 @@ def test_a_failing_layer_is_reported_not_its_results() -> None:
     load(machine, bytes(7) + bytes([100]))
     assert masked(machine.talk("infer 1 0%"))[-2:] == ["e-[Layer 1 failed]", "m-ready"]
     assert "m-infer-done" not in machine.talk("infer 2 0%")
+    assert machine.talk("wc loop%") == ["e-[A layer failed]", "m-ready"]
     assert machine.talk("wc layers%")[-2:] == ["e-[A layer failed]", "m-ready"]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass
 
-from engine.errors import ExecutionError
-from engine.targets.board.device import GarbledError
+from engine.targets.board.device import GarbledError, RefusedError
 
 WRAP = 1 << 32
 """Counters of the device hold 32 bits."""
@@ -16,9 +16,12 @@ _LAP = re.compile(r"m-lap-us-(\d{1,10})")
 _RESULTS = re.compile(r"m-results-\[([-0-9.,eE+]*)\]")
 _LAYER = re.compile(r"m-wc-layer-\[(\d+),(.*)\]")
 _RUN = re.compile(r"m-wc-run-\[(\d+(?:,\d+)*)\]")
+_LOOP = re.compile(r"m-wc-loop-\[(\d{1,10}),(\d{1,10}),(\d{1,10})\]")
 _CRC = re.compile(r"m-wc-crc-\[(\w+),0x([0-9a-f]{8})\]")
 _OUTPUT = re.compile(r"m-wc-output-\[(\d+),(\d+),((?:[0-9a-f]{2})+)\]")
-_UNKNOWN = "e-[Unknown command: "
+_UNKNOWN, _OURS = "e-[Unknown command: ", "e-[Command 'wc'"
+_NO_SUCH = ("e-[Unknown command: wc]", "e-[Unknown command: wc id]")
+"""What a firmware without our extensions says; another echo is that of a command that arrived changed."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,16 @@ class Laps:
 
 
 def refuse_errors(lines: tuple[str, ...], what: str) -> None:
-    """Raise ExecutionError if the device answered with an error."""
+    """Raise RefusedError if the device answered with an error."""
     for line in lines:
         if line.startswith("e-["):
-            raise ExecutionError(
-                f"the device refuses {what}: {line[3:].rstrip(']')}", hint="flash the firmware of this model again"
-            )
+            raise RefusedError(f"the device refuses {what}: {line[3:].removesuffix(']')}")
 
 
 def facts(lines: tuple[str, ...]) -> DeviceFacts | None:
     """The answer to ``wc id``; None from a firmware that has no such command."""
-    if any(line.startswith(_UNKNOWN) for line in lines):
+    refused = next((line for line in lines if line.startswith("e-[")), None)
+    if refused in _NO_SUCH or (refused is not None and not refused.startswith((_UNKNOWN, _OURS))):
         return None
     found = {m[1]: m[2] for line in lines if (m := _FACT.fullmatch(line))}
     try:
@@ -83,8 +85,6 @@ def facts(lines: tuple[str, ...]) -> DeviceFacts | None:
             clock_problem=found.get("clock-problem"),
         )
     except (KeyError, ValueError) as error:
-        if any(line.startswith("e-[") for line in lines):
-            return None
         raise GarbledError(f"a fact is missing ({error})") from None
 
 
@@ -106,12 +106,21 @@ def lap(lines: tuple[str, ...]) -> int:
 
 
 def laps(lines: tuple[str, ...]) -> Laps:
-    """The answer to ``infer N W``. Raises ExecutionError if the inference failed."""
+    """The answer to ``infer N W``. Raises RefusedError if the inference failed."""
     refuse_errors(lines, "the inference")
     stamps = [int(m[1]) for line in lines if (m := _LAP.fullmatch(line))]
     if len(stamps) != 2:
         raise GarbledError(f"{len(stamps)} time stamps instead of 2")
     return Laps((stamps[1] - stamps[0]) % WRAP, results(lines))
+
+
+def loop(lines: tuple[str, ...], wanted: int) -> int:
+    """The answer to ``wc loop N W`` with ``wanted`` inferences: microseconds of the device. Raises RefusedError if the inference failed."""
+    refuse_errors(lines, "the inference")
+    found = [[int(x) for x in m.groups()] for line in lines if (m := _LOOP.fullmatch(line))]
+    if len(found) != 1 or found[0][0] != wanted or sum(found[0][:2]) % WRAP != found[0][2]:
+        raise GarbledError("the time of the loop does not match its own sum")
+    return found[0][1]
 
 
 def results(lines: tuple[str, ...]) -> tuple[float, ...]:
@@ -129,17 +138,18 @@ def layer_runs(lines: tuple[str, ...], wanted: int) -> LayerRuns:
     refuse_errors(lines, "timing by layer")
     names = [(int(m[1]), m[2]) for line in lines if (m := _LAYER.fullmatch(line))]
     told = {m[1]: m[2] for line in lines if (m := _FACT.fullmatch(line)) and m[1] in ("counter", "marker")}
-    runs = [_run(m[1], len(names)) for line in lines if (m := _RUN.fullmatch(line))]
+    if told.get("counter") not in ("cycles", "us") or not told.get("marker", "").isdecimal():
+        raise GarbledError("the counter is not named")
+    marker = int(told["marker"])
+    runs = [_run(m[1], len(names), marker) for line in lines if (m := _RUN.fullmatch(line))]
     if [i for i, _ in names] != list(range(len(names))) or len(runs) != wanted:
         raise GarbledError(f"{len(names)} layers and {len(runs)} inferences instead of {wanted}")
-    if told.get("counter") not in ("cycles", "us") or not told.get("marker", "").isdigit():
-        raise GarbledError("the counter is not named")
-    return LayerRuns(tuple(n for _, n in names), told["counter"], int(told["marker"]), tuple(runs))
+    return LayerRuns(tuple(n for _, n in names), told["counter"], marker, tuple(runs))
 
 
-def _run(text: str, layers: int) -> TimedRun:
+def _run(text: str, layers: int, marker: int) -> TimedRun:
     numbers = [int(x) for x in text.split(",")]
-    if len(numbers) != layers + 2 or numbers[-1] != sum(numbers[:-1]) % WRAP:
+    if len(numbers) != layers + 2 or numbers[-1] != (sum(numbers[:-1]) + marker) % WRAP:
         raise GarbledError("an inference does not match its own sum")
     total, inside = numbers[0], numbers[1:-1]
     held = sum(inside)
@@ -159,6 +169,7 @@ def output_bytes(lines: tuple[str, ...], wanted: int) -> bytes:
         if offset != len(data) - start:
             raise GarbledError("a line of the output is missing")
         data += piece
-    if len(data) != wanted:
-        raise GarbledError(f"{len(data)} bytes of output instead of {wanted}")
+    told = [int(m[2], 16) for line in lines if (m := _CRC.fullmatch(line)) and m[1] == "output"]
+    if len(data) != wanted or told != [zlib.crc32(data)]:
+        raise GarbledError(f"{len(data)} bytes of output instead of {wanted}, or another checksum")
     return data

@@ -30,6 +30,10 @@ class GarbledError(Exception):
     """An answer that cannot be right: asked again, and never shown."""
 
 
+class RefusedError(GarbledError):
+    """The device answers with an error: perhaps only because the command arrived changed."""
+
+
 class SilentError(Exception):
     """Nothing came in time: asked again, and never shown."""
 
@@ -45,12 +49,12 @@ class Device:
         self.link = link
         self.retries = 0
         self.restarts = 0
-        self._clock = clock
+        self.clock = clock
         self._buffer = bytearray()
 
     def connect(self, patience_s: float = 10.0) -> str:
         """Wait until the device answers; its name. Raises ExecutionError if it does not within ``patience_s``."""
-        end = self._clock() + patience_s
+        end = self.clock() + patience_s
         heard = b""
         while True:
             heard += self._until_quiet(end)
@@ -63,7 +67,7 @@ class Device:
             if found:
                 self._until_quiet(end)
                 return found[0]
-            if self._clock() > end:
+            if self.clock() > end:
                 raise ExecutionError(
                     f"the device on {self.link.name} does not answer" + (" in MLPerf Tiny's protocol" if heard else ""),
                     hint="is a firmware with the protocol flashed (`whycycles build MODEL --board B --flash`), the baud rate right, "
@@ -78,16 +82,22 @@ class Device:
         ``read`` raises GarbledError for what cannot be right. Raises RestartedError, and ExecutionError when no answer was right.
         """
         why = ""
+        refused: RefusedError | None = None
         for attempt in range(tries):
             if attempt:
                 self.retries += 1
                 self.connect()
+            refused = None
             try:
                 return read(self.say(command, patience_s))
+            except RefusedError as error:
+                refused = error
             except GarbledError as error:
                 why = f"the answer is garbled: {error}"
             except SilentError:
                 why = f"nothing came for {patience_s:g} s"
+        if refused is not None:
+            raise refusal(refused)
         raise ExecutionError(
             f"the device on {self.link.name} does not answer '{_short(command)}' properly ({why})",
             hint="check cable and baud rate; another program on the same port steals bytes",
@@ -103,17 +113,19 @@ class Device:
             raise RestartedError(command)
         return lines
 
-    def restart(self, command: str, patience_s: float = 10.0) -> None:
+    def restart(self, command: str, patience_s: float = 10.0, tries: int = 3) -> None:
         """Send a command that restarts the device, and wait for its announcement. Raises ExecutionError if none comes."""
-        self._buffer.clear()
-        self.link.write(command.encode("ascii") + b"%")
-        end = self._clock() + patience_s
-        while self._clock() < end:
+        for attempt in range(tries):
+            if attempt:
+                self.retries += 1
+                self.connect()
+            self._buffer.clear()
+            self.link.write(command.encode("ascii") + b"%")
             try:
-                if any(_ANNOUNCED.fullmatch(line) for line in self._lines(max(0.1, end - self._clock()))):
+                if any(_ANNOUNCED.fullmatch(line) for line in self._lines(patience_s)):
                     return
             except SilentError:
-                break
+                continue
         raise ExecutionError(
             f"the device on {self.link.name} did not come back after a restart",
             hint="press its reset button and try again",
@@ -122,7 +134,7 @@ class Device:
     def _lines(self, patience_s: float) -> tuple[str, ...]:
         """Well-formed lines up to ``m-ready``; noise is dropped. Raises SilentError when nothing comes for ``patience_s``."""
         found: list[str] = []
-        end = self._clock() + patience_s
+        end = self.clock() + patience_s
         while True:
             while (at := self._buffer.find(b"\n")) >= 0:
                 line = bytes(self._buffer[:at]).rstrip(b"\r").decode("latin-1")
@@ -131,10 +143,10 @@ class Device:
                     return tuple(found)
                 if _LINE.fullmatch(line):
                     found.append(line)
-                    end = self._clock() + patience_s
+                    end = self.clock() + patience_s
             if len(self._buffer) > _LONGEST_LINE:
                 self._buffer.clear()
-            left = end - self._clock()
+            left = end - self.clock()
             if left <= 0:
                 raise SilentError
             self._buffer += self.link.read(min(left, 1.0))
@@ -143,9 +155,14 @@ class Device:
         """Drop what comes until nothing does, or until ``end``; what was dropped."""
         dropped = bytes(self._buffer)
         self._buffer.clear()
-        while (more := self.link.read(_QUIET_S)) and self._clock() < end:
+        while (more := self.link.read(_QUIET_S)) and self.clock() < end:
             dropped = (dropped + more)[-1024:]
         return dropped
+
+
+def refusal(error: RefusedError) -> ExecutionError:
+    """What the user is told about a refusal that was no accident."""
+    return ExecutionError(str(error), hint="flash the firmware of this model again")
 
 
 def _short(command: str) -> str:

@@ -76,10 +76,9 @@ def measure_device(
         before = _now(session)  # the device's clock starts at a restart
     progress("warm-up")
     session.load(inputs[0])
-    session.infer(1, WARMUPS)
-    loop = LoopTime(_LOOP, session.infer(_LOOP, 0).micros)
-    # generous: what is silent for longer than many inferences take is broken
-    session.patience_s = max(0.5, 5 * loop.each_us / 1e6)
+    session.loop(1, 0)
+    session.loop(1, WARMUPS)
+    loop = LoopTime(_LOOP, session.loop(_LOOP, 0))
     if session.own:
         blocks: list[LayerRuns] = []
         while (done := sum(len(b.runs) for b in blocks)) < repeats:
@@ -94,10 +93,10 @@ def measure_device(
     outputs: list[bytes] = []
     results: list[tuple[float, ...]] = []
     for data in inputs:
-        session.load(data)
-        results.append(session.infer(1, 0).results)
-        if session.own:
-            outputs.append(session.output(output_bytes))
+        printed, raw = session.answer(data, output_bytes)
+        results.append(printed)
+        if raw is not None:
+            outputs.append(raw)
     return Measurement(
         session.identity, cold, warm, singles, loop, _clock_check(before, after),
         tuple(outputs) if session.own else None, tuple(results), session.device.retries, session.device.restarts,
