@@ -146,6 +146,7 @@ class DualIssue(Frozen):
     ``load_load`` holds where the distance of the two addresses is unknown; off one base register the offsets decide (different
     banks of words: 0, the same bank: 1).
 
+    Pairs may span two blocks where control falls through: a branch that is not taken may be the older half.
     Never paired: two multiplies, two stores, a multiply with a store, two branches, two FP arithmetic instructions, two of
     the DSP and bit-field group or of those with a shifted operand, anything beside a multiple or double transfer, a divide or a
     system instruction, and an instruction whose operand is not ready in the same cycle.

@@ -47,7 +47,7 @@ def load_board(name_or_path: str | Path) -> Board:
         if text not in _names(BOARDS_DIR):
             raise UsageError(
                 f"unknown board '{text}'",
-                hint=near(text, _names(BOARDS_DIR)) + "; a board of your own is a path to its TOML file",
+                hint=near(text, _names(BOARDS_DIR), "a board of your own is a path to its TOML file"),
             )
     board = _load(Board, path)
     if board.core not in _names(CORES_DIR):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.records.host import HostRecord
 from engine.records.run import RunRecord
 
 
@@ -22,11 +23,15 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
     """Say why a run takes the cycles it takes. RECORD is a record file or a run id."""
     from engine.errors import UsageError
     from engine.explain.explain import explain_run
+    from engine.explain.host_terminal import render_host
     from engine.explain.measured import explain_measured, render_measured
+    from engine.explain.npu_terminal import render_npu
     from engine.explain.remedies import with_remedies
     from engine.explain.terminal import render, render_layer
     from engine.pipeline.board_store import find_measured
+    from engine.pipeline.host import find_host_record
     from engine.pipeline.local import find_record
+    from engine.pipeline.npu_keep import find_npu_record
     from engine.pipeline.rerun import analysis_for, hardware_for
 
     if blocks is not None and layer is None:
@@ -44,6 +49,19 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
             print_json(explained)
         else:
             render_measured(explained, measured, console())
+        return
+    other = find_npu_record(record) or find_host_record(record)
+    if other is not None:
+        if layer is not None or mca:
+            raise UsageError(
+                f"{other.id} has no blocks behind it: it is no run on a board", hint="leave the options out"
+            )
+        if as_json:
+            print_json(other)
+        elif isinstance(other, HostRecord):
+            render_host(other, console())
+        else:
+            render_npu(other, console())
         return
     found = find_record(record)
     if mca:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import click
 
 from engine import __version__
+from engine.cli.agree import agree
 from engine.cli.board import build, mlperf
 from engine.cli.campaign import campaign
 from engine.cli.catalogue import boards, models
 from engine.cli.ceilings import ceilings
 from engine.cli.compare import compare
 from engine.cli.doctor import doctor
+from engine.cli.energy import energy
 from engine.cli.explain import explain
 from engine.cli.record import record
+from engine.cli.renode import renode
 from engine.cli.run import run
 from engine.cli.shell import Shell
 from engine.cli.site import site
@@ -25,7 +28,7 @@ from engine.cli.whatif import whatif
 def main() -> None:
     """Benchmark TinyML inference on embedded hardware, and say why it takes what it takes.
 
-    Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input.
+    Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input, 130 interrupted (Ctrl-C; finished runs are kept).
     """
 
 
@@ -40,9 +43,12 @@ for command in (
     compare,
     whatif,
     ceilings,
+    energy,
     campaign,
+    agree,
     record,
     validate,
+    renode,
     site,
 ):
     main.add_command(command)

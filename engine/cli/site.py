@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine import interrupt
 from engine.cli.shell import Shell, progress_console
 
 SITE = Path("site")
@@ -21,8 +22,9 @@ def site() -> None:
 def build(out: Path) -> None:
     """Build the website from the committed records and the runs made on this machine."""
     from engine.pipeline.publication import gather
-    from engine.site.build import build_site
+    from engine.site.build import build_site, check_replaceable
 
+    check_replaceable(out)
     with progress_console().status("building the site") as status:
         found = gather(status.update)
         for line in found.left_out:
@@ -35,6 +37,7 @@ def build(out: Path) -> None:
             ceilings=found.ceilings,
             analyses=found.analyses,
             validations=found.validations,
+            others=found.others,
             progress=status.update,
         )
     what = "built" if report.rebuilt else "unchanged"
@@ -60,10 +63,11 @@ def serve(port: int) -> None:
     except OSError as error:
         raise UsageError(f"port {port} cannot be used: {error.strerror}", hint="choose another with --port") from None
     with server:
-        click.echo(f"http://127.0.0.1:{server.server_address[1]} (Ctrl-C ends)")
         try:
+            click.echo(f"http://127.0.0.1:{server.server_address[1]} (Ctrl-C ends)")
             server.serve_forever()
         except KeyboardInterrupt:
+            interrupt.answered()
             click.echo("")
 
 

@@ -55,6 +55,8 @@ def whatif(record: str, overrides: tuple[str, ...], as_json: bool) -> None:
         more = answer.cycles - found.cycles.warm
         share = f" ({more / found.cycles.warm:+.1%})" if found.cycles.warm else ""
         out.print(f"{found.id}: {found.cycles.warm:,} cycles, so these are {more:+,}{share}")
+    for note in answer.notes:
+        out.print(note)
     out.print()
     _print_gains(answer, out)
     out.print()

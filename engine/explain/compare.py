@@ -6,8 +6,9 @@ from fractions import Fraction
 
 from pydantic import Field
 
+from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_shapley import whole
-from engine.explain.compare_split import Mechanism, split
+from engine.explain.compare_split import split
 from engine.explain.compare_text import Difference, LayerDifference, paragraph, refusal
 from engine.explain.types import Part
 from engine.records.cause import Cause

@@ -1,31 +1,40 @@
-"""Exact arithmetic of differences: Shapley values of a product's factors, and shares that sum after rounding."""
+"""Exact arithmetic of differences: Shapley values that stay within bounds, and shares that sum after rounding."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
+from typing import TypeVar
+
+P = TypeVar("P", bound=Hashable)
+
+Pick = Callable[[P], int]
+"""Which run's figure stands for a player's: 0 for A's, 1 for B's."""
 
 
-def factor_effects(before: Sequence[Fraction], after: Sequence[Fraction]) -> tuple[Fraction, ...]:
-    """What each factor's change contributes to the change of the product, in the product's unit.
+def effects(players: Iterable[P], value: Callable[[Pick[P]], Fraction]) -> dict[P, Fraction]:
+    """What each player's change from A to B contributes to ``value``, which is not negative and is what both runs show when all are picked alike.
 
-    The Shapley value: the effect of changing one factor, averaged over all orders in which the factors can change. The effects
-    sum exactly to ``prod(after) - prod(before)``, and swapping the arguments negates each. For two factors it is the change of
-    one times the mean of the other.
+    The Shapley value: the effect of changing one player, averaged over all orders in which they can change. The effects sum exactly
+    to B's value minus A's, and swapping the runs negates each. The value of a mixture, part A and part B, is an estimate: it is cut at
+    the sum of both runs' values, so no player's effect exceeds that sum, however far apart the figures lie.
     """
-    n = len(before)
-    effects = [Fraction(0)] * n
-    for order in itertools.permutations(range(n)):
-        now = list(before)
-        value = math.prod(now, start=Fraction(1))
-        for i in order:
-            now[i] = after[i]
-            changed = math.prod(now, start=Fraction(1))
-            effects[i] += changed - value
-            value = changed
-    return tuple(e / math.factorial(n) for e in effects)
+    different = tuple(dict.fromkeys(players))
+    values = {
+        changed: value(lambda player, at=changed: int(player in at))  # type: ignore[misc]
+        for n in range(len(different) + 1)
+        for changed in map(frozenset, itertools.combinations(different, n))
+    }
+    most = values[frozenset()] + values[frozenset(different)]
+    found = dict.fromkeys(different, Fraction(0))
+    for changed, before in values.items():
+        orders = math.factorial(len(changed)) * math.factorial(max(0, len(different) - len(changed) - 1))
+        for player in different:
+            if player not in changed and (step := min(values[changed | {player}], most) - min(before, most)):
+                found[player] += orders * step
+    return {player: effect / math.factorial(len(different)) for player, effect in found.items()}
 
 
 def whole(parts: Sequence[Fraction]) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.explain.compare import Comparison
-from engine.explain.compare_split import Mechanism
-from engine.explain.compare_text import signed_time
+from engine.explain.compare_format import signed_time
+from engine.explain.compare_mechanism import Mechanism
 from engine.records.cause import Cause
 
 WIDTH = 100

@@ -6,14 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from engine.explain.compare_split import Mechanism
+from engine.explain.compare_choices import what_differs
+from engine.explain.compare_format import count, percent_of, sign, signed_cycles, signed_time, times
+from engine.explain.compare_mechanism import Mechanism, Reasons
+from engine.explain.compare_traffic import keeps_traffic, waits_by_memory
 from engine.explain.sentences import capital, join, milliseconds, op_title
 from engine.explain.ties import interval_ms
-from engine.records.cause import Cause
-from engine.records.comparable import Choice, choices_that_differ, intervals_overlap
+from engine.records.cause import Cause, Evidence
+from engine.records.comparable import clock, intervals_overlap
 from engine.records.run import Layer, RunRecord
 
 _WORTH_NAMING = Fraction(1, 20)
+_WORTH_MORE = Fraction(1, 1000)
+"""Part of A's time below which a difference deserves no more than its size and its reason."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Difference:
     warnings: tuple[str, ...]
     microseconds: Fraction
     by_mechanism: Mapping[Mechanism, Fraction]
-    joint: Mapping[tuple[Mechanism, ...], Fraction]
+    joint: Mapping[Reasons, Fraction]
     by_cause: Mapping[Cause, int]
     layers: tuple[LayerDifference, ...]
     glue: int
@@ -47,78 +52,20 @@ def refusal(reasons: Sequence[str]) -> str:
 
 def paragraph(d: Difference) -> str:
     """The whole paragraph."""
-    sentences = (_opening(d), _how_much(d), _mechanisms(d), _joint(d), _work(d), _causes(d), _where(d), _sure(d))
-    return " ".join(s for s in sentences if s)
-
-
-def signed_time(microseconds: Fraction) -> str:
-    """A difference in time with its sign: "+297 ms", "−12.3 µs"."""
-    return f"{_sign(microseconds)}{milliseconds(float(abs(microseconds)) / 1000)}"
-
-
-def signed_cycles(cycles: int) -> str:
-    """A difference in cycles with its sign and three digits: "+5.14 M", "−812"."""
-    return f"{_sign(cycles)}{count(abs(cycles))}"
-
-
-def count(value: int) -> str:
-    """A large count with three significant digits: "8.63 M"."""
-    for unit, name in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
-        if value * 1000 >= unit * 999.5:
-            scaled = value / unit
-            return (
-                f"{scaled:.{max(0, 2 - len(str(int(scaled))) + 1)}f}{name}"
-                if scaled < 999.5
-                else f"{scaled:,.0f}{name}"
-            )
-    return f"{value:,}"
-
-
-def what_differs(a: RunRecord, b: RunRecord) -> tuple[str, ...]:
-    """The choices that differ, in words: "clock (64 → 120 MHz)"."""
-    found = choices_that_differ(a, b)
-    said: list[str] = []
-    if a.board != b.board:
-        said.append(f"board ({a.board}, {a.core} → {b.board}, {b.core})")
-    elif a.overrides != b.overrides:
-        one, two = (", ".join(r.overrides) or "nothing" for r in (a, b))
-        said.append(f"what is set of {a.board} ({one} → {two})")
-    elif Choice.BOARD in found or Choice.CORE in found:
-        said.append(f"the description of {a.board} or its core")
-    if Choice.CLOCK in found:
-        said.append(f"clock ({a.clock_mhz:g} → {b.clock_mhz:g} MHz)")
-    if Choice.PLACEMENT in found:
-        said.append(f"placement ({_placement(a, b)})")
-    if Choice.KERNELS in found:
-        said.append(
-            f"kernels ({_change(a.kernels, b.kernels, a.provenance.kernels_version, b.provenance.kernels_version)})"
-        )
-    if Choice.COMPILER in found:
-        one, two = (f"{r.compiler} -{r.opt.lstrip('-')}" for r in (a, b))
-        said.append(f"compiler ({_change(one, two, a.provenance.compiler_version, b.provenance.compiler_version)})")
-    return tuple(said)
-
-
-def _change(a: str, b: str, detail_a: str, detail_b: str) -> str:
-    if a != b:
-        return f"{a} → {b}"
-    return f"{a} {detail_a} → {detail_b}" if detail_a != detail_b else f"{a}, other options"
-
-
-def _placement(a: RunRecord, b: RunRecord) -> str:
-    moved = [
-        f"{part}: {one} → {two}"
-        for part in type(a.placement).model_fields
-        if (one := getattr(a.placement, part)) != (two := getattr(b.placement, part))
-    ]
-    return ", ".join(moved)
+    sentences = [_opening(d), _how_much(d), _mechanisms(d)]
+    if any(abs(x) >= _WORTH_MORE * d.a.cycles.warm / clock(d.a) for x in d.by_mechanism.values()):
+        sentences += [_joint(d), _work(d), _causes(d), _memories(d), _where(d)]
+    return " ".join(s for s in (*sentences, _sure(d)) if s)
 
 
 def _opening(d: Difference) -> str:
     differing = what_differs(d.a, d.b)
     about = f"they differ in {join(differing)}" if differing else "they differ in nothing that a user chooses"
     checked = " with checked outputs" if d.a.output_matches_oracle and d.b.output_matches_oracle else ""
-    careful = [w for w in d.warnings if not w.startswith("a tie")]
+    said = ["a tie"]  # at the end
+    if d.a.board == d.b.board and d.a.overrides != d.b.overrides:
+        said.append("figures of the hardware were set")  # among what differs
+    careful = [w for w in d.warnings if not w.startswith(tuple(said))]
     care = f" With care, though: {'; '.join(careful)}." if careful else ""
     return f"These two runs may be compared: both are {d.a.evidence.value} runs of {d.a.model}{checked}; {about}.{care}"
 
@@ -134,21 +81,14 @@ def _how_much(d: Difference) -> str:
     more = "more" if d.microseconds > 0 else "less"
     size = milliseconds(float(abs(d.microseconds)) / 1000)
     takes = f"B takes {milliseconds(b_ms)} where A takes {milliseconds(a_ms)}"
+    if milliseconds(a_ms) == milliseconds(b_ms):
+        return f"Both take {milliseconds(a_ms)}, B {size} ({percent_of(abs(b_ms - a_ms), a_ms)}) {more}."
     if a_ms and b_ms >= 2 * a_ms:
-        return f"{takes}: {size} more, {_times(b_ms / a_ms)} times as long."
+        return f"{takes}: {size} more, {times(b_ms / a_ms)} times as long."
     if b_ms and a_ms >= 2 * b_ms:
-        return f"{takes}: {size} less, {_times(a_ms / b_ms)} times as fast."
+        return f"{takes}: {size} less, {times(a_ms / b_ms)} times as fast."
     change = f" ({percent_of(abs(b_ms - a_ms), a_ms)})" if a_ms else ""
     return f"{takes}: {size}{change} {more}."
-
-
-def percent_of(part: float, whole: float) -> str:
-    """A relative change with one decimal: "19.3 %"."""
-    return f"{100 * part / whole:.1f} %" if part >= 0.0005 * whole else "<0.1 %"
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.1f}" if ratio < 20 else f"{ratio:,.0f}"
 
 
 def _mechanisms(d: Difference) -> str:
@@ -162,12 +102,15 @@ def _mechanisms(d: Difference) -> str:
     up = d.microseconds >= 0
     along = [m for m in named if (d.by_mechanism[m] >= 0) == up]
     against = [m for m in named if m not in along]
-    if sum(bool(x) for x in d.by_mechanism.values()) == 1:
+    changed = sum(bool(x) for x in d.by_mechanism.values())
+    if changed == 1:
         return f"All of it is due to {_the(named[0])}."
+    if len(named) == 1:
+        return f"Nearly all of it is due to {_the(named[0])} ({signed_time(d.by_mechanism[named[0]])})."
     text = ""
     if along:
         items = [f"{_the(m)} ({signed_time(d.by_mechanism[m])})" for m in along]
-        text = f"That is due to {join(items)}"
+        text = f"That is {'mostly ' if len(named) < changed else ''}due to {join(items)}"
     if against:
         items = [f"{_the(m)} ({signed_time(d.by_mechanism[m])})" for m in against]
         plural = len(items) > 1 or against[0] in (Mechanism.WAIT_STATES, Mechanism.CACHES)
@@ -200,6 +143,7 @@ def _the(mechanism: Mechanism) -> str:
         Mechanism.INSTRUCTION_SET: "the instruction set",
         Mechanism.KERNELS: "the kernels",
         Mechanism.COMPILER: "the compiler",
+        Mechanism.PLACEMENT: "the placement",
     }[mechanism]
 
 
@@ -226,8 +170,23 @@ def _causes(d: Difference) -> str:
     items = join([f"{c.label} ({signed_cycles(d.by_cause[c])})" for c in top])
     if not delta:
         return f"The number of cycles is the same, differently spent: {items}."
-    lead = "mostly" if len(top) < len(changed) else "in"
-    return f"In cycles it is {count(abs(delta))} {'more' if delta > 0 else 'fewer'}, {lead} {items}."
+    size = f"In cycles it is {count(abs(delta))} {'more' if delta > 0 else 'fewer'}"
+    if len(changed) == 1:
+        return f"{size}, all of them {changed[0].label}."
+    return f"{size}, {'mostly' if len(top) < len(changed) else 'in'} {items}."
+
+
+def _memories(d: Difference) -> str:
+    """Which memories of one board the core waits for more or less, if it waits for several and that is much of what differs."""
+    if d.a.board != d.b.board or not keeps_traffic(d.a, d.b):
+        return ""
+    before, after = waits_by_memory(d.a), waits_by_memory(d.b)
+    waits = {m: after[m] - before[m] for m in (before | after)}
+    least = _WORTH_NAMING * sum(abs(x) for x in d.by_cause.values())
+    named = sorted((m for m, x in waits.items() if x and abs(x) >= least), key=lambda m: -abs(waits[m]))
+    if len(waits) < 2 or not named:
+        return ""
+    return f"The waits for memory change by {join([f'{signed_cycles(waits[m])} at {m}' for m in named])}."
 
 
 def _where(d: Difference) -> str:
@@ -262,23 +221,30 @@ def _change_of(before: int, after: int) -> str:
     if not before or not after:
         return ""
     if after >= 2 * before:
-        return f", {_times(after / before)} times as many"
-    return f", {_sign(after - before)}{percent_of(abs(after - before), before)}"
+        return f", {times(after / before)} times as many"
+    return f", {sign(after - before)}{percent_of(abs(after - before), before)}"
 
 
 def _sure(d: Difference) -> str:
     if d.a.id == d.b.id and d.a == d.b:
         return "A and B are the same record."
     (low_a, high_a), (low_b, high_b) = interval_ms(d.a), interval_ms(d.b)
-    span_a, span_b = (
-        f"{milliseconds(low_a)} to {milliseconds(high_a)}",
-        f"{milliseconds(low_b)} to {milliseconds(high_b)}",
-    )
-    if intervals_overlap(d.a, d.b):
-        return f"Treat it as a tie: their intervals overlap (A {span_a}, B {span_b}), so nothing here proves which one is faster."
+    span_a = f"{milliseconds(low_a)} to {milliseconds(high_a)}"
+    span_b = f"{milliseconds(low_b)} to {milliseconds(high_b)}"
+    if not d.microseconds:
+        return ""
     faster = "B" if d.microseconds < 0 else "A"
-    return f"That {faster} is the faster one is safe: the intervals do not overlap (A {span_a}, B {span_b})."
+    if not intervals_overlap(d.a, d.b):
+        return f"That {faster} is the faster one is safe: the intervals do not overlap (A {span_a}, B {span_b})."
+    low, high = low_b - low_a, high_b - high_a
+    if _one_machine(d.a, d.b) and low and high and (low > 0) == (high > 0) == (d.microseconds > 0):
+        return (
+            f"Their intervals overlap (A {span_a}, B {span_b}), but they are of one board: with every figure in doubt at its low "
+            f"end {faster} is faster by {milliseconds(abs(low))}, at its high end by {milliseconds(abs(high))}."
+        )
+    return f"Treat it as a tie: their intervals overlap (A {span_a}, B {span_b}), so nothing here proves which one is faster."
 
 
-def _sign(value: Fraction | int) -> str:
-    return "+" if value > 0 else "−" if value < 0 else ""
+def _one_machine(a: RunRecord, b: RunRecord) -> bool:
+    """Whether both intervals come from one board and core, with all figures at their low ends and all at their high ends."""
+    return (a.board, a.core) == (b.board, b.core) and a.evidence is b.evidence is Evidence.SIMULATED

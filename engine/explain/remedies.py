@@ -107,8 +107,10 @@ def _gained(gains: Gains, mechanism: Mechanism, most: int, *, shared: bool) -> s
     ``shared``: code and constants share a cache. At the ends of the interval the other cycles stay as they are, so no share exceeds the whole.
     """
     gain = next(g for g in gains.gains if g.mechanism is mechanism)
+    if not gain.gain_cycles or gain.gain_cycles_interval is None:
+        return ""
     value = min(gain.gain_cycles, most)
-    if value < WORTH_SAYING * gains.cycles or not gain.gain_cycles:
+    if value < WORTH_SAYING * gains.cycles:
         return ""
     rest = gains.cycles - value
     ends = [x * value / gain.gain_cycles for x in gain.gain_cycles_interval]

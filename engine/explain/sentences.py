@@ -152,11 +152,14 @@ def _no_warm_up(record: RunRecord, board: Board | None) -> str:
     """Why a warm inference is hardly faster; empty where the board is not known or the caches would hold everything."""
     if board is None or record.evidence is not Evidence.SIMULATED:
         return ""
-    caches = [c.bytes for c in (board.flash.icache, board.flash.dcache) if c is not None]
+    flash = board.flash
+    if flash.wait_states(record.clock_mhz) == 0 and not (flash.miss_extra_cycles and flash.miss_extra_cycles.value):
+        return ": flash answers without a wait state at this clock, so nothing that misses costs a cycle"
+    caches = [c.bytes for c in (flash.icache, flash.dcache) if c is not None]
     if not caches:
         return ": this board has no flash cache to warm"
-    flash = {m.name for m in board.memories if m.kind is MemoryKind.FLASH}
-    needed = sum(p.bytes for p in record.memory.parts if p.memory in flash and p.kind in ("code", "weights"))
+    names = {m.name for m in board.memories if m.kind is MemoryKind.FLASH}
+    needed = sum(p.bytes for p in record.memory.parts if p.memory in names and p.kind in ("code", "weights"))
     if needed <= sum(caches):
         return ""
     return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from engine.firmware.ports import harness_sources, port_named
 from engine.firmware.toolchain import Cpu, Source, Toolchain, Tree, compile_all
 from engine.firmware.types import Compiler, Firmware, KernelLibraryInfo, Lowering
 from engine.paths import FIRMWARE_DIR, cache_dir
+from engine.scratch import scratch
 
 _ELF, _JSON = "firmware.elf", "firmware.json"
 _ADAPTER = TypeAdapter(Firmware)
@@ -35,7 +35,8 @@ class Job:
     """What to make: where and with what. ``kernels_folder``: the folder of ``firmware/`` that our own kernels lie in.
 
     ``facts``: what the device tells about itself; ``scales``: of each output; ``buffers``: memories with a section of their own
-    (see ``linker_script``); ``port_flags``: see ``engine.firmware.ports``.
+    (see ``linker_script``); ``memory_map``: link for that board's addresses instead of ``board``'s, the objects are the same;
+    ``port_flags``: see ``engine.firmware.ports``.
     """
 
     lowered: LoweredModel
@@ -57,31 +58,33 @@ class Job:
     cmsis_nn: CmsisNn | None = None
     kernels_folder: str = "kernels"
     buffers: tuple[str, ...] = ()
+    memory_map: Board | None = None
 
 
 def assemble(job: Job, key: str) -> Firmware:
     """Compile and link a job, and keep it under ``key``. Raises DoesNotFitError, ToolError and BuildError."""
     folder = _folder(key)
     lowered = job.lowered
+    linked_for = job.memory_map or job.board
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            elf = Path(work) / _ELF
+        with scratch(folder.parent) as work:
+            elf = work / _ELF
             objects = _objects(elf.parent, job)
             boot_block = port_named(job.port).boot_block
             link(
-                job.tools, job.cpu, objects, job.board, elf,
+                job.tools, job.cpu, objects, linked_for, elf,
                 stack_bytes=job.stack_bytes, needs=job.needs, buffers=job.buffers, boot_block=boot_block,
             )  # fmt: skip
             if boot_block:
                 seal(elf)
-            image = read_image(elf, job.board)
+            image = read_image(elf, linked_for)
             firmware = Firmware(
                 elf=Path(_ELF),
                 elf_sha256=image.sha256,
                 model=job.model,
                 model_sha256=job.model_sha256,
-                board=job.board.name,
+                board=linked_for.name,
                 core=job.core.name,
                 compiler=Compiler(job.tools.name, job.tools.version, job.opt, job.tools.flags(job.cpu, job.opt)),
                 kernels=job.kernels,

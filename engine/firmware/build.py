@@ -35,12 +35,14 @@ def build(
     stack_bytes: int = STACK_BYTES,
     lowering: Lowering = Lowering.TFLM,
     clock_mhz: float | None = None,
+    memory_map: Board | None = None,
 ) -> Firmware:
     """Build ``graph`` for a board. The same arguments give the same ELF bytes on every machine, at once if cached.
 
     ``model`` is the name for records and the UART; ``board.placement`` decides where each part lies; ``stack_bytes`` (a
     multiple of 8) is reserved and counted as RAM; ``lowering`` says whose choice of kernels is followed; ``clock_mhz`` (default:
-    the board's) is what a port for hardware sets.
+    the board's) is what a port for hardware sets; ``memory_map`` links the very same objects for another board's addresses (see
+    ``engine.firmware.mps2``).
 
     Raises UsageError (options), ModelError (cannot be lowered), DoesNotFitError, ToolError and BuildError.
     """
@@ -55,7 +57,7 @@ def build(
     cmsis_nn = find_cmsis_nn() if library is KernelLibrary.CMSIS_NN else None
     kernels = KernelLibraryInfo(library, cmsis_nn.version if cmsis_nn else __version__)
     wanted = (_FORMAT, model, kernels, board, core, tools.name, tools.version)
-    key = firmware_key(graph, (*wanted, tools.flags(cpu, opt), port, flags, stack_bytes, lowering))
+    key = firmware_key(graph, (*wanted, tools.flags(cpu, opt), port, flags, stack_bytes, lowering, memory_map))
     cached = kept_firmware(key)
     if cached is not None:
         return cached
@@ -74,6 +76,7 @@ def build(
         lowered=lowered, model=model, model_sha256=graph.sha256, board=board, core=core, tools=tools, cpu=cpu, opt=opt,
         port=port, port_flags=flags, stack_bytes=stack_bytes, kernels=kernels, facts=facts,
         scales=tuple(_scale(graph, t.tensor) for t in lowered.outputs), needs=needs, lowering=lowering, cmsis_nn=cmsis_nn,
+        memory_map=memory_map,
     )  # fmt: skip
     return assemble(job, key)
 

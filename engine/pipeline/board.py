@@ -87,6 +87,10 @@ def measure_on_board(
     """
     if repeats < 1:
         raise UsageError(f"{repeats} repeats are none", hint=f"ask for 1 or more; {REPEATS} unless given")
+    if run.settings.set:
+        raise UsageError(
+            "--set changes a description, not the board that is measured", hint="leave out --set or --port"
+        )
     refuse_unnamed(where, emulated)
     port = board_port(run.board)
     graph = read_graph(run.model.path)

@@ -17,6 +17,7 @@ from engine.firmware.bench.build import build_benchmarks
 from engine.firmware.bench.expect import expected_output
 from engine.firmware.bench.plan import plan_benchmarks
 from engine.firmware.bench.types import Benchmark, Plan
+from engine.firmware.types import Firmware
 from engine.paths import cache_dir
 from engine.pipeline.fingerprint import ceilings_fingerprint
 from engine.pipeline.prepare import Progress, execute
@@ -38,6 +39,7 @@ from engine.records.ceilings import (
 from engine.records.counters import Counters
 from engine.records.run import PlacementUsed
 from engine.records.store import write_atomically
+from engine.targets.choose import AUTO, choose_target
 from engine.timing.retime import REAL, Retiming
 from engine.timing.table import End
 
@@ -97,7 +99,11 @@ def measure_ceilings(
     plan = plan_benchmarks(board, core)
     firmware = build_benchmarks(plan, board, core)
     progress("executing")
-    execution = execute(board, firmware, _SEEDS)
+
+    def relink(memory_map: Board) -> Firmware:
+        return build_benchmarks(plan, board, core, memory_map=memory_map)
+
+    execution = execute(choose_target(AUTO, core), board, core, firmware, relink, _SEEDS)
     for seed, output in zip(_SEEDS, execution.outputs, strict=True):
         _check_output(plan, output, expected_output(plan, seed))
     progress("timing")

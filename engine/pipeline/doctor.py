@@ -15,6 +15,7 @@ from engine.firmware.toolchain import compilers
 from engine.models.oracle import oracle_status
 from engine.records.measured import silicon_status
 from engine.targets.board.link import serial_ports
+from engine.targets.npu.vela import find_vela
 from engine.targets.status import targets_status
 
 
@@ -43,6 +44,10 @@ def examine() -> tuple[Finding, ...]:
     found.append(Finding("tflite-micro", "oracle", oracle.found, oracle.detail))
     found.append(_package("bakenn", "CMSIS-NN sources", "pip install bakenn"))
     found.append(_mca())
+    found.append(_vela())
+    found.append(_package("ai-edge-litert", "board host: LiteRT", "pip install ai-edge-litert"))
+    found.append(_program("valgrind", "board host: counts", "apt install valgrind"))
+    found.append(_program("perf", "board host: hardware counters", "apt install linux-perf"))
     found += _boards()
     found.append(_program("chromium", "browser tests only", "apt install chromium"))
     return tuple(found)
@@ -76,6 +81,14 @@ def _mca() -> Finding:
     except McaUnavailableError as error:
         tool, detail = None, str(error)
     return Finding("llvm-mca", "a second opinion on hot blocks", tool is not None, detail)
+
+
+def _vela() -> Finding:
+    try:
+        detail, found = find_vela().version, True
+    except ToolError as error:
+        detail, found = f"{error.message}; {error.hint}", False
+    return Finding("vela", "estimates of NPUs", found, detail)
 
 
 def _package(name: str, kind: str, how: str) -> Finding:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.catalog.problems import alike
+from engine.energy.trace import PowerTrace, write_trace
 from engine.errors import RecordError, UsageError
 from engine.explain.analysis import Analysis
 from engine.paths import cache_dir, measurements_dir
 from engine.pipeline.fingerprint import analysis_key, fingerprint
 from engine.pipeline.settings import ResolvedRun
+from engine.records.energy import MeasuredEnergy
 from engine.records.run import RunRecord
 from engine.records.store import read_record, write_atomically, write_record
 
 RECORD, FINGERPRINT, BOARD, MODEL = "record.json", "fingerprint", "board.toml", "model.tflite"
-ANALYSIS = "analysis.json"
+ANALYSIS, ENERGY, TRACE = "analysis.json", "energy.json", "trace.npz"
 
 
 def runs_dir() -> Path:
@@ -30,6 +34,11 @@ def simulated_dir() -> Path:
 def validations_path() -> Path:
     """File of the committed results of ``whycycles validate``."""
     return measurements_dir() / "validation.json"
+
+
+def agreement_path() -> Path:
+    """File of the committed results of ``whycycles agree``."""
+    return measurements_dir() / "agreement.json"
 
 
 def fresh_record(run: ResolvedRun) -> RunRecord | None:
@@ -72,6 +81,14 @@ def save_analysis(run: ResolvedRun, analysis: Analysis) -> Path:
     return path
 
 
+def save_energy(record: RunRecord, energy: MeasuredEnergy, trace: PowerTrace) -> Path:
+    """Keep a measured energy and its trace beside the run it is of; returns the energy's path."""
+    folder = runs_dir() / record.id
+    write_trace(trace, folder / TRACE)
+    write_atomically(folder / ENERGY, energy.model_dump_json(by_alias=True, indent=1).encode() + b"\n")
+    return folder / ENERGY
+
+
 @dataclass(frozen=True)
 class LocalRun:
     """A local run; ``board`` and ``model`` are the user's own files, if they are not from the catalogue."""
@@ -96,14 +113,18 @@ def local_runs() -> tuple[LocalRun, ...]:
 
 def find_record(name: str) -> RunRecord:
     """A record by path, or by run id among the local and the committed runs. Raises UsageError or RecordError."""
-    path = Path(name)
-    if name.endswith(".json") or path.is_file():
-        return read_record(path)
+    return read_record(find_file(name))
+
+
+def find_file(name: str) -> Path:
+    """The file of a record, by path or by run id; a path is not looked at. Raises UsageError for an unknown id."""
+    if name.endswith(".json") or os.path.isfile(name):  # noqa: PTH113 - Path would raise for a name that is too long
+        return Path(name)
     for candidate in (runs_dir() / name / RECORD, simulated_dir() / f"{name}.json"):
-        if candidate.is_file():
-            return read_record(candidate)
+        if os.path.isfile(candidate):  # noqa: PTH113
+            return candidate
     known = sorted({x.record.id for x in local_runs()} | {p.stem for p in simulated_dir().glob("*.json")})
-    near = [k for k in known if name.lower() in k][:5] or known[:5]
+    near = [k for k in known if name.lower() in k][:5] or alike(name, tuple(known)) or known[:5]
     raise UsageError(
         f"no run is called '{name}'",
         hint=f"give a record file or a run id, such as {', '.join(near)}" if near else "make one with `whycycles run`",

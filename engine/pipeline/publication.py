@@ -14,14 +14,17 @@ from engine.models.library import list_models
 from engine.models.reader import read_graph
 from engine.pipeline.ceilings import known_ceilings
 from engine.pipeline.fingerprint import fingerprint
+from engine.pipeline.host import known_hosts
 from engine.pipeline.keep import analysis_of
 from engine.pipeline.local import LocalRun, local_runs, runs_dir, simulated_dir, validations_path
+from engine.pipeline.npu_keep import known_npus
 from engine.pipeline.prepare import Progress
 from engine.pipeline.rerun import settings_of
 from engine.records.ceilings import MeasuredCeilings, committed
 from engine.records.run import RunRecord
 from engine.records.store import read_records
 from engine.records.validation import Validations, read_validations
+from engine.site.other_targets import OtherTargets
 from engine.site.world import ModelInfo
 
 
@@ -39,6 +42,7 @@ class Publication:
     boards: tuple[Board, ...]
     models: tuple[ModelInfo, ...]
     ceilings: tuple[MeasuredCeilings, ...]
+    others: OtherTargets
     left_out: tuple[str, ...]
 
 
@@ -79,6 +83,7 @@ def gather(progress: Progress = lambda _: None) -> Publication:
         boards=tuple(boards.values()),
         models=tuple(models.values()),
         ceilings=_ceilings(boards, records),
+        others=OtherTargets(npus=known_npus(), hosts=known_hosts()),
         left_out=tuple(left_out),
     )
 

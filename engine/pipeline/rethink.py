@@ -10,6 +10,7 @@ from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
 from engine.explain.second_opinion import SecondOpinion, second_opinion
 from engine.firmware.types import GLUE
+from engine.pipeline.override_effects import idle_notes
 from engine.pipeline.prepare import Prepared
 from engine.pipeline.settings import overrides_of
 from engine.timing.retime import Retiming
@@ -26,7 +27,8 @@ class Answer(BaseModel):
 class LabelledGain(Answer):
     """What one mechanism, idealised alone, would bring, and its Shapley share of the gap to the ideal machine.
 
-    ``share_cycles`` is null for a mechanism that is no part of the ideal machine.
+    ``share_cycles`` is null for a mechanism that is no part of the ideal machine; ``gain_cycles`` at another clock, as cycles of two
+    clocks do not compare: ``gain_ms`` says it for all.
     """
 
     mechanism: str
@@ -34,8 +36,8 @@ class LabelledGain(Answer):
     meaning: str
     cycles: int
     latency_ms: float
-    gain_cycles: int
-    gain_cycles_interval: tuple[int, int]
+    gain_cycles: int | None
+    gain_cycles_interval: tuple[int, int] | None
     gain_ms: float
     gain_ms_interval: tuple[float, float]
     share_cycles: int | None
@@ -44,12 +46,13 @@ class LabelledGain(Answer):
 class WhatIfAnswer(Answer):
     """Gains by mechanism, all of the ideal machine's together, the clock sweep, and what the result rests on.
 
-    Gains overlap; the shares add up. ``overrides``: figures set for the run. ``assumptions``: by effect, the largest first;
+    Gains overlap; the shares add up. ``overrides``: figures set for the run; ``notes``: which of them make no difference to it. ``assumptions``: by effect, the largest first;
     ``unvaried_assumptions``: keys of inferred things that have no interval to vary, like a cache's geometry.
     """
 
     id: str
     overrides: tuple[str, ...]
+    notes: tuple[str, ...]
     cycles: int
     latency_ms: float
     gains: tuple[LabelledGain, ...]
@@ -89,6 +92,7 @@ def what_if(made: Prepared) -> WhatIfAnswer:
     return WhatIfAnswer(
         id=run.id,
         overrides=tuple(map(str, overrides_of(run.settings))),
+        notes=idle_notes(made) if run.settings.set else (),
         cycles=found.cycles,
         latency_ms=found.cycles / run.clock_mhz / 1000,
         gains=tuple(sorted(gains, key=lambda g: -g.gain_ms)),

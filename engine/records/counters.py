@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = int
+_WIDEST_ACCESS_BYTES = 16
 
 
 class Counters(BaseModel):
@@ -50,3 +53,31 @@ class Counters(BaseModel):
     flash_fetch_misses: Count = Field(ge=0)
     flash_read_lines: Count = Field(ge=0)
     flash_read_misses: Count = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        classes = {k: getattr(self, k) for k in type(self).model_fields if k.endswith("_instructions")}
+        if sum(classes.values()) != self.instructions:
+            raise ValueError(
+                f"the instruction classes sum to {sum(classes.values())}, instructions is {self.instructions}"
+            )
+        at_most(self, "blocks", "instructions")
+        at_most(self, "taken_branches", "blocks")
+        at_most(self, "mac_lanes", "simd_lane_slots")
+        at_most(self, "flash_fetch_misses", "flash_fetch_lines")
+        at_most(self, "flash_read_misses", "flash_read_lines")
+        if self.mac_lanes < self.mac_instructions + 2 * self.simd_mac_instructions:
+            raise ValueError(f"mac_lanes is {self.mac_lanes}, less than the MAC instructions accumulate")
+        for what, moved, accesses in (
+            ("read", self.flash_read_bytes + self.ram_read_bytes, self.read_accesses),
+            ("written", self.ram_write_bytes, self.write_accesses),
+        ):
+            if not accesses <= moved <= _WIDEST_ACCESS_BYTES * accesses:
+                raise ValueError(f"{moved} bytes were {what} in {accesses} accesses: 1 to {_WIDEST_ACCESS_BYTES} each")
+        return self
+
+
+def at_most(counts: BaseModel, part: str, whole: str) -> None:
+    """Raises ValueError if one count is larger than another that holds it."""
+    if getattr(counts, part) > getattr(counts, whole):
+        raise ValueError(f"{part} is {getattr(counts, part)}, more than {whole} ({getattr(counts, whole)})")

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from engine.records.run import RunRecord
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -22,7 +20,7 @@ class Difference:
         return f"{self.where}: {self.field} is {self.found}, expected {self.expected}"
 
 
-def diff_records(expected: RunRecord, found: RunRecord) -> tuple[Difference, ...]:
+def diff_records(expected: BaseModel, found: BaseModel) -> tuple[Difference, ...]:
     """Every leaf that differs, in the order of the record; empty if the two are equal."""
     return tuple(_walk(expected, found, "run", ""))
 

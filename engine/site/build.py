@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -26,6 +27,7 @@ from engine.records.ceilings import MeasuredCeilings, committed, dump_ceilings
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, write_atomically
 from engine.records.validation import Validations
+from engine.site.other_targets import OtherTargets
 from engine.site.staging import Staging, footprint, tree_hash
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def build_site(
     ceilings: Sequence[MeasuredCeilings] | None = None,
     analyses: Sequence[Analysis] = (),
     validations: Validations | None = None,
+    others: OtherTargets | None = None,
     notebooks: bool = True,
     staging: Path | None = None,
     progress: Progress = lambda text: None,
@@ -89,7 +92,7 @@ def build_site(
     """Build the website of ``records`` into ``out`` (replaced as a whole).
 
     ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's; ``ceilings`` are the committed ones
-    unless given; a run without one of the ``analyses`` says so on its page, and so does the page of the ``validations`` without any.
+    unless given; ``others`` are records of targets that are no boards; a run without one of the ``analyses`` says so on its page, and so does the page of the ``validations`` without any.
     ``notebooks`` runs and shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
     line per step.
 
@@ -97,10 +100,11 @@ def build_site(
     MkDocs finds a broken page or link.
     """
     out = out.resolve()
-    _check_replaceable(out)
+    check_replaceable(out)
     measured = committed() if ceilings is None else ceilings
     kept = Validations() if validations is None else validations
-    key = _fingerprint(records, boards, models, measured, analyses, kept, notebooks)
+    beside = OtherTargets() if others is None else others
+    key = _fingerprint(records, boards, models, measured, analyses, kept, beside, notebooks)
     previous = _stamp(out)
     if previous is not None and previous.inputs == key and footprint(out) == (previous.files, previous.bytes):
         return SiteReport(out, False, previous.pages, previous.charts, 0, previous.bytes)
@@ -118,6 +122,7 @@ def build_site(
         ceilings=measured,
         analyses=analyses,
         validations=kept,
+        others=beside,
         notebooks=notebooks,
         cache=cache_dir() / "site-cache",
         progress=progress,
@@ -194,6 +199,7 @@ def _fingerprint(
     ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
     validations: Validations,
+    others: OtherTargets,
     notebooks: bool,
 ) -> str:
     digest = hashlib.sha256()
@@ -202,6 +208,7 @@ def _fingerprint(
     digest.update(json.dumps([m.graph.sha256 + m.name for m in models]).encode())
     digest.update(json.dumps(sorted((a.id, a.key) for a in analyses)).encode())
     digest.update(validations.model_dump_json().encode())
+    digest.update(others.content())
     for board in boards or ():
         digest.update(board.model_dump_json().encode())
     for made in ceilings:
@@ -218,21 +225,26 @@ def _stamp(out: Path) -> Stamp | None:
         return None
 
 
-def _check_replaceable(out: Path) -> None:
-    """Building replaces the whole folder, so it must be ours, empty or absent. Raises UsageError."""
+def check_replaceable(out: Path) -> None:
+    """Building replaces the whole folder, so it must be ours, empty or absent, in a place that can be written.
+
+    Raises UsageError for what it is not; OSError where nothing can be written, before minutes have gone into pages.
+    """
     if out.is_dir() and any(out.iterdir()) and not (out / STAMP).is_file():
         raise UsageError(
             f"{out} is not empty and holds no site of whycycles", hint="name another folder, or empty this one yourself"
         )
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", hint="name a folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out.parent):
+        pass
 
 
 def _swap(fresh: Path, out: Path) -> None:
     """Put the finished site in place of the old one; a reader never sees half of it for long."""
     old = fresh.with_name(fresh.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
     if out.exists():
         shutil.move(out, old)
     shutil.move(fresh, out)

@@ -7,8 +7,8 @@ from fractions import Fraction
 import altair as alt
 
 from engine.explain.compare import Comparison
+from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_shapley import whole as whole_numbers
-from engine.explain.compare_split import Mechanism
 from engine.site import palette
 from engine.site.chart import Chart, Table, finish, inline
 

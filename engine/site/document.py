@@ -16,10 +16,13 @@ from engine.records.run import RunRecord
 from engine.records.validation import Validations
 from engine.site.card import known_models
 from engine.site.chart import Draughtsman
+from engine.site.other_targets import OtherTargets
 from engine.site.pages.catalog import write_boards, write_cores, write_models
 from engine.site.pages.compare import write_comparisons
 from engine.site.pages.data import method_values, write_assets, write_downloads
 from engine.site.pages.home import write_home, write_runs
+from engine.site.pages.host import write_hosts
+from engine.site.pages.npu import write_npus
 from engine.site.pages.run import write_run
 from engine.site.pages.validation import write_validation
 from engine.site.render import Renderer
@@ -39,6 +42,7 @@ def write_documents(
     ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
     validations: Validations,
+    others: OtherTargets,
     notebooks: bool,
     cache: Path,
     progress: Callable[[str], None],
@@ -66,6 +70,8 @@ def write_documents(
     write_cores(renderer, world)
     write_models(renderer, world)
     write_comparisons(renderer, world)
+    write_npus(renderer, others.npus, world.model_names)
+    write_hosts(renderer, others.hosts)
     write_validation(renderer, world, validations)
     write_downloads(renderer, world)
     write_assets(renderer, cache)

@@ -44,16 +44,27 @@ def test_json(paths: tuple[str, str]) -> None:
     assert sum(data["by_mechanism"].values()) == pytest.approx(data["delta_us"], abs=1e-6)
 
 
-def test_not_comparable_is_an_answer(paths: tuple[str, str], tmp_path: Path) -> None:
+def test_not_comparable_is_a_check_that_failed(paths: tuple[str, str], tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     write_record(make_record(kws_record().layers, output_matches_oracle=False), wrong)
-    assert "may not be compared" in " ".join(invoke(paths[0], str(wrong)).stdout.split())
+    result = invoke(paths[0], str(wrong))
+    assert result.exit_code == 1
+    assert "may not be compared: the output of B is wrong" in " ".join(result.stdout.split())
     result = invoke(paths[0], str(wrong), "--json")
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     data = json.loads(result.stdout)
     assert data["comparable"] is False
     assert data["reasons"]
     assert data["delta_us"] is None
+
+
+def test_different_models_are_not_compared() -> None:
+    ids = [f"{m}_nucleo-l4r5zi_cmsis-nn_clang-o2_120mhz" for m in ("kws", "ic")]
+    result = invoke(*ids)
+    assert result.exit_code == 1
+    assert "they run different models (kws and ic)" in " ".join(result.stdout.split())
+    lines = result.stderr.strip().splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["error", "hint"]
 
 
 def test_committed_runs_by_id() -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from fractions import Fraction
+from math import prod
 
 import pytest
 from hypothesis import assume, given
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from engine.explain.compare import Comparison, compare
-from engine.explain.compare_shapley import factor_effects, whole
-from engine.explain.compare_split import Mechanism, split
+from engine.explain.compare_choices import what_differs
+from engine.explain.compare_mechanism import Mechanism
+from engine.explain.compare_shapley import effects, whole
+from engine.explain.compare_split import split
 from engine.explain.compare_terminal import render_comparison
-from engine.explain.compare_text import what_differs
 from engine.records.cause import Cause
 from engine.records.comparable import choices_that_differ
 from tests.builders.records import (
@@ -37,7 +39,7 @@ NO_GLUE = make_region(make_stack())
 @st.composite
 def pairs(draw):
     """Two records of the same model by the same evidence; everything else is random."""
-    one, other = draw(records()), draw(records())
+    one, other = draw(records(max_layers=2)), draw(records(max_layers=0))
     layers = [
         make_layer(
             x.index, op=x.op, name=x.name, macs=x.macs, output_shape=x.output_shape, stack=draw(stacks()),
@@ -116,22 +118,40 @@ def test_any_two_runs_are_compared_in_clean_sentences(pair):
     assert max(len(line) for line in shown(found).splitlines()) <= 80
 
 
-@given(st.lists(st.tuples(st.fractions(-9, 9), st.fractions(-9, 9)), min_size=1, max_size=4))
+def product(before, after):
+    """Effects of the factors of a product, by index."""
+    factors = list(zip(before, after, strict=True))
+    found = effects(range(len(factors)), lambda run: prod(pair[run(i)] for i, pair in enumerate(factors)))
+    return tuple(found.values())
+
+
+AMOUNTS = st.fractions(0, 9, max_denominator=20)
+
+
+@given(st.lists(st.tuples(AMOUNTS, AMOUNTS), min_size=1, max_size=4))
 @PATIENT
-def test_factor_effects_sum_and_reverse(factors):
+def test_effects_sum_reverse_and_stay_within_both(factors):
     before, after = zip(*factors, strict=True)
-    effects = factor_effects(before, after)
-    product_before, product_after = Fraction(1), Fraction(1)
-    for one, two in factors:
-        product_before, product_after = product_before * one, product_after * two
-    assert sum(effects) == product_after - product_before
-    assert factor_effects(after, before) == tuple(-e for e in effects)
-    assert all(e == 0 for e, (one, two) in zip(effects, factors, strict=True) if one == two)
+    found = product(before, after)
+    assert sum(found) == prod(after) - prod(before)
+    assert product(after, before) == tuple(-e for e in found)
+    assert all(e == 0 for e, (one, two) in zip(found, factors, strict=True) if one == two)
+    assert all(abs(e) <= prod(before) + prod(after) for e in found)
 
 
 def test_two_factors_by_hand():
-    # 10 cycles at 2 us become 30 at 1: half way, (30 - 10) * 1.5 and (1 - 2) * 20
-    assert factor_effects((Fraction(10), Fraction(2)), (Fraction(30), Fraction(1))) == (30, -20)
+    # 10 cycles at 2 us become 15 at 1: half way, (15 - 10) * 1.5 and (1 - 2) * 12.5
+    assert product((Fraction(10), Fraction(2)), (Fraction(15), Fraction(1))) == (Fraction(15, 2), Fraction(-25, 2))
+
+
+def test_a_mixture_is_cut_at_both_together():
+    # 1 x 4 and 10 x 1: their mixtures would be 40 and 1, and 40 is cut at 4 + 10
+    assert product((Fraction(1), Fraction(4)), (Fraction(10), Fraction(1))) == (Fraction(19, 2), Fraction(-7, 2))
+
+
+def test_what_changes_together_is_one_player():
+    found = effects(("x", "y", "x"), lambda run: Fraction((2, 3)[run("x")] * (5, 7)[run("y")] * (1, 2)[run("x")]))
+    assert found == {"x": 24, "y": 8}
 
 
 @given(st.lists(st.fractions(-1000, 1000, max_denominator=50), max_size=8))
@@ -174,7 +194,8 @@ def test_another_compiler_alone_carries_everything():
 
 
 def test_another_clock_with_the_same_cycles_is_the_clock():
-    found = compare(one_layer(STACK, EVENTS, clock_mhz=60.0), one_layer(STACK, EVENTS, clock_mhz=120.0))
+    stack = make_stack(other_alu=550, load_store_issue=400)
+    found = compare(one_layer(stack, EVENTS, clock_mhz=60.0), one_layer(stack, EVENTS, clock_mhz=120.0))
     only(found, "clock")
     assert found.delta_us == pytest.approx(-950 / 120)
     assert found.delta_cycles == 0
@@ -228,13 +249,14 @@ def test_other_instruction_counts_of_another_core_are_the_instruction_set():
     assert found.by_mechanism[Mechanism.INSTRUCTION_SET] == pytest.approx(500 / 120)
 
 
-def test_a_layer_moved_to_another_memory_is_a_matter_of_wait_states():
+def test_a_layer_moved_to_another_memory_is_a_matter_of_placement():
     one = one_layer(STACK, EVENTS)
-    two = one_layer(make_stack(other_alu=500, load_store_issue=400), EVENTS.model_copy(update={"flash_read_misses": 0}))
+    two = one_layer(make_stack(other_alu=510, load_store_issue=400), EVENTS.model_copy(update={"flash_read_misses": 0}))
     moved = two.model_copy(update={"placement": two.placement.model_copy(update={"weights": "sram1"})})
     found = compare(one, moved)
-    only(found, "wait_states")
+    only(found, "placement")
     assert "weights: flash → sram1" in found.text
+    assert "All of it is due to the placement" in found.text
 
 
 def test_what_cannot_be_told_apart_is_said():
@@ -255,13 +277,31 @@ def test_cores_with_the_same_instructions_leave_the_count_to_the_kernels():
 
 
 def test_a_tie_is_called_a_tie():
-    near = kws_record(conv=replace(SIMD_CONV, alu=0.451))
+    near = kws_record(board="nucleo-f207zg", core="cortex-m3", conv=replace(SIMD_CONV, alu=0.46))
     found = compare(kws_record(), near)
     assert any("tie" in r for r in found.reasons)
     assert "Treat it as a tie" in found.text
     sure = compare(kws_record(), kws_record(kernels="reference"))
     assert sure.reasons == ()
     assert "A is the faster one is safe" in sure.text
+
+
+def test_doubts_that_two_runs_share_make_no_tie():
+    near = kws_record(conv=replace(SIMD_CONV, alu=0.46))
+    text = compare(kws_record(), near).text
+    assert "tie" not in text
+    assert "with every figure in doubt at its low end A is faster by" in text
+    # with a wider interval the two ends disagree
+    assert "Treat it as a tie" in compare(kws_record(), near.model_copy(update={"cycles_interval": (0, 10**9)})).text
+
+
+def test_a_negligible_difference_is_not_discussed():
+    near = kws_record(conv=replace(SIMD_CONV, alu=0.4501))
+    text = compare(kws_record(), near).text
+    assert "Both take" in text
+    assert "All of it is due to" in text
+    assert "In cycles" not in text
+    assert "change most" not in text
 
 
 def test_no_difference_is_computed_where_none_may_be():
@@ -280,7 +320,7 @@ def test_the_keys_promised_to_scripts():
     data = json.loads(compare(kws_record(), kws_record(kernels="reference")).model_dump_json())
     promised = "comparable reasons delta_us by_mechanism delta_cycles by_cause by_layer text"
     assert set(data) == {"a", "b", *promised.split()}
-    mechanisms = "clock wait_states caches pipeline instruction_set kernels compiler"
+    mechanisms = "clock wait_states caches pipeline instruction_set kernels compiler placement"
     assert set(data["by_mechanism"]) == {*mechanisms.split()}
     assert set(data["by_layer"][0]) == {"name", "delta_cycles", "by_cause"}
 
@@ -317,5 +357,7 @@ def test_what_was_set_is_named_as_the_difference():
     one = kws_record()
     changed = one.provenance.model_copy(update={"core_sha256": "2" * 64})
     two = one.model_copy(update={"overrides": ("core.latency.load=3",), "provenance": changed})
-    assert what_differs(one, two) == ("what is set of nucleo-l4r5zi (nothing → core.latency.load=3)",)
+    assert what_differs(one, two) == (
+        "what was set of nucleo-l4r5zi for the run alone (nothing → core.latency.load=3)",
+    )
     assert what_differs(two, two) == ()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import signal
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,7 @@ from engine.firmware.toolchain import (
     compilers,
     cpu_for,
     objects,
+    process,
     toolchain,
 )
 from engine.firmware.toolchain.objects import tree_digest
@@ -272,3 +276,27 @@ def test_cmsis_nn_from_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(CMSIS_NN_PATH, str(tmp_path))
     with pytest.raises(ToolError, match="no checkout"):
         find_cmsis_nn()
+
+
+def test_a_tool_ends_with_what_it_started(tmp_path: Path) -> None:
+    # the shell stands for a compiler driver, the sleep for the compiler it starts
+    script = f"sleep 60 & echo $! > {tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; wait"
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(process.run, ["sh", "-c", script], what="waiting")
+        while not (tmp_path / "pid").exists():
+            time.sleep(0.01)
+        process.stop_all()
+        assert call.result(timeout=30).returncode == -signal.SIGTERM
+    stat = Path(f"/proc/{int((tmp_path / 'pid').read_text())}/stat")
+    for _ in range(100):
+        # an orphan whose new parent has not asked for it yet is dead too
+        if not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError("the sleep goes on")
+
+
+def test_a_tool_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "TIMEOUT_S", 0.05)
+    with pytest.raises(ToolError, match="no answer after"):
+        process.run(["sleep", "60"], what="waiting")

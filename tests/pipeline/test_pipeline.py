@@ -132,11 +132,11 @@ def test_a_campaign_measures_once(kws: RunRecord, own_runs: Path, monkeypatch: p
 
 
 def test_a_campaign_names_what_differs(kws: RunRecord, own_runs: Path) -> None:
-    changed = kws.model_copy(update={"macs": kws.macs + 1})
+    changed = kws.model_copy(update={"oracle_note": "another, bit for bit"})
     write_record(changed, own_runs / "simulated" / f"{kws.id}.json")
     save(resolve(KWS), kws)
     (result,) = run_campaign(TINY, jobs=1, update=False)
-    assert [d.field for d in result.differences] == ["macs"]
+    assert [d.field for d in result.differences] == ["oracle_note"]
     (updated,) = run_campaign(TINY, jobs=1, update=True)
     assert updated.differences
     assert read_records(own_runs / "simulated") == (kws,)
@@ -217,7 +217,7 @@ def test_set_memories_are_another_execution() -> None:
     for texts in ((), ("flash.icache.ways=2",), ("flash.dcache=none",)):
         run = resolve(replace(KWS, set=tuple(parse_set(t) for t in texts)))
         made = prepare(resolve(KWS)).firmware
-        keys.add(execution_key(made, run.board, (b"",)))
+        keys.add(execution_key(run.target, made, run.board, (b"",)))
     assert len(keys) == 3
 
 

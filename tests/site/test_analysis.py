@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from engine.catalog.load import list_boards
 from engine.explain.analysis import Analysis
 from engine.explain.compare import compare
-from engine.explain.compare_split import Mechanism as Difference
+from engine.explain.compare_mechanism import Mechanism as Difference
 from engine.records.cause import Cause
 from engine.records.run import RunRecord
 from engine.records.validation import Use, Validations

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog.load import board_sha256, core_sha256, list_boards, list_cores, load_board, load_core
-from engine.catalog.overrides import override, parse_override
+from engine.catalog.override_text import parse_override
+from engine.catalog.overrides import override
 from engine.explain.explain import explain_run
 from engine.explain.roofline import Ceilings
 from engine.models.library import list_models

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from engine.catalog.board import Board, ClockStep
+from engine.catalog.board import Board
 from engine.catalog.figure import Figure
+from engine.catalog.flash import ClockStep
 from engine.catalog.load import list_boards, load_board, load_core
 from engine.errors import UsageError
 from engine.targets.types import MemoryProfile

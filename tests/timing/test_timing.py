@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.catalog.board import Board, ClockStep
+from engine.catalog.board import Board
 from engine.catalog.figure import Figure
+from engine.catalog.flash import ClockStep
 from engine.catalog.load import list_boards, load_board, load_core
 from engine.counters.types import Block
 from engine.errors import UsageError

@@ -24,9 +24,15 @@ _FORMAT = "bench-1"
 
 
 def build_benchmarks(
-    plan: Plan, board: Board, core: Core, *, compiler: CompilerName = CompilerName.CLANG, port: str = "bare"
+    plan: Plan,
+    board: Board,
+    core: Core,
+    *,
+    compiler: CompilerName = CompilerName.CLANG,
+    port: str = "bare",
+    memory_map: Board | None = None,
 ) -> Firmware:
-    """Build a plan's firmware. The same arguments give the same ELF bytes on every machine, at once if cached.
+    """Build a plan's firmware, linked for ``memory_map`` if given. The same arguments give the same ELF bytes on every machine.
 
     Raises UsageError (core or port that no firmware exists for), DoesNotFitError, ToolError and BuildError.
     """
@@ -35,7 +41,16 @@ def build_benchmarks(
     kernels = KernelLibraryInfo(KernelLibrary.REFERENCE, __version__)
     lowered = lower_benchmarks(plan, board)
     key = content_key(
-        _FORMAT, lowered.source, kernels, board, core, tools.name, tools.version, tools.flags(cpu, OPT), port
+        _FORMAT,
+        lowered.source,
+        kernels,
+        board,
+        core,
+        tools.name,
+        tools.version,
+        tools.flags(cpu, OPT),
+        port,
+        memory_map,
     )
     kept = kept_firmware(key)
     if kept is not None:
@@ -48,6 +63,6 @@ def build_benchmarks(
         lowered=lowered, model=MODEL, model_sha256=hashlib.sha256(lowered.source.encode()).hexdigest(), board=board,
         core=core, tools=tools, cpu=cpu, opt=OPT, port=port, port_flags=flags, stack_bytes=STACK_BYTES, kernels=kernels, facts=facts,
         scales=(OutputScale(1.0, 0),), needs={f"buffer in {b.memory}": b.bytes for b in plan.buffers},
-        kernels_folder="bench", buffers=plan.buffer_memories,
+        kernels_folder="bench", buffers=plan.buffer_memories, memory_map=memory_map,
     )  # fmt: skip
     return assemble(job, key)

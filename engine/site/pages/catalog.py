@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from engine.catalog.access_waits import used_figures
 from engine.catalog.board import Board, MemoryKind
+from engine.catalog.load import NO_PART_IN_RUN
+from engine.catalog.walk import figures
 from engine.firmware.ports import board_port
 from engine.records.measured import silicon_status
 from engine.site.catalog_charts import ladder_chart, lifetimes_chart
@@ -54,6 +57,8 @@ def write_boards(renderer: Renderer, world: World) -> None:
             core=world.cores.get(b.core),
             runs=world.of_board(b.name),
             otherwise=world.made_otherwise(b.name),
+            figures_list=[(key, f) for key, f in figures(b) if key.split(".")[0] not in NO_PART_IN_RUN],
+            used={*used_figures(b), "max_clock_mhz"},
             tables=sorted(
                 set(_TABLE.findall(b.model_dump_json(exclude={"current_ua_per_mhz", "price_usd", "flashing"})))
             ),

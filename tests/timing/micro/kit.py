@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.catalog.board import Board, Cache, ClockStep, FlashInterface
+from engine.catalog.board import Board
 from engine.catalog.figure import Figure
+from engine.catalog.flash import Cache, ClockStep, FlashInterface
 from engine.catalog.load import load_core
 from engine.counters.decode import Decoder
 from engine.firmware.types import Firmware

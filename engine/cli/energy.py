@@ -1,0 +1,181 @@
+"""``whycycles energy``: joules from power traces."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from engine.cli.shell import console, json_option, print_json, progress_console
+
+if TYPE_CHECKING:
+    from engine.records.energy import MeasuredEnergy
+
+
+@click.group()
+def energy() -> None:
+    """Energy per inference and per layer."""
+
+
+@energy.command("import")
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--run", "run_name", required=True, help="The run that was measured: a record file or a run id.")
+@click.option("--time", "time_column", metavar="COLUMN[:UNIT]", help="Column of times; units s, ms, us, ns.")
+@click.option("--power", metavar="COLUMN[:UNIT]", help="Column of power; units W, mW, uW, nW.")
+@click.option("--current", metavar="COLUMN[:UNIT]", help="Column of current; units A, mA, uA, nA.")
+@click.option("--shunt", metavar="COLUMN[:UNIT]", help="Column of the drop over a shunt; units V, mV, uV.")
+@click.option("--shunt-ohm", type=float, metavar="OHM", help="The shunt's resistance.")
+@click.option("--voltage", metavar="COLUMN[:UNIT]", help="Column of the supply's voltage.")
+@click.option("--supply-v", type=float, metavar="V", help="The supply's voltage, where no column holds it.")
+@click.option("--gate", metavar="COLUMN", help="Column that is high during inferences.")
+@click.option("--gate-level", type=float, default=0.5, show_default=True, help="From where on the gate is high.")
+@click.option(
+    "--saturated-at", type=float, metavar="VALUE", help="End of the instrument's range, in A, V (shunt) or W."
+)
+@click.option(
+    "--marker", "markers", multiple=True, metavar="BEGIN,END", help="Seconds at which inferences begin and end."
+)
+@click.option("--jitter-ms", type=float, default=0.0, show_default=True, help="How far a marker's times may be off.")
+@click.option(
+    "--inferences", type=click.IntRange(1), default=1, show_default=True, help="Inferences between two edges."
+)
+@json_option
+def import_(
+    trace: Path,
+    run_name: str,
+    time_column: str | None,
+    power: str | None,
+    current: str | None,
+    shunt: str | None,
+    shunt_ohm: float | None,
+    voltage: str | None,
+    supply_v: float | None,
+    gate: str | None,
+    gate_level: float,
+    saturated_at: float | None,
+    markers: tuple[str, ...],
+    jitter_ms: float,
+    inferences: int,
+    as_json: bool,
+) -> None:
+    """Lay a power TRACE over a run: energy per inference and per layer.
+
+    TRACE is CSV or Parquet of any instrument, with its columns named, or a .npz that `energy record` wrote. Energy and trace are kept
+    beside the run's record.
+    """
+    from engine.energy.measured import measured_energy, timeline_of
+    from engine.energy.meters.table_file import TableFormat, parse_column, read_table
+    from engine.energy.trace import read_trace
+    from engine.energy.windows import windows_of_gate, windows_of_markers
+    from engine.errors import UsageError
+    from engine.pipeline.local import find_record, save_energy
+
+    record = find_record(run_name)
+    if trace.suffix == ".npz":
+        samples = read_trace(trace)
+    else:
+        if time_column is None:
+            raise UsageError("--time is missing", hint="name the column of times, like --time t:ms")
+        samples = read_table(
+            trace,
+            TableFormat(
+                time=parse_column(time_column, "s"),
+                power=parse_column(power, "W") if power else None,
+                current=parse_column(current, "A") if current else None,
+                shunt=parse_column(shunt, "V") if shunt else None,
+                shunt_ohm=shunt_ohm,
+                voltage=parse_column(voltage, "V") if voltage else None,
+                supply_v=supply_v,
+                gate=gate,
+                gate_level=gate_level,
+                saturated_at=saturated_at,
+            ),
+        )
+    windows = (
+        windows_of_markers([_marker(m) for m in markers], jitter_ms / 1e3, inferences)
+        if markers
+        else windows_of_gate(samples, inferences)
+    )
+    found = measured_energy(record, timeline_of(record), samples, windows)
+    path = save_energy(record, found, samples)
+    if as_json:
+        print_json(found)
+        return
+    _show(found, console())
+    console().print(f"record: {path}", style="dim", soft_wrap=True)
+
+
+@energy.command("record")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--meter", required=True, metavar="NAME:KEY=VALUE,…", help="ina226, ppk2 or joulescope, with its settings."
+)
+@click.option("--seconds", type=click.FloatRange(0.01), default=5.0, show_default=True, help="How long.")
+def record_(out: Path, meter: str, seconds: float) -> None:
+    """Sample a power meter for some seconds and store the trace as OUT (.npz)."""
+    from engine.energy.meters.choose import parse_meter
+    from engine.energy.trace import quality_of, write_trace
+    from engine.errors import UsageError
+
+    if out.suffix != ".npz":
+        raise UsageError(f"{out} is no name for a trace", hint="end it in .npz")
+    device = parse_meter(meter)
+    device.start()
+    try:
+        with progress_console().status(f"{device.name}: sampling for {seconds:g} s"):
+            time.sleep(seconds)
+    finally:
+        samples = device.stop()
+    write_trace(samples, out)
+    quality = quality_of(samples)
+    shell = console()
+    shell.print(f"{out}: {len(samples.time_s):,} samples at {quality.rate_hz:,.0f} Hz from {device.name}")
+    for complaint in quality.complaints:
+        shell.print(f"note: {complaint}")
+
+
+def _marker(text: str) -> tuple[float, float]:
+    from engine.errors import UsageError
+
+    try:
+        begin, end = map(float, text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"'{text}' is no marker", hint="write BEGIN,END in seconds of the trace, like 0.25,0.31"
+        ) from None
+    return begin, end
+
+
+def _show(found: MeasuredEnergy, out: Console) -> None:
+    out.print(
+        f"{found.run}: {found.net_nj / 1e3:,.1f} uJ per inference (measured), at most {found.error_nj / 1e3:,.1f} uJ off; "
+        f"{found.gross_nj / 1e3:,.1f} uJ with the idle board's {found.idle_mw:.3g} mW",
+        soft_wrap=True,
+    )
+    low, high = found.spread_nj
+    out.print(
+        f"{found.windows} windows of {found.inferences} inference{'s' if found.inferences > 1 else ''}, {found.inference_ms:.4g} ms each: "
+        f"{low / 1e3:,.1f} to {high / 1e3:,.1f} uJ. {found.meter.name}, {found.meter.settings or 'as it was set'}, {found.meter.rate_hz:,.0f} Hz",
+        soft_wrap=True,
+    )
+    for complaint in found.meter.complaints:
+        out.print(f"note: {complaint}")
+    if not found.layers:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer")
+    for name in ("uJ", "off by at most", "share"):
+        table.add_column(name, justify="right")
+    for layer in found.layers:
+        if layer.net_nj is None or layer.error_nj is None:
+            table.add_row(layer.name, "-", "", layer.reason or "")
+        else:
+            share = f"{layer.net_nj / found.net_nj:.1%}" if found.net_nj else ""
+            table.add_row(layer.name, f"{layer.net_nj / 1e3:,.2f}", f"{layer.error_nj / 1e3:,.2f}", share)
+    out.print()
+    out.print(table)
+    out.print(f"Layers were cut by {found.shares}; what could not be resolved is {found.unresolved_nj / 1e3:,.2f} uJ.")

@@ -1,0 +1,1 @@
+"""Power meters: hardware and files that become a ``PowerTrace``."""

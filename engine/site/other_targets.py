@@ -1,0 +1,22 @@
+"""What the site shows beside runs on boards: estimates of NPUs, runs on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.records.host import HostRecord
+from engine.records.host_store import dump_host
+from engine.records.npu import NpuRecord
+from engine.records.npu_store import dump_npu
+
+
+@dataclass(frozen=True)
+class OtherTargets:
+    """Records of targets that are no boards."""
+
+    npus: tuple[NpuRecord, ...] = ()
+    hosts: tuple[HostRecord, ...] = ()
+
+    def content(self) -> bytes:
+        """All records as text: what a site depends on."""
+        return "".join([*map(dump_npu, self.npus), *map(dump_host, self.hosts)]).encode()

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from engine.cli.main import main
+from engine.energy.measured import measured_energy, timeline_of
+from engine.energy.meters.choose import parse_meter
+from engine.energy.trace import PowerTrace, read_trace
+from engine.energy.windows import windows_of_gate
+from engine.errors import CheckFailedError, UsageError
+from engine.paths import measurements_dir
+from engine.records.energy import MeasuredEnergy
+from engine.records.store import read_record
+from tests.energy.synthetic import Truth
+
+RECORD = read_record(measurements_dir() / "simulated" / "kws_nucleo-l4r5zi_cmsis-nn_clang-o2_120mhz.json")
+_CYCLES = (*(x.cycles for x in RECORD.layers), RECORD.glue.cycles)
+SECONDS = tuple(c / RECORD.clock_mhz / 1e6 for c in _CYCLES)
+BOARD = Truth(0.004, tuple(np.linspace(0.03, 0.05, len(SECONDS))), SECONDS, (0.05, 0.15, 0.25))
+
+
+def trace(rate_hz: float = 200_000) -> PowerTrace:
+    return BOARD.trace(rate_hz, 0.35)
+
+
+def test_layers_of_a_run_from_a_trace_of_known_energy() -> None:
+    samples = trace()
+    found = measured_energy(RECORD, timeline_of(RECORD), samples, windows_of_gate(samples))
+    assert found.energy_uj == pytest.approx(BOARD.net_j * 1e6, rel=0.01)
+    assert found.idle_mw == pytest.approx(4.0)
+    assert found.windows == 3
+    by_name = dict(zip((x.name for x in found.layers), BOARD.net_layers_j, strict=True))
+    resolved = [x for x in found.layers if x.net_nj is not None]
+    assert len(resolved) > 5
+    for layer in resolved:
+        assert layer.error_nj is not None
+        assert abs(layer.net_nj - by_name[layer.name] * 1e9) <= layer.error_nj + 1
+    assert sum(x.net_nj for x in resolved) + found.unresolved_nj == found.net_nj
+    assert MeasuredEnergy.model_validate_json(found.model_dump_json(by_alias=True)) == found
+
+
+def test_a_slow_meter_gets_an_inference_but_no_short_layer() -> None:
+    samples = trace(2000)
+    found = measured_energy(RECORD, timeline_of(RECORD), samples, windows_of_gate(samples))
+    assert abs(found.net_nj - BOARD.net_j * 1e9) <= found.error_nj
+    assert any(x.reason and "kHz" in x.reason for x in found.layers)
+
+
+def test_a_trace_of_another_run_is_refused() -> None:
+    samples = trace()
+    with pytest.raises(CheckFailedError, match="lasts"):
+        measured_energy(RECORD, timeline_of(RECORD), samples, windows_of_gate(samples, inferences=10))
+
+
+def write_csv(path: Path) -> Path:
+    samples = trace(20_000)
+    assert samples.gate is not None
+    rows = "\n".join(
+        f"{t * 1e3:.6f},{p / 3.3 * 0.5 * 1e3:.9f},{int(g)}"
+        for t, p, g in zip(samples.time_s, samples.power_w, samples.gate, strict=True)
+    )
+    path.write_text(f"ms,drop_mv,pin\n{rows}\n")
+    return path
+
+
+COLUMNS = ["--time", "ms:ms", "--shunt", "drop_mv:mV", "--shunt-ohm", "0.5", "--supply-v", "3.3", "--gate", "pin"]
+
+
+def test_import_prints_and_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(tmp_path / "cache"))
+    call = ["energy", "import", str(write_csv(tmp_path / "a.csv")), "--run", RECORD.id, *COLUMNS]
+    done = CliRunner().invoke(main, [*call, "--json"])
+    assert done.exit_code == 0, done.output
+    found = MeasuredEnergy.model_validate_json(done.stdout)
+    assert found.energy_uj == pytest.approx(BOARD.net_j * 1e6, rel=0.02)
+    assert "0.5 ohm" in found.meter.settings
+    kept = tmp_path / "cache" / "runs" / RECORD.id
+    assert MeasuredEnergy.model_validate_json((kept / "energy.json").read_bytes()) == found
+    assert len(read_trace(kept / "trace.npz").time_s) == 7000
+    text = CliRunner().invoke(main, call).output
+    assert "uJ per inference (measured)" in text
+    again = CliRunner().invoke(main, ["energy", "import", str(kept / "trace.npz"), "--run", RECORD.id, "--json"])
+    assert MeasuredEnergy.model_validate_json(again.stdout).net_nj == found.net_nj
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--marker", "0.1"], "no marker"),
+        (["--marker", "0.1,9"], "outside the trace"),
+        (["--power", "p"], "say it twice"),
+    ],
+)
+def test_import_says_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(tmp_path / "cache"))
+    done = CliRunner().invoke(
+        main, ["energy", "import", str(write_csv(tmp_path / "a.csv")), "--run", RECORD.id, *COLUMNS, *arguments]
+    )
+    assert done.exit_code == 2
+    assert words in done.output
+    assert "hint:" in done.output
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ina219:bus=1", "no meter 'ina219'"),
+        ("ina226", "shunt_ohm, max_current_a is missing"),
+        ("ina226:shunt_ohm=0.1", "max_current_a is missing"),
+        ("ina226:shunt_ohm=0.1,max_current_a=lots", "no number"),
+        ("ina226:shunt_ohm=0.1,colour=red", "no setting of ina226"),
+        ("ina226:shunt_ohm=0.1,shunt_ohm=0.2", "given twice"),
+        ("joulescope:rate_hz", "no setting"),
+    ],
+)
+def test_meters_that_are_described_wrongly(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_meter(text)
+
+
+def test_meters_by_name() -> None:
+    assert parse_meter("ina226:shunt_ohm=0.1,max_current_a=0.5,address=0x41").name == "INA226 at 0x41"
+    assert parse_meter("ppk2:port=/dev/ttyACM9,supply_v=1.8,source=yes").name == "PPK2 at /dev/ttyACM9"
+    assert parse_meter("joulescope").name == "Joulescope"
+
+
+def test_a_meter_that_is_not_there_is_one_message(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        main, ["energy", "record", str(tmp_path / "a.npz"), "--meter", "ina226:shunt_ohm=0.1,max_current_a=0.5,bus=97"]
+    )
+    assert done.exit_code == 2
+    assert "error:" in done.output
+    assert not (tmp_path / "a.npz").exists()
