@@ -64,6 +64,17 @@ from engine.targets.choose import AUTO, NAMES
     help="On the board host: also sample LiteRT with py-spy, and draw it (SVG).",
 )
 @click.option("--fresh", is_flag=True, help="Measure again even if nothing changed.")
+@click.option(
+    "--port", metavar="PORT", help="Measure on the board at this serial port (qemu: for its firmware in QEMU)."
+)
+@click.option(
+    "--repeats", type=click.IntRange(1, 100_000), default=100, show_default=True, help="With --port: warm inferences."
+)
+@click.option(
+    "--baud", type=click.IntRange(300, 4_000_000), default=115200, show_default=True, help="With --port: baud rate."
+)
+@click.option("--emulated", is_flag=True, help="With --port: say that no board is behind it.")
+@click.option("--update", is_flag=True, help="With --port: write the record to measurements/boards/ too.")
 @json_option
 def run(
     model: str,
@@ -79,6 +90,11 @@ def run(
     host_board: str | None,
     flamegraph: Path | None,
     fresh: bool,
+    port: str | None,
+    repeats: int,
+    baud: int,
+    emulated: bool,
+    update: bool,
     as_json: bool,
 ) -> None:
     """Run MODEL on a board, check its output and explain its cycles; on an NPU, explain its
@@ -115,6 +131,11 @@ def run(
         target=target,
     )
     resolved = resolve(settings)
+    if port is not None:
+        from engine.cli.board import measure
+
+        measure(resolved, port, repeats=repeats, baud=baud, emulated=emulated, update=update, as_json=as_json)
+        return
     record = None if fresh else kept(resolved)
     if record is None:
         with progress_console().status(resolved.id) as status:

@@ -45,8 +45,10 @@ class Prepared:
     blocks: Mapping[int, Block]
 
 
-def prepare(run: ResolvedRun, progress: Progress = lambda _: None) -> Prepared:
+def prepare(run: ResolvedRun, progress: Progress = lambda _: None, *, port: str = "bare") -> Prepared:
     """Read, build, execute and decode; what was built or executed before is not done again.
+
+    With the ``port`` of a board, the firmware is the one that is flashed.
 
     Raises ModelError, DoesNotFitError, ToolError, BuildError or ExecutionError.
     """
@@ -58,7 +60,7 @@ def prepare(run: ResolvedRun, progress: Progress = lambda _: None) -> Prepared:
     def link(memory_map: Board | None = None) -> Firmware:
         return build(
             graph, model=run.model.name, library=s.kernels, board=run.board, core=run.core, compiler=s.compiler, opt=s.opt,
-            lowering=s.lowering, memory_map=memory_map,
+            lowering=s.lowering, port=port, clock_mhz=run.clock_mhz, memory_map=memory_map,
         )  # fmt: skip
 
     firmware = link()
