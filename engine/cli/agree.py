@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from engine.cli.shell import console, json_option, plural, print_json, progress_console
-from engine.records.agreement import AgreementCase, read_agreement, write_agreement
+from engine.records.agreement import Agreement, AgreementCase, read_agreement, write_agreement
 
 
 @click.command(short_help="The same code on every emulator present, counts compared.")
@@ -21,7 +21,9 @@ from engine.records.agreement import AgreementCase, read_agreement, write_agreem
     help="Only this board's core; a name or a path to a board TOML. May be repeated.",
 )
 @click.option("--all", "every", is_flag=True, help="The zoo and the reference models, instead of kws and ic.")
-@click.option("--update", is_flag=True, help="Keep the result in measurements/agreement.json, which the website shows.")
+@click.option(
+    "--update", is_flag=True, help="Keep what agrees in measurements/agreement.json, which the website shows."
+)
 @json_option
 def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update: bool, as_json: bool) -> None:
     """Run the same firmware on every emulator of this machine and compare, layer by layer and exactly: issued instructions, loads,
@@ -34,7 +36,6 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
     from engine.catalog.load import load_board
     from engine.errors import CheckFailedError, UsageError
     from engine.pipeline.agree import DEFAULT_MODELS, absent_emulators, agreement, answer, every_model, questions
-    from engine.pipeline.local import agreement_path
 
     if every and models:
         raise UsageError("--all and a model exclude each other", hint="leave one of them out")
@@ -52,6 +53,8 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
             bar.update(task, description=question.name)
             cases.append(next(answers))
             bar.advance(task)
+            if update and cases[-1].agrees:
+                _keep(agreement(cases[-1:]))  # at once: what is interrupted has not been in vain
             if not err.is_terminal:
                 err.print(f"{len(cases)}/{len(asked)} {question.name}: {_verdict(cases[-1])}", soft_wrap=True)
     found = agreement(cases)
@@ -68,9 +71,13 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
             f"{first.name}: {what}" + (f"; {more} more" if more else ""),
             hint="the first is an emulator's mistake or ours: report it with the ELF (in .whycycles/firmware)",
         )
-    if update:
-        kept = read_agreement(agreement_path())
-        write_agreement(found if kept is None else kept.with_cases(found), agreement_path())
+
+
+def _keep(found: Agreement) -> None:
+    from engine.pipeline.local import agreement_path
+
+    kept = read_agreement(agreement_path())
+    write_agreement(found if kept is None else kept.with_cases(found), agreement_path())
 
 
 def _verdict(case: AgreementCase) -> str:
