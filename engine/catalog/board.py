@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -101,11 +101,21 @@ class Current(Figure):
         return self
 
 
+class Flashing(Frozen):
+    """What the tools that write a firmware call this board: a target of pyOCD, a chip of probe-rs, a configuration of OpenOCD."""
+
+    pyocd: str | None = None
+    probe_rs: str | None = None
+    openocd: str | None = None
+    source: Origin
+
+
 class Board(Frozen):
     """A board as the engine needs it.
 
-    ``current_ua_per_mhz`` and ``price_usd`` (of the microcontroller alone, as its source dates it) are for energy and advice; they
-    take no part in a run, nor in its hash. Absent: no source was found.
+    ``current_ua_per_mhz`` and ``price_usd`` (of the microcontroller alone, as its source dates it) are for energy and advice, ``port``
+    (a folder of ``firmware/ports``) and ``flashing`` for the board itself; they take no part in a simulated run, nor in the hash.
+    Absent: no source was found, or there is no port.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -118,7 +128,8 @@ class Board(Frozen):
     memories: tuple[Memory, ...] = Field(min_length=1)
     placement: Placement
     flash: FlashInterface
-    silicon: Literal["untested", "tested"] = "untested"
+    port: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
+    flashing: Flashing | None = None
     notes: tuple[str, ...] = ()
     current_ua_per_mhz: tuple[Current, ...] = ()
     price_usd: Figure | None = None

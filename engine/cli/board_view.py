@@ -11,6 +11,8 @@ from engine.catalog.flash import Cache
 from engine.catalog.left_out import taken_for_granted
 from engine.catalog.load import NO_PART_IN_RUN
 from engine.catalog.walk import figures
+from engine.firmware.ports import board_port
+from engine.records.measured import silicon_status
 
 _INFERRED = "inferred: "
 _REPLACEMENT = {"lru": "least recently used", "round_robin": "round robin", "random": "random"}
@@ -20,8 +22,11 @@ def print_board(b: Board, out: Console) -> None:
     """Print all of a board's description that a run depends on, with the source of every figure."""
     out.print(
         f"{b.title} ({b.mcu}, {b.core}), {b.default_clock_mhz:g} MHz by default, at most {b.max_clock_mhz.value:g} MHz, "
-        f"silicon {b.silicon}"
+        f"silicon {silicon_status(b.name)}"
     )
+    if b.port is not None:
+        port = board_port(b)
+        out.print(f"port {port.name}: {port.uart}; cycles: {port.counter}; marker pin {port.marker}")
     for note in b.notes:
         out.print(f"- {note}")
     out.print()

@@ -54,7 +54,9 @@ def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
         click.echo(json.dumps([_plain(r) for r in sorted(results, key=lambda r: r.id)], indent=1))
     else:
         unchanged = sum(r.outcome is Outcome.UNCHANGED for r in results)
-        click.echo(f"campaign {matrix.name}: {total} runs, {unchanged} unchanged, {len(failed)} failed")
+        skipped = sum(r.outcome is Outcome.SKIPPED for r in results)
+        also = f", {skipped} skipped" if skipped else ""
+        click.echo(f"campaign {matrix.name}: {total} runs, {unchanged} unchanged, {len(failed)} failed{also}")
         for r in different:
             click.echo(f"{r.id} differs from its committed record:", err=True)
             for d in r.differences[:_SHOWN]:
@@ -104,7 +106,7 @@ def _line(result: object, done: int, total: int) -> str:
 
     assert isinstance(result, RunResult)
     if result.record is None:
-        return f"{done}/{total} {result.id}: FAILED: {result.error}"
+        return f"{done}/{total} {result.id}: {result.outcome.value.upper()}: {result.error}"
     return f"{done}/{total} {result.id}: {result.record.latency_ms:.3f} ms simulated"
 
 

@@ -39,11 +39,13 @@ def boards(context: click.Context, only_npus: bool, as_json: bool) -> None:
 
 
 def _boards_table(found: Sequence[Board]) -> Table:
+    from engine.records.measured import silicon_status
+
     table = Table("name", "core", "MCU", "clock MHz", "flash KB", "RAM KB", "silicon", box=None, pad_edge=False)
     for b in found:
         flash = sum(m.bytes for m in b.memories if m.kind == "flash") // 1024
         ram = sum(m.bytes for m in b.memories if m.kind != "flash") // 1024
-        table.add_row(b.name, b.core, b.mcu, f"{b.default_clock_mhz:g}", str(flash), str(ram), b.silicon)
+        table.add_row(b.name, b.core, b.mcu, f"{b.default_clock_mhz:g}", str(flash), str(ram), silicon_status(b.name))
     return table
 
 

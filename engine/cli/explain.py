@@ -24,9 +24,11 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
     from engine.errors import UsageError
     from engine.explain.explain import explain_run
     from engine.explain.host_terminal import render_host
+    from engine.explain.measured import explain_measured, render_measured
     from engine.explain.npu_terminal import render_npu
     from engine.explain.remedies import with_remedies
     from engine.explain.terminal import render, render_layer
+    from engine.pipeline.board_store import find_measured
     from engine.pipeline.host import find_host_record
     from engine.pipeline.local import find_record
     from engine.pipeline.npu_keep import find_npu_record
@@ -36,6 +38,18 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
         raise UsageError("--blocks needs a layer", hint="add --layer N")
     if mca and layer is not None:
         raise UsageError("--mca is about the whole run", hint="leave out --layer and --blocks")
+    measured = find_measured(record)
+    if measured is not None:
+        if layer is not None or blocks is not None or mca:
+            raise UsageError(
+                f"{record} is a measurement: it has layers, but no blocks", hint="leave out --layer, --blocks and --mca"
+            )
+        explained = explain_measured(measured)
+        if as_json:
+            print_json(explained)
+        else:
+            render_measured(explained, measured, console())
+        return
     other = find_npu_record(record) or find_host_record(record)
     if other is not None:
         if layer is not None or mca:

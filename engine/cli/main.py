@@ -6,6 +6,7 @@ import click
 
 from engine import __version__
 from engine.cli.agree import agree
+from engine.cli.board import build, mlperf
 from engine.cli.campaign import campaign
 from engine.cli.catalogue import boards, models
 from engine.cli.ceilings import ceilings
@@ -36,6 +37,8 @@ for command in (
     models,
     boards,
     run,
+    build,
+    mlperf,
     explain,
     compare,
     whatif,

@@ -22,7 +22,7 @@ def record() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @json_option
 def check(path: Path, as_json: bool) -> None:
-    """Validate a record (of a run, of ceilings, of an NPU, of this machine), or every one below a folder: its schema, its own sums, and what the catalogue knows.
+    """Validate a record (of a run, of ceilings, of a board, of an NPU, of this machine), or every one below a folder: its schema, its own sums, and what the catalogue knows.
 
     Exit code 1 if one is not valid, 2 if PATH cannot be read or is no JSON.
     """

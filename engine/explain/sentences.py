@@ -9,6 +9,7 @@ from engine.catalog.board import Board, MemoryKind
 from engine.explain.bottleneck import Bottleneck
 from engine.explain.phrases import number, percent
 from engine.records.cause import Evidence
+from engine.records.measured import silicon_status
 from engine.records.run import Layer, RunRecord
 
 _OPS = {
@@ -124,7 +125,7 @@ def caveat_sentence(record: RunRecord, board: Board | None) -> str:
     """What the interval does not say; empty for a measurement. ``board`` is the run's own or None."""
     if record.evidence is not Evidence.SIMULATED:
         return ""
-    silicon = f"board silicon: {board.silicon}" if board is not None else "board silicon: not known here"
+    silicon = f"board silicon: {silicon_status(board.name)}" if board is not None else "board silicon: not known here"
     return f"The interval covers timing rules without a hard source; it is not an error against silicon ({silicon})."
 
 

@@ -48,11 +48,13 @@ def boot_memory(board: Board) -> Memory:
     return next((m for m in board.memories if m.kind is MemoryKind.FLASH), code)
 
 
-def linker_script(board: Board, stack_bytes: int = STACK_BYTES, buffers: Sequence[str] = ()) -> str:
+def linker_script(
+    board: Board, stack_bytes: int = STACK_BYTES, buffers: Sequence[str] = (), *, boot_block: bool = False
+) -> str:
     """The linker script of a board, for lld and GNU ld alike. Each memory in ``buffers`` gets what is in its section .wc_bench.NAME.
 
-    The vector table is at the start of the boot memory. Code or weights placed in another memory are stored in the boot memory and
-    copied by the start-up. Constants other than weights stay in the boot memory.
+    The vector table is at the start of the boot memory, or behind the boot block, if there is one. Code or weights placed in another memory
+    are stored in the boot memory and copied by the start-up. Constants other than weights stay in the boot memory.
     """
     place = board.placement
     boot = boot_memory(board).name
@@ -73,6 +75,7 @@ def linker_script(board: Board, stack_bytes: int = STACK_BYTES, buffers: Sequenc
         # GNU ld would otherwise let them follow .data's load address and count them against the boot memory
         own_lma=f" AT> {place.activations}" if away["activations"] else "",
         stack_bytes=stack_bytes,
+        boot_block=boot_block,
         buffers=[_Buffers(m.name, m.kind is MemoryKind.FLASH) for m in board.memories if m.name in buffers],
     )
 
@@ -87,6 +90,7 @@ def link(
     stack_bytes: int = STACK_BYTES,
     needs: Mapping[str, int] | None = None,
     buffers: Sequence[str] = (),
+    boot_block: bool = False,
 ) -> None:
     """Link objects to a board's memory map.
 
@@ -96,7 +100,7 @@ def link(
     """
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         script = Path(folder) / "link.ld"
-        script.write_text(linker_script(board, stack_bytes, buffers), encoding="utf-8")
+        script.write_text(linker_script(board, stack_bytes, buffers, boot_block=boot_block), encoding="utf-8")
         command = toolchain.link_command(objects, script, cpu, out)
         done = run(command, what=f"linking for {board.name}", cwd=Path(folder))
     if done.returncode == 0:

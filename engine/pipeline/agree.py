@@ -86,7 +86,11 @@ def questions(models: Sequence[str], cores: Sequence[str] | None = None) -> tupl
 def agreement(cases: Sequence[AgreementCase]) -> Agreement:
     """Cases as they are kept."""
     version = toolchain(COMPILER).version
-    return Agreement(engine_version=__version__, compiler=f"{COMPILER.value} {version} -{OPT}", cases=tuple(cases))
+    return Agreement(
+        engine_version=__version__,
+        compiler=f"{COMPILER.value} {version} -{OPT}",
+        cases=tuple(sorted(cases, key=lambda c: (c.model, c.kernels, c.core))),
+    )
 
 
 def answer(asked: Sequence[Question]) -> Iterator[AgreementCase]:

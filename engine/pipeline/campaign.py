@@ -22,9 +22,10 @@ from engine.interrupt import EXIT_CODE, be_quiet
 from engine.pipeline.keep import kept, make
 from engine.pipeline.local import fresh_record, simulated_dir
 from engine.pipeline.settings import RunSettings, resolve
-from engine.records.diff import Difference, diff_records
+from engine.records.diff import Difference, diff_results
 from engine.records.run import RunRecord
 from engine.records.store import read_record, write_record
+from engine.targets.choose import ABSENT
 
 _GRACE_S = 1.0
 
@@ -35,11 +36,15 @@ class Outcome(StrEnum):
     MEASURED = "measured"
     UNCHANGED = "unchanged"
     FAILED = "failed"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """One run of a campaign; ``differences`` are against the committed record, ``committed`` says whether there is one."""
+    """One run of a campaign; ``differences`` are against the committed record, ``committed`` says whether there is one.
+
+    A run is skipped where its target is not on this machine, but its record is committed. ``error`` says why it failed or was skipped.
+    """
 
     id: str
     outcome: Outcome
@@ -143,6 +148,9 @@ def _run(settings: RunSettings) -> RunResult:
     try:
         run = resolve(settings)
         name = run.id
+        if run.target.version() == ABSENT and (simulated_dir() / f"{name}.json").is_file():
+            why = f"{run.target.name} is not on this machine; the committed record stands"
+            return RunResult(name, Outcome.SKIPPED, None, committed=True, error=why)
         outcome = Outcome.MEASURED if fresh_record(run) is None else Outcome.UNCHANGED
         record = make(run)
     except WhycyclesError as error:
@@ -159,7 +167,7 @@ def _settle(result: RunResult, update: bool) -> RunResult:
     differences: tuple[Difference, ...] = ()
     if path.is_file():
         try:
-            differences = diff_records(read_record(path), record)
+            differences = diff_results(read_record(path), record)
         except RecordError as error:
             # a record of an older schema differs as a whole; it must not stop the campaign
             differences = (Difference("committed record", error.message, "a valid record", "none"),)

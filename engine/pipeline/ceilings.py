@@ -75,9 +75,19 @@ def known_ceilings(board: Board, core: Core, clock_mhz: float) -> MeasuredCeilin
 
 
 def different_from_committed(found: MeasuredCeilings) -> bool:
-    """Whether there are committed ceilings of this name, and other ones; they differ too if they cannot be read."""
+    """Whether there are committed ceilings of this name, and other ones; they differ too if they cannot be read.
+
+    Another version of the emulator alone makes no difference.
+    """
     path = ceilings_dir() / f"{found.id}.json"
-    return path.is_file() and path.read_text("utf-8") != dump_ceilings(found)
+    if not path.is_file():
+        return False
+    try:
+        version = read_ceilings(path).provenance.target_version
+    except RecordError:
+        return True
+    provenance = found.provenance.model_copy(update={"target_version": version})
+    return path.read_text("utf-8") != dump_ceilings(found.model_copy(update={"provenance": provenance}))
 
 
 def update_committed(found: MeasuredCeilings) -> None:

@@ -19,6 +19,7 @@ from engine.pipeline.settings import OPTS, clock_of, run_id
 from engine.records.cause import Evidence
 from engine.records.ceilings import MeasuredCeilings, ceilings_problems, is_ceilings
 from engine.records.host_store import host_problems
+from engine.records.measured import measured_problems
 from engine.records.npu_store import npu_problems
 from engine.records.run import ORACLE_AGREES, PlacementUsed, RunRecord
 from engine.records.store import record_problems, record_text
@@ -35,7 +36,10 @@ def file_problems(path: Path) -> tuple[str, ...]:
         content = from_json(text)
     except ValueError as error:
         raise RecordError(f"{path} is not JSON: {error}", hint="name a record file (JSON)") from None
-    other = next((found for found in (npu_problems(path), host_problems(path)) if found is not None), None)
+    other = next(
+        (found for found in (npu_problems(path), host_problems(path), measured_problems(path)) if found is not None),
+        None,
+    )
     if other is not None:
         return other
     if is_ceilings(content):

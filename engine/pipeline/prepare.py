@@ -60,9 +60,15 @@ class Prepared:
 
 
 def prepare(
-    run: ResolvedRun, progress: Progress = lambda _: None, follower: Follower | None = None
+    run: ResolvedRun,
+    progress: Progress = lambda _: None,
+    *,
+    port: str = "bare",
+    follower: Follower | None = None,
 ) -> Prepared:
     """Read, build, execute and decode; what was built or executed before is not done again, but what is followed is executed anyway.
+
+    With the ``port`` of a board, the firmware is the one that is flashed.
 
     Raises ModelError, DoesNotFitError, ToolError, BuildError or ExecutionError.
     """
@@ -74,7 +80,7 @@ def prepare(
     def link(memory_map: Board | None = None) -> Firmware:
         return build(
             graph, model=run.model.name, library=s.kernels, board=run.board, core=run.core, compiler=s.compiler, opt=s.opt,
-            lowering=s.lowering, memory_map=memory_map,
+            lowering=s.lowering, port=port, clock_mhz=run.clock_mhz, memory_map=memory_map,
         )  # fmt: skip
 
     firmware = link()

@@ -18,6 +18,7 @@ from engine.pipeline.host import known_hosts
 from engine.pipeline.keep import analysis_of
 from engine.pipeline.local import (
     LocalRun,
+    agreement_path,
     layer_validations_path,
     local_runs,
     runs_dir,
@@ -27,6 +28,7 @@ from engine.pipeline.local import (
 from engine.pipeline.npu_keep import known_npus
 from engine.pipeline.prepare import Progress
 from engine.pipeline.rerun import settings_of
+from engine.records.agreement import read_agreement
 from engine.records.ceilings import MeasuredCeilings, committed
 from engine.records.layer_validation import LayerValidations, read_layer_validations
 from engine.records.run import RunRecord
@@ -93,7 +95,7 @@ def gather(progress: Progress = lambda _: None) -> Publication:
         boards=tuple(boards.values()),
         models=tuple(models.values()),
         ceilings=_ceilings(boards, records),
-        others=OtherTargets(npus=known_npus(), hosts=known_hosts()),
+        others=OtherTargets(npus=known_npus(), hosts=known_hosts(), agreement=read_agreement(agreement_path())),
         left_out=tuple(left_out),
     )
 

@@ -19,7 +19,7 @@ from engine.pipeline.local import BOARD, MODEL, fresh_analysis, runs_dir
 from engine.pipeline.measure import measure
 from engine.pipeline.settings import PARTS, ResolvedRun, RunSettings, parse_set, resolve
 from engine.records.cause import Evidence
-from engine.records.diff import Difference, diff_records
+from engine.records.diff import Difference, diff_results
 from engine.records.run import RunRecord
 from engine.targets.choose import AUTO, NAMES
 
@@ -31,7 +31,7 @@ def verify_record(record: RunRecord) -> tuple[Difference, ...]:
 
     Raises UsageError if the record names a model or board that this machine does not have.
     """
-    return diff_records(record, measure(settings_of(record)))
+    return diff_results(record, measure(settings_of(record)))
 
 
 def hardware_for(record: RunRecord) -> Hardware:

@@ -18,6 +18,7 @@ from engine.records.validation import Validations
 from engine.site.card import known_models
 from engine.site.chart import Draughtsman
 from engine.site.other_targets import OtherTargets
+from engine.site.pages.agreement import write_agreement_page
 from engine.site.pages.catalog import write_boards, write_cores, write_models
 from engine.site.pages.compare import write_comparisons
 from engine.site.pages.data import method_values, write_assets, write_downloads
@@ -75,6 +76,7 @@ def write_documents(
     write_comparisons(renderer, world)
     write_npus(renderer, others.npus, world.model_names)
     write_hosts(renderer, others.hosts)
+    write_agreement_page(renderer, others.agreement)
     write_validation(renderer, world, validations)
     write_silicon_layers(renderer, world, layer_validations)
     write_downloads(renderer, world)

@@ -17,6 +17,8 @@ from engine.firmware.types import Firmware
 from engine.targets.types import Target
 
 AUTO = "auto"
+ABSENT = "absent"
+"""Version of a target that is not on this machine."""
 
 Relink = Callable[[Board], Firmware]
 """Links the objects of the firmware that is to run for another board's memories: for targets that have their own."""
@@ -26,7 +28,7 @@ UNICORN_CORES = frozenset({"cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4
 
 @dataclass(frozen=True)
 class TargetChoice:
-    """One target: which cores it runs, how to make it, its version here ("absent" if it is not), and what a record must say."""
+    """One target: which cores it runs, how to make it, its version here (or ``ABSENT``), and what a record must say."""
 
     name: str
     has: Callable[[Core], bool]
@@ -53,7 +55,7 @@ def _qemu_version() -> str:
     try:
         return find_qemu().version
     except ToolError:
-        return "absent"
+        return ABSENT
 
 
 def _qemu_note(core: Core) -> str:

@@ -23,6 +23,7 @@ _MODELS = {
 SUPPORTED_CORES = tuple(_MODELS)
 _PAGE = 4096
 _PPB = (0xE0000000, 0x100000)  # private peripheral bus: plain memory, so that SCB and DWT can be written
+_PERIPHERALS = ((0x40000000, 0x60000000), (0xD0000000, 0xD0001000))  # the last one is the RP2040's single-cycle I/O
 _BREAKPOINT = b"\x00\xbe"
 _NOWHERE = 0xFFFFFFFE
 _FAULTS = {
@@ -64,6 +65,7 @@ class Machine(Device):
                     hint="link for this board's memory map",
                 ) from error
         self._bad_address: int | None = None
+        self._starting = False
         self.uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_invalid)
         self.sentinel = self._free_page()
         self.uc.mem_map(self.sentinel, _PAGE, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC)
@@ -93,6 +95,10 @@ class Machine(Device):
         return page
 
     def _on_invalid(self, _uc: object, _access: int, address: int, _size: int, _value: int, _data: object) -> bool:
+        if self._starting and any(start <= address < end for start, end in _PERIPHERALS):
+            # a port sets its clock and UART here: registers that hold what is written, so that its waits for flags run out
+            self.uc.mem_map(address & -_PAGE, _PAGE, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE)
+            return True
         self._bad_address = address
         return False
 
@@ -110,7 +116,9 @@ class Machine(Device):
         stored = self.image.stored_at(self.idle)
         covered = self.read(stored, 2)
         self.write(stored, _BREAKPOINT)
+        self._starting = self.firmware.port != "bare"
         self._start(handler, self.idle, where)
+        self._starting = False
         for place in {stored, self.idle}:
             self.write(place, covered)
         self.stack_idle = int(self.uc.reg_read(arm_const.UC_ARM_REG_SP))

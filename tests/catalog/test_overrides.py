@@ -152,7 +152,7 @@ def test_a_value_that_no_figure_has_is_refused(value: str) -> None:
         ("flash=3", "flash is a table", "flash.icache.…"),
         ("core.latency=3", "core.latency is a table", "core.latency.load,"),
         ("vendor=x", "'vendor' is no figure", "known: "),
-        ("silicon=tested", "'silicon' is no figure", "known: "),
+        ("port=stm32l4", "'port' is no figure", "known: "),
         ("price_usd=3", "'price_usd' is no figure", "known: "),
         ("core.architecture=armv6-m", "'architecture' in core is no figure", "known: core.dsp"),
         ("core.dsp=false", "'dsp' of armv7e-m is true", "boards show"),

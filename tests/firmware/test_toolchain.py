@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from engine.catalog.load import load_core
+from engine.catalog.load import load_board, load_core
 from engine.errors import BuildError, ToolError, UsageError
-from engine.firmware.assemble import harness_sources
 from engine.firmware.cmsis_nn import CMSIS_NN_PATH, find_cmsis_nn
+from engine.firmware.ports import board_port, harness_sources, port_flags
 from engine.firmware.toolchain import (
     OPTS,
     Source,
@@ -255,6 +255,17 @@ def test_our_own_c_has_no_warnings(name: CompilerName, core: str, tmp_path: Path
         command = tools.compile_command(source, cpu_for(CORES[core]), "O2", tmp_path / "a.o")
         done = subprocess.run([*command, "-Werror"], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0, done.stderr
+
+
+@BOTH
+def test_ports_for_boards_have_no_warnings(name: CompilerName, tmp_path: Path) -> None:
+    tools = toolchain(name)
+    for board in (load_board(b) for b in ("olimex-stm32-h405", "nucleo-h743zi", "nucleo-l4r5zi", "raspberry-pi-pico")):
+        flags = port_flags(board_port(board), board, board.default_clock_mhz)
+        for source in harness_sources(board_port(board).name, flags):
+            command = tools.compile_command(source, cpu_for(CORES[board.core]), "O2", tmp_path / "a.o")
+            done = subprocess.run([*command, "-Werror"], capture_output=True, text=True, cwd=tmp_path, check=False)
+            assert done.returncode == 0, done.stderr
 
 
 def test_inherited_search_paths_do_not_reach_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 
 from engine.errors import RecordError
-from engine.records.diff import diff_records
+from engine.records.diff import diff_records, diff_results
 from engine.records.run import MemoryTraffic, Region, RunRecord
 from engine.records.schema import json_schema
 from engine.records.store import (
@@ -191,6 +191,15 @@ def test_a_difference_names_layer_and_counter() -> None:
 
 def test_equal_records_have_no_difference() -> None:
     assert diff_records(kws_record(), kws_record()) == ()
+
+
+def test_the_version_of_an_emulator_alone_is_no_difference() -> None:
+    record = kws_record()
+    newer = record.model_copy(update={"provenance": record.provenance.model_copy(update={"target_version": "99"})})
+    assert diff_results(record, newer) == ()
+    assert [d.field for d in diff_records(record, newer)] == ["provenance.target_version"]
+    other = newer.model_copy(update={"macs": newer.macs + 1})
+    assert [d.field for d in diff_results(record, other)] == ["macs", "provenance.target_version"]
 
 
 def test_a_missing_layer_is_a_difference() -> None:

@@ -58,9 +58,7 @@ class QemuTarget:
             reader = TraceReader(firmware, image, self.board, emulated, self.core, self.limits.per_inference(firmware))
             with QemuSession(twin, twin_image, self.core, self.limits, slots, reader=reader) as session:
                 session.boot()
-                watched = watch_inferences(
-                    session, reader.state, reader.system, self.board, firmware, inputs[0], told
-                )
+                watched = watch_inferences(session, reader.state, reader.system, self.board, firmware, inputs[0], told)
                 shared.take_profile(session.state)
                 session.tracing = False
                 profile, outputs = count_inferences(session, inputs, told)
