@@ -31,7 +31,7 @@ def check(path: Path, as_json: bool) -> None:
 
     if path.is_dir():
         # what these commands keep, and what lies beside the record of a run, are none
-        others = {str(validations_path()), str(layer_validations_path()), str(agreement_path())}
+        others = {str(p()) for p in (validations_path, agreement_path, layer_validations_path)}
         paths = sorted(
             p for p in path.rglob("*.json") if os.path.realpath(p) not in others and p.name not in (ANALYSIS, ENERGY)
         )
