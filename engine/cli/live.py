@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -53,15 +52,16 @@ class _Lines:
         self._width = min(self._out.width, _WIDTH)
         self._show: Callable[[str], None] = lambda _: None
         self._name = run.id
+        self._advised: dict[str, int] = {}
         how = (
             "replayed from the kept record; --fresh runs it again"
             if replayed
-            else f"live, on {run.target.name}: a layer is shown once nothing can change its numbers; its output is checked at the end"
+            else f"live on {run.target.name}: a layer appears once its numbers are final; the output is checked at the end"
         )
         self._out.print(Text(run.id, style="bold"), width=self._width)
-        self._out.print(Text(f"Warm cycles, simulated ({how}).", style="dim"), width=self._width)
+        self._out.print(Text(f"Warm cycles, simulated; {how}.", style="dim"), width=self._width)
         self._out.print()
-        self._row(_HEAD, bold=True)
+        self._row(_HEAD, style="bold")
         self._flush()
 
     @contextmanager
@@ -103,30 +103,33 @@ class _Lines:
         ipc = "-" if told.ipc is None else f"{told.ipc:.2f}"
         verdict = told.verdict.short if layer.cycles else "-"
         name = told.title.rsplit(" #", 1)[0]
-        self._row((str(layer.index), name, _n(layer.counters.instructions), _n(layer.cycles), ipc, verdict), bold=True)
-        why = [told.rules[-1].title.lower()] if len(told.rules) > 2 else []
-        self._say("; ".join((layer.kernel, *why)), "dim")
+        why = told.rules[-1].title.lower() if len(told.rules) > 2 else ""
+        self._row(
+            (str(layer.index), name, _n(layer.counters.instructions), _n(layer.cycles), ipc, verdict), style="bold"
+        )
+        self._row(("", layer.kernel, "", "", "", why), style="dim")
         for advice in told.advice:
-            self._say(f"→ {advice}")
+            first = self._advised.setdefault(advice, layer.index)
+            self._say(f"→ {advice}" if first == layer.index else f"→ as layer {first}")
         self._flush()
 
-    def _row(self, cells: tuple[str, ...], *, bold: bool = False) -> None:
+    def _row(self, cells: tuple[str, ...], *, style: str = "") -> None:
         grid = Table.grid(padding=(0, 2, 0, 0))
-        fixed = 4 + 12 + 12 + 4 + 5 * 2
-        bound = 22 if self._width >= 80 else 12
+        fixed = 3 + 12 + 12 + 5 + 6 * 2
+        bound = 26 if self._width >= 80 else 12
         grid.add_column(justify="right", width=3, no_wrap=True)
-        grid.add_column(width=max(10, self._width - fixed - bound), overflow="ellipsis", no_wrap=True)
+        grid.add_column(width=max(10, self._width - fixed - bound), overflow="fold")
         for width in (12, 12, 5):
             grid.add_column(justify="right", width=width, no_wrap=True)
         grid.add_column(width=bound, overflow="fold")
-        grid.add_row(*(Text(c, style="bold" if bold else "") for c in cells))
+        grid.add_row(*(Text(c, style=style) for c in cells))
         self._out.print(grid, width=self._width)
 
-    def _say(self, text: str, style: str = "") -> None:
+    def _say(self, text: str) -> None:
         grid = Table.grid()
         grid.add_column(width=5)
         grid.add_column(overflow="fold")
-        grid.add_row("", Text(text, style=style))
+        grid.add_row("", text)
         self._out.print(grid, width=self._width)
 
     def _flush(self) -> None:
@@ -140,7 +143,6 @@ class _Json:
     """For programs: one object per line, each with an ``event``."""
 
     def __init__(self, run: ResolvedRun, *, replayed: bool) -> None:
-        self._lock = threading.Lock()
         self._say({"event": "start", "run": run.id, "target": run.target.name, "replayed": replayed})
         self._show: Callable[[str], None] = lambda _: None
         self._name = run.id
@@ -175,8 +177,7 @@ class _Json:
         self._say({"event": "record", "record": record.model_dump(mode="json", by_alias=True)})
 
     def _say(self, event: dict[str, object]) -> None:
-        with self._lock:
-            click.echo(json.dumps(event, ensure_ascii=False))
+        click.echo(json.dumps(event, ensure_ascii=False))
 
 
 def _watching(step: LiveStep) -> str:

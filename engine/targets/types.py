@@ -162,7 +162,7 @@ class Target(Protocol):
     def run(self, firmware: Firmware, inputs: Sequence[bytes], follow: Follow | None = None) -> Execution:
         """Execute one inference per entry of ``inputs``; the first entry is also the one profiled, cold then warm.
 
-        An entry holds the bytes of all model inputs, concatenated in the order of ``firmware.inputs``; outputs likewise.
+        An entry holds the bytes of all model inputs, concatenated in the order of ``firmware.inputs``; outputs likewise. ``follow`` hears of it meanwhile.
 
         Raises ExecutionError on a fault, an unmapped access or a run-away.
         """
