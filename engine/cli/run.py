@@ -70,6 +70,7 @@ def run(
     `whycycles explain` and `whycycles site build` find it.
     """
     # the rooms behind a run load an emulator and a compiler: only when one is wanted
+    from engine.energy.attribute import with_energy
     from engine.explain.explain import explain_run
     from engine.explain.hardware import Hardware
     from engine.explain.remedies import with_remedies
@@ -95,7 +96,7 @@ def run(
         with progress_console().status(resolved.id) as status:
             record = make(resolved, lambda step: status.update(f"{resolved.id}: {step}"), again=fresh)
     if as_json:
-        print_json(record)
+        print_json(with_energy(record, resolved.board))
         return
     out = console()
     measured = known_ceilings(resolved.described, resolved.core, resolved.clock_mhz)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.catalog.board import Board, MemoryKind
+from engine.catalog.load import NO_PART_IN_RUN
 from engine.site.catalog_charts import ladder_chart, lifetimes_chart
 from engine.site.ceilings_chart import boards_chart
 from engine.site.render import Renderer
@@ -49,7 +50,7 @@ def write_boards(renderer: Renderer, world: World) -> None:
             core=world.cores.get(b.core),
             runs=world.of_board(b.name),
             otherwise=world.made_otherwise(b.name),
-            tables=sorted(set(_TABLE.findall(b.model_dump_json(exclude={"current_ua_per_mhz", "price_usd"})))),
+            tables=sorted(set(_TABLE.findall(b.model_dump_json(exclude=set(NO_PART_IN_RUN))))),
             holds={m.name: ", ".join(part for part, memory in parts.items() if memory == m.name) for m in b.memories},
         )
     for name in strangers:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from engine.catalog.board import Board
 from engine.catalog.load import list_boards
-from engine.energy.power import EnergyEstimate, estimate_energy
+from engine.energy.attribute import energy_of, with_energy
 from engine.explain.analysis import Analysis
 from engine.explain.explain import bound_by
 from engine.explain.flame import folded_stacks, speedscope
@@ -113,7 +113,6 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
     folder = f"runs/{slug(r.id)}"
     board = world.board_of(r)
     shared = board if board is not None and r.board in {b.name for b in list_boards()} else None
-    energy = estimate_energy(r)
     sizes = {m.name: m.bytes for m in board.memories} if board else {}
     charts: dict[str, Chart] = {
         "stack": stack_chart(r),
@@ -132,7 +131,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
     analysis = run.analysis
     if analysis is not None:
         charts |= _analysed(renderer, folder, analysis, r)
-    renderer.staging.write(f"{folder}/record.json", dump_record(r))
+    renderer.staging.write(f"{folder}/record.json", dump_record(with_energy(r, board)))
     renderer.staging.write(f"{folder}/layers.csv", layers_csv([r]))
     renderer.staging.write(f"{folder}/memories.csv", memories_csv(r))
     renderer.page(
@@ -156,7 +155,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         meaning=CAUSE_MEANING,
         levels=LEVELS,
         metrics=pyramid(r, board),
-        power=energy.basis if isinstance(energy, EnergyEstimate) else (),
+        energy=energy_of(r, board),
         sections=SECTIONS,
         bound_by=bound_by,
         command=command(r, shared),
