@@ -62,7 +62,7 @@ def apply(power: Power, record: RunRecord) -> RunEnergy:
         sources=power.sources,
         energy_nj=total,
         interval_nj=(min(total, int(low_nj * low)), max(total, round(high_nj * high))),
-        cold_nj=round(record.cycles.cold * nj),
+        cold_nj=max(0, total + round((record.cycles.cold - warm) * nj)),
         layers=layers,
         glue=glue,
     )

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_another_clock_scales_the_current_and_widens_the_interval() -> None:
 def test_each_kind_of_source_is_at_least_as_unsure_as_a_closer_one() -> None:
     rows = published_power()
     bands = [measured_band(kind, rows) for kind in list(PowerKind)[:3]]
-    assert all(a.low >= b.low and a.high <= b.high for a, b in zip(bands, bands[1:], strict=False))
+    assert all(a.low >= b.low and a.high <= b.high for a, b in itertools.pairwise(bands))
     assert 0.85 < bands[0].low < 0.95
     assert 1.05 < bands[0].high < 1.15
 
@@ -96,7 +97,9 @@ def test_published_powers_are_predicted_without_themselves() -> None:
 
 def test_a_data_sheet_current_depends_on_where_code_lies() -> None:
     board = load_board("nucleo-h743zi")
-    flash, itcm = (power_of(board, Operation(400.0, code), published_power()) for code in (MemoryKind.FLASH, MemoryKind.ITCM))
+    flash, itcm = (
+        power_of(board, Operation(400.0, code), published_power()) for code in (MemoryKind.FLASH, MemoryKind.ITCM)
+    )
     assert isinstance(flash, Power)
     assert isinstance(itcm, Power)
     assert flash.kind is PowerKind.RUN_CURRENT
