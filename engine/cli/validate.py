@@ -73,5 +73,11 @@ def _print(found: object) -> None:
     exact = [p for p in found.points if p.use == "exact" and p.error is not None]
     if found.mape is not None and found.worst is not None:
         out.print(f"{len(exact)} exact points: mean absolute error {found.mape:.1%}, worst {found.worst:.1%}")
+    for e in found.energy:
+        out.print(
+            f"{e.points} {e.what}: mean absolute error {e.mape:.1%}, worst {e.worst:.1%}; {e.inside_share:.0%} within intervals of "
+            f"±{e.median_half_width:.0%} (median)",
+            soft_wrap=True,
+        )
     for why, count in Counter(p.notes[-1].splitlines()[0] for p in found.points if p.simulated_ms is None).items():
         out.print(f"{count} points {why}", soft_wrap=True)
