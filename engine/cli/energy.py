@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from engine.cli.energy_model import fit, predict
 from engine.cli.shell import console, json_option, print_json, progress_console
 
 if TYPE_CHECKING:
@@ -179,3 +180,7 @@ def _show(found: MeasuredEnergy, out: Console) -> None:
     out.print()
     out.print(table)
     out.print(f"Layers were cut by {found.shares}; what could not be resolved is {found.unresolved_nj / 1e3:,.2f} uJ.")
+
+
+energy.add_command(fit)
+energy.add_command(predict)
