@@ -105,14 +105,17 @@ def _power(power_mw: float, band: Band, voltage_v: float, kind: PowerKind, how: 
 
 
 def _current(board: Board, wanted: Operation) -> Current | None:
-    """The first current whose conditions hold: a stated clock before a headline."""
+    """The first current whose conditions hold: a stated clock before a headline, the nearest one before others."""
     caches = board.flash.icache is not None
     fitting = [
         c
         for c in board.current_ua_per_mhz
         if (c.code is None or c.code is wanted.code) and (c.caches is None or c.caches is caches)
     ]
-    return next((c for c in fitting if c.clock_mhz is not None), fitting[0] if fitting else None)
+    stated = [(_off_by_clock(wanted.clock_mhz, c.clock_mhz), c) for c in fitting if c.clock_mhz is not None]
+    if stated:
+        return min(stated, key=lambda found: found[0])[1]
+    return fitting[0] if fitting else None
 
 
 def _off_by_clock(clock_mhz: float, measured_at_mhz: float | int) -> float:
