@@ -18,10 +18,16 @@ def compare(a: str, b: str, as_json: bool) -> None:
     """
     from engine.errors import CheckFailedError
     from engine.explain.compare import compare as compare_records
+    from engine.explain.compare_energy import energy_delta
     from engine.explain.compare_terminal import render_comparison
     from engine.pipeline.local import find_record
+    from engine.pipeline.rerun import hardware_for
 
-    found = compare_records(find_record(a), find_record(b))
+    one, two = find_record(a), find_record(b)
+    found = compare_records(one, two)
+    if found.comparable:
+        energy = energy_delta(one, two, hardware_for(one).board, hardware_for(two).board)
+        found = found.model_copy(update={"energy": energy})
     if as_json:
         print_json(found)
     else:

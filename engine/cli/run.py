@@ -71,6 +71,7 @@ def run(
     """
     # the rooms behind a run load an emulator and a compiler: only when one is wanted
     from engine.energy.attribute import with_energy
+    from engine.explain.energy_card import with_energy_card
     from engine.explain.explain import explain_run
     from engine.explain.hardware import Hardware
     from engine.explain.remedies import with_remedies
@@ -101,5 +102,6 @@ def run(
     out = console()
     measured = known_ceilings(resolved.described, resolved.core, resolved.clock_mhz)
     explanation = explain_run(record, Hardware(resolved.board, resolved.core, measured=measured))
-    render(with_remedies(explanation, record, fresh_analysis(resolved), resolved.board), record, out)
+    explanation = with_remedies(explanation, record, fresh_analysis(resolved), resolved.board)
+    render(with_energy_card(explanation, record, resolved.board), record, out)
     out.print(f"record: {runs_dir() / record.id / 'record.json'}", style="dim", soft_wrap=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import engine.energy
 from engine.catalog.board import Board
 from engine.energy.judge import fitted, predicted_energy
 from engine.energy.published import PublishedPower, published_power
 from engine.energy.rows import candidates, training_row
 from engine.errors import UsageError
 from engine.firmware.types import CompilerName, Lowering
-from engine.paths import measurements_dir
 from engine.pipeline.keep import kept, make
 from engine.pipeline.settings import RunSettings, resolve
 from engine.records.energy_model import EnergyModel, Load, PredictedEnergy
@@ -19,8 +19,8 @@ from engine.records.run import RunRecord
 
 
 def model_path() -> Path:
-    """File of the committed model."""
-    return measurements_dir() / "energy" / "model.json"
+    """File of the committed model: it is made from measurements, and none itself."""
+    return Path(engine.energy.__file__).with_name("model.json")
 
 
 def fit_model(progress: Callable[[str], None] = lambda _: None) -> EnergyModel:

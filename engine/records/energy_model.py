@@ -1,4 +1,4 @@
-"""A fitted model of energy, as kept in ``measurements/energy/model.json`` and printed by ``whycycles energy fit --json``.
+"""A fitted model of energy, as kept in ``engine/energy/model.json`` and printed by ``whycycles energy fit --json``.
 
 Version history of ``schema``: 1 (2026-11) first version.
 """
