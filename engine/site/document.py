@@ -19,6 +19,7 @@ from engine.site.chart import Draughtsman
 from engine.site.pages.catalog import write_boards, write_cores, write_models
 from engine.site.pages.compare import write_comparisons
 from engine.site.pages.data import method_values, write_assets, write_downloads
+from engine.site.pages.energy import write_energy
 from engine.site.pages.home import write_home, write_runs
 from engine.site.pages.run import write_run
 from engine.site.pages.validation import write_validation
@@ -67,6 +68,7 @@ def write_documents(
     write_models(renderer, world)
     write_comparisons(renderer, world)
     write_validation(renderer, world, validations)
+    write_energy(renderer)
     write_downloads(renderer, world)
     write_assets(renderer, cache)
     _write_sources(renderer, notebooks)

@@ -78,7 +78,7 @@ def _application(r: RunRecord, board: Board | None) -> Iterator[Metric]:
     yield Metric(4, "latency, cold", milliseconds(r.cycles.cold / r.clock_mhz / 1000), "timed")
     rate = f"{significant(1000 / r.latency_ms)}\u00a0/s" if r.latency_ms else ""
     yield Metric(4, "throughput, back to back", rate, "timed", "" if rate else "the run took no cycles")
-    yield _energy(energy_of(r, board))
+    yield _energy(r.energy or energy_of(r, board))
     yield Metric(4, "flash used", kilobytes(r.memory.flash_bytes), "static")
     yield Metric(4, "RAM used", kilobytes(r.memory.ram_bytes), "static")
     yield Metric(4, "of it arena", kilobytes(r.memory.arena_bytes), "static")

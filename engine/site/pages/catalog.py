@@ -8,6 +8,7 @@ from engine.catalog.board import Board, MemoryKind
 from engine.catalog.load import NO_PART_IN_RUN
 from engine.site.catalog_charts import ladder_chart, lifetimes_chart
 from engine.site.ceilings_chart import boards_chart
+from engine.site.energy_view import measured_firmwares
 from engine.site.render import Renderer
 from engine.site.text import slug
 from engine.site.world import Run, World
@@ -50,6 +51,7 @@ def write_boards(renderer: Renderer, world: World) -> None:
             core=world.cores.get(b.core),
             runs=world.of_board(b.name),
             otherwise=world.made_otherwise(b.name),
+            firmwares=measured_firmwares(b.name),
             tables=sorted(set(_TABLE.findall(b.model_dump_json(exclude=set(NO_PART_IN_RUN))))),
             holds={m.name: ", ".join(part for part, memory in parts.items() if memory == m.name) for m in b.memories},
         )
