@@ -16,6 +16,7 @@ def compare(a: str, b: str, as_json: bool) -> None:
 
     A and B are record files or run ids; every difference is B minus A. Exit code 1 if they may not be compared.
     """
+    from engine.energy.attribute import energy_of
     from engine.errors import CheckFailedError
     from engine.explain.compare import compare as compare_records
     from engine.explain.compare_energy import energy_delta
@@ -26,8 +27,8 @@ def compare(a: str, b: str, as_json: bool) -> None:
     one, two = find_record(a), find_record(b)
     found = compare_records(one, two)
     if found.comparable:
-        energy = energy_delta(one, two, hardware_for(one).board, hardware_for(two).board)
-        found = found.model_copy(update={"energy": energy})
+        energies = (energy_of(r, hardware_for(r).board) for r in (one, two))
+        found = found.model_copy(update={"energy": energy_delta(one, two, *energies)})
     if as_json:
         print_json(found)
     else:

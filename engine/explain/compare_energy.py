@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from engine.catalog.board import Board
-from engine.energy.attribute import energy_of
 from engine.explain.types import Part
 from engine.records.run import RunRecord
-from engine.records.run_energy import NoEnergy
+from engine.records.run_energy import NoEnergy, RunEnergy
 
 
 class EnergyDelta(Part):
@@ -27,9 +25,8 @@ class EnergyDelta(Part):
     text: str
 
 
-def energy_delta(a: RunRecord, b: RunRecord, board_a: Board | None, board_b: Board | None) -> EnergyDelta:
-    """Compare the energies of two runs that may be compared."""
-    one, two = energy_of(a, board_a), energy_of(b, board_b)
+def energy_delta(a: RunRecord, b: RunRecord, one: RunEnergy | NoEnergy, two: RunEnergy | NoEnergy) -> EnergyDelta:
+    """Compare the energies ``one`` of run A and ``two`` of run B, which may be compared."""
     for name, found in (("A", one), ("B", two)):
         if isinstance(found, NoEnergy):
             return EnergyDelta(text=f"No energies to compare: {name} has none, {found.reason}.")

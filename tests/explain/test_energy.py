@@ -54,23 +54,23 @@ def test_data_elsewhere_saves_as_much_energy_as_time_and_code_elsewhere_another_
 
 def test_a_difference_is_divided_between_time_and_power_exactly() -> None:
     a, b = record(), kws_record(board="nucleo-h743zi", clock_mhz=480.0)
-    found = energy_delta(a, b, L4, H7)
+    found = energy_delta(a, b, energy_of(a, L4), energy_of(b, H7))
     assert found.delta_uj is not None
     assert found.by_time_uj + found.by_power_uj == pytest.approx(found.delta_uj)
     assert found.delta_uj == pytest.approx(found.b_uj - found.a_uj)
-    back = energy_delta(b, a, H7, L4)
+    back = energy_delta(b, a, energy_of(b, H7), energy_of(a, L4))
     assert (back.delta_uj, back.by_power_uj) == (pytest.approx(-found.delta_uj), pytest.approx(-found.by_power_uj))
 
 
 def test_two_runs_of_one_power_differ_by_their_cycles() -> None:
     a, b = record(), kws_record(board="nucleo-l4r5zi", clock_mhz=120.0, kernels="reference")
-    found = energy_delta(a, b, L4, L4)
+    found = energy_delta(a, b, energy_of(a, L4), energy_of(b, L4))
     assert found.by_power_uj == 0
     assert found.tie is False
     assert found.delta_uj / found.a_uj == pytest.approx(b.cycles.warm / a.cycles.warm - 1, rel=1e-3)
 
 
 def test_a_run_without_energy_has_no_difference() -> None:
-    found = energy_delta(record(), record(board="nrf5340-dk", clock_mhz=128.0), L4, NRF)
+    found = energy_delta(record(), record(), energy_of(record(), L4), NoEnergy(reason="nobody measured it"))
     assert found.delta_uj is None
     assert "B has none" in found.text
