@@ -75,7 +75,7 @@ def _print(found: object) -> None:
         out.print(f"{len(exact)} exact points: mean absolute error {found.mape:.1%}, worst {found.worst:.1%}")
     for e in found.energy:
         out.print(
-            f"{e.points} {e.what}: mean absolute error {e.mape:.1%}, worst {e.worst:.1%}; {e.inside_share:.0%} within intervals of "
+            f"energy of {e.points} {e.what}: mean absolute error {e.mape:.1%}, worst {e.worst:.1%}; {e.inside_share:.0%} within intervals of "
             f"±{e.median_half_width:.0%} (median)",
             soft_wrap=True,
         )

@@ -85,8 +85,8 @@ def energy_errors(points: Sequence[Point]) -> tuple[EnergyErrors, ...]:
     found = []
     simulated = [p for p in points if p.use is Use.EXACT]
     for what, those, of in (
-        ("exact points, energy from simulated latency", simulated, _simulated),
-        ("all points, energy from published latency", list(points), _at_published),
+        ("exact points with simulated latency", simulated, _simulated),
+        ("points with published latency", list(points), _at_published),
     ):
         pairs = [x for x in map(of, those) if x is not None]
         if pairs:
