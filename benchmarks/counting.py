@@ -21,8 +21,9 @@ from engine.firmware.types import CompilerName, KernelLibrary
 from engine.models.library import resolve_model
 from engine.models.reader import read_graph
 from engine.targets import state as shared
+from engine.targets.device import Limits
 from engine.targets.image import Image
-from engine.targets.machine import Limits, Machine
+from engine.targets.machine import Machine
 from engine.targets.types import Profile
 from engine.targets.unicorn_target import Counting, UnicornTarget
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from engine.catalog.board import Cache
+from engine.catalog.flash import Cache
 from engine.catalog.load import load_board, load_core
 from engine.firmware.build import build
 from engine.firmware.types import CompilerName, KernelLibrary
@@ -95,7 +95,7 @@ def _cache_speed() -> float:
 
     cache = Cache(bytes=16384, line_bytes=32, ways=4, inferred="for speed only")
     system = MemorySystem(at.EVENTS)
-    stream = system.stream(cache, "cache")
+    stream = system.stream(cache, "cache", 32)
     state = np.concatenate([np.zeros(at.EVENTS, np.int64), system.build()])
     random = np.random.default_rng(1)
     n = 4_000_000

@@ -23,7 +23,7 @@ SITE_SRC_DIR = _data("site_src")
 
 def cache_dir() -> Path:
     """Folder for objects, ELFs and profiles: ``$WHYCYCLES_CACHE``, else ``.whycycles`` in the working directory."""
-    return Path(os.environ.get("WHYCYCLES_CACHE", ".whycycles")).resolve()
+    return Path(os.environ.get("WHYCYCLES_CACHE") or ".whycycles").resolve()
 
 
 def measurements_dir() -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from engine.catalog.access_waits import used_figures
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.figure import Figure
-from engine.catalog.load import NO_PART_IN_RUN
 from engine.catalog.walk import figures
 
 _INFERRED = "inferred: "
@@ -31,7 +31,15 @@ class Assumption:
 
 def assumptions(board: Board, core: Core) -> tuple[Assumption, ...]:
     """Every inferred figure that a run of ``core`` on ``board`` uses, the board's first, in the order of their tables."""
-    return (*_of_board(board), *(a for key, figure in core.figures() for a in _of_figure(f"core.{key}", figure)))
+    found = [_assumption(key, figure) for key, figure in _used(board, core) if figure.inferred is not None]
+    flash = board.flash
+    for name, text in (("ladder", flash.ladder_source), ("prefetch", flash.prefetch_source)):
+        if text.startswith(_INFERRED):
+            found.append(Assumption(f"board.flash.{name}", None, None, None, text.removeprefix(_INFERRED)))
+    for name, cache in (("icache", flash.icache), ("dcache", flash.dcache)):
+        if cache is not None and cache.inferred is not None:
+            found.append(Assumption(f"board.flash.{name}", None, None, None, cache.inferred))
+    return tuple(sorted(found, key=lambda a: a.key.startswith("core.")))
 
 
 def uncertain(board: Board, core: Core) -> tuple[Assumption, ...]:
@@ -39,31 +47,14 @@ def uncertain(board: Board, core: Core) -> tuple[Assumption, ...]:
 
     The board's come first, in the order of their tables; ``reason`` is the figure's source where it has one.
     """
-    on_board = [(f"board.{key}", f) for key, f in figures(board) if key.split(".")[0] not in NO_PART_IN_RUN]
-    everything = [*on_board, *((f"core.{key}", f) for key, f in core.figures())]
-    return tuple(
-        Assumption(key, f.value, f.lowest, f.highest, f.inferred or f.source or "")
-        for key, f in everything
-        if f.lowest < f.highest
-    )
+    return tuple(_assumption(key, f) for key, f in _used(board, core) if f.lowest < f.highest)
 
 
-def _of_board(board: Board) -> Iterator[Assumption]:
-    yield from _of_figure("board.max_clock_mhz", board.max_clock_mhz)
-    for memory in board.memories:
-        for key, figure in memory.figures():
-            yield from _of_figure(f"board.memories.{memory.name}.{key}", figure)
-    flash = board.flash
-    yield from _of_figure("board.flash.width_bytes", flash.width_bytes)
-    for name, text in (("ladder", flash.ladder_source), ("prefetch", flash.prefetch_source)):
-        if text.startswith(_INFERRED):
-            yield Assumption(f"board.flash.{name}", None, None, None, text.removeprefix(_INFERRED))
-    yield from _of_figure("board.flash.miss_extra_cycles", flash.miss_extra_cycles)
-    for name, cache in (("icache", flash.icache), ("dcache", flash.dcache)):
-        if cache is not None and cache.inferred is not None:
-            yield Assumption(f"board.flash.{name}", None, None, None, cache.inferred)
+def _used(board: Board, core: Core) -> Iterator[tuple[str, Figure]]:
+    used = {*used_figures(board), "max_clock_mhz"}
+    yield from ((f"board.{key}", figure) for key, figure in figures(board) if key in used)
+    yield from ((f"core.{key}", figure) for key, figure in core.figures())
 
 
-def _of_figure(key: str, figure: Figure | None) -> Iterator[Assumption]:
-    if figure is not None and figure.inferred is not None:
-        yield Assumption(key, figure.value, figure.low, figure.high, figure.inferred)
+def _assumption(key: str, f: Figure) -> Assumption:
+    return Assumption(key, f.value, f.lowest, f.highest, f.inferred or f.source or "")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from engine.catalog.figure import Figure, Frozen, Origin, RefusalError, check_origin
+from engine.catalog.figure import Figure, Frozen, Origin, RefusalError
+from engine.catalog.flash import FlashInterface
 
 _ALIGNED = 8  # bytes: start-up copies words, the stack must be aligned to 8
 _WRITTEN = {"activations": "they are written, so they need RAM", "stack": "it is written, so it needs RAM"}
@@ -28,10 +29,11 @@ class MemoryKind(StrEnum):
 class Memory(Frozen):
     """One memory of the board. ``origin`` is the address the core uses, ``bytes`` its size.
 
-    The rest is of RAM only, in core cycles, and 0 where absent. Without a cache in front: ``wait_states`` of every data access and
-    ``fetch_wait_states`` of every word of code, beyond the pipeline's own. Behind a cache (``Cache.also_serves``):
-    ``line_fill_cycles`` of a read or fetch miss, ``write_miss_cycles`` of a write miss that takes a line in, ``write_back_cycles`` of a
-    dirty line driven out; a write buffer may hide the latter two.
+    The rest is of RAM only, in core cycles beyond the pipeline's own. Without a cache in front: ``wait_states`` of every data access
+    (of reads alone where ``write_wait_states`` is given), ``fetch_wait_states`` of every word of code; a write-through cache passes
+    writes on, so they wait too. Behind a cache (``Cache.also_serves``): ``line_fill_cycles`` of a read or fetch miss,
+    ``write_miss_cycles`` of a write miss that takes a line in, ``write_back_cycles`` of a dirty line driven out; a write buffer may
+    hide the latter two. What is left out: see ``access_waits``.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -40,6 +42,7 @@ class Memory(Frozen):
     bytes: int = Field(gt=0, le=2**30)
     source: Origin
     wait_states: Figure | None = None
+    write_wait_states: Figure | None = None
     fetch_wait_states: Figure | None = None
     line_fill_cycles: Figure | None = None
     write_miss_cycles: Figure | None = None
@@ -47,18 +50,24 @@ class Memory(Frozen):
 
     @model_validator(mode="after")
     def _ram_only(self) -> Self:
-        if self.kind is MemoryKind.FLASH:
-            for key, _ in self.figures():
+        for key, _ in self.figures():
+            if key in self.closed_keys():
                 raise RefusalError(
                     f"'{key}' of a flash memory belongs in [flash]: ladder, miss_extra_cycles", "remove it here"
                 )
         return self
 
+    def closed_keys(self) -> frozenset[str]:
+        """Keys that a memory of this kind does not have."""
+        if self.kind is not MemoryKind.FLASH:
+            return frozenset()
+        return frozenset(key for key, field in type(self).model_fields.items() if field.annotation == Figure | None)
+
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """The timing figures that are given, with their names."""
-        for key in ("wait_states", "fetch_wait_states", "line_fill_cycles", "write_miss_cycles", "write_back_cycles"):
+        for key in type(self).model_fields:
             figure = getattr(self, key)
-            if figure is not None:
+            if isinstance(figure, Figure):
                 yield key, figure
 
     @property
@@ -74,100 +83,6 @@ class Placement(Frozen):
     weights: str
     activations: str
     stack: str
-
-
-class ClockStep(Frozen):
-    """Flash wait states that hold up to (and including) a core clock.
-
-    ``wait_states`` are cycles of the bus the flash is on; one of them lasts ``bus_ratio`` core cycles.
-    """
-
-    up_to_mhz: float | int = Field(gt=0)
-    wait_states: int = Field(ge=0, le=64)
-    bus_ratio: int = Field(default=1, ge=1, le=16)
-
-
-class Cache(Frozen):
-    """A cache: ``bytes`` in all, ``line_bytes`` per line, ``ways`` (1: direct mapped; equal to the line count: fully associative).
-
-    ``also_serves``: RAMs it is in front of, beside the flash. ``policy`` matters for RAM: a write-back cache takes a line in on a
-    write miss and writes it out when it is driven out; a write-through cache passes every write on.
-    """
-
-    bytes: int = Field(gt=0, le=2**24)
-    line_bytes: int = Field(gt=0)
-    ways: int = Field(gt=0)
-    replacement: Literal["lru", "round_robin", "random"] = "lru"
-    policy: Literal["write_back", "write_through"] = "write_back"
-    also_serves: tuple[str, ...] = ()
-    source: Origin | None = None
-    inferred: Origin | None = None
-
-    @model_validator(mode="after")
-    def _geometry(self) -> Self:
-        if self.line_bytes & (self.line_bytes - 1):
-            raise RefusalError("'line_bytes' must be a power of two", "write 8, 16, 32 or 64")
-        way = self.line_bytes * self.ways
-        if self.bytes % way:
-            raise RefusalError(
-                "'bytes' must be a multiple of line_bytes * ways",
-                f"{self.line_bytes} * {self.ways} = {way}: write {-(-self.bytes // way) * way}, or change the ways",
-            )
-        check_origin(self.source, self.inferred, "a cache")
-        return self
-
-
-class FlashInterface(Frozen):
-    """How the core reaches its flash: wait states over the clock, width of one read, prefetch, instruction and data caches.
-
-    ``unified`` means that ``icache`` also serves constants. A board without a cache leaves it out. ``miss_extra_cycles`` are
-    core cycles that a miss (or a read, where there is no cache) costs beyond the wait states: bus crossing, moving a line.
-    ``ladder_source`` and ``prefetch_source`` start with "inferred: " where nothing that was opened gives them.
-    """
-
-    width_bytes: Figure
-    ladder: tuple[ClockStep, ...] = Field(min_length=1)
-    ladder_source: Origin
-    prefetch: bool
-    prefetch_source: Origin
-    icache: Cache | None = None
-    dcache: Cache | None = None
-    unified: bool = False
-    miss_extra_cycles: Figure | None = None
-
-    @model_validator(mode="after")
-    def _rises(self) -> Self:
-        for a, b in itertools.pairwise(self.ladder):
-            if b.up_to_mhz <= a.up_to_mhz:
-                raise RefusalError(
-                    "'ladder' must rise in up_to_mhz",
-                    f"order its steps by clock: {a.up_to_mhz} MHz stands before {b.up_to_mhz} MHz",
-                )
-            # only a slower bus, which makes each wait longer, lets their number fall
-            if b.bus_ratio <= a.bus_ratio and b.wait_states * b.bus_ratio < a.wait_states * a.bus_ratio:
-                raise RefusalError(
-                    f"'ladder' falls: fewer wait states up to {b.up_to_mhz} MHz ({b.wait_states}) than up to "
-                    f"{a.up_to_mhz} MHz ({a.wait_states})",
-                    "a faster clock waits at least as long: check both steps",
-                )
-        if self.unified and self.icache is None:
-            raise RefusalError("'unified' needs an icache", "add [flash.icache], or remove 'unified'")
-        if self.unified and self.dcache is not None:
-            raise RefusalError("'unified' and a dcache exclude each other", "remove [flash.dcache], or 'unified'")
-        if self.width_bytes.value not in (1, 2, 4, 8, 16, 32, 64):
-            raise RefusalError("'width_bytes' must be a power of two up to 64", "write 4, 8, 16 or 32: bytes, not bits")
-        return self
-
-    def step(self, clock_mhz: float) -> ClockStep:
-        """The step of the ladder that holds at a clock; raises ValueError above the ladder."""
-        for step in self.ladder:
-            if clock_mhz <= step.up_to_mhz:
-                return step
-        raise ValueError(f"{clock_mhz:g} MHz is above the flash ladder ({self.ladder[-1].up_to_mhz:g} MHz)")
-
-    def wait_states(self, clock_mhz: float) -> int:
-        """Wait states at a clock, in flash bus cycles; raises ValueError above the ladder."""
-        return self.step(clock_mhz).wait_states
 
 
 class Current(Figure):
@@ -204,11 +119,21 @@ class SleepCurrent(Figure):
         return self
 
 
+class Flashing(Frozen):
+    """What the tools that write a firmware call this board: a target of pyOCD, a chip of probe-rs, a configuration of OpenOCD."""
+
+    pyocd: str | None = None
+    probe_rs: str | None = None
+    openocd: str | None = None
+    source: Origin
+
+
 class Board(Frozen):
     """A board as the engine needs it.
 
-    ``current_ua_per_mhz``, ``sleep_current_ua`` and ``price_usd`` (of the microcontroller alone, as its source dates it) are for energy and advice; they
-    take no part in a run, nor in its hash. Absent: no source was found.
+    ``current_ua_per_mhz``, ``sleep_current_ua`` and ``price_usd`` (of the microcontroller alone, as its source dates it) are for energy
+    and advice, ``port`` (a folder of ``firmware/ports``) and ``flashing`` for the board itself; they take no part in a simulated run, nor
+    in the hash. Absent: no source was found, or there is no port.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -221,7 +146,8 @@ class Board(Frozen):
     memories: tuple[Memory, ...] = Field(min_length=1)
     placement: Placement
     flash: FlashInterface
-    silicon: Literal["untested", "tested"] = "untested"
+    port: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
+    flashing: Flashing | None = None
     notes: tuple[str, ...] = ()
     current_ua_per_mhz: tuple[Current, ...] = ()
     sleep_current_ua: tuple[SleepCurrent, ...] = ()

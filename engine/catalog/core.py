@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,11 @@ from engine.catalog.figure import Figure, Frozen
 
 _DSP = {"armv6-m": False, "armv7-m": False, "armv7e-m": True}
 """Whether architectures have the DSP extension; of the others it is an option."""
+
+
+def optional() -> Any:
+    """A figure or table that only some cores have: where it is absent, it takes no part in the core's hash either."""
+    return Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Fpu(StrEnum):
@@ -115,7 +120,9 @@ class BranchTable(Frozen):
 
     ``direct``: B, conditional B, CBZ; ``call``: BL; ``indirect``: BX, BLX, MOV PC; ``load_pc``: POP/LDM/LDR to PC; ``table``:
     TBB/TBH (with their load). ``unaligned_wide_target`` is added where a 32-bit target instruction is not word-aligned;
-    ``paired_on_flags`` where a paired branch tests flags of the instruction it is paired with.
+    ``paired_on_flags`` where a paired branch tests flags of the instruction it is paired with. Low-overhead loops: the core
+    remembers where a loop ends once its first LE has executed, goes back for nothing from then on, and executes the last LE
+    again. ``loop_first``, ``loop_last``: all that these two cost, issue included.
     """
 
     direct: Figure
@@ -125,6 +132,8 @@ class BranchTable(Frozen):
     table: Figure
     unaligned_wide_target: Figure
     paired_on_flags: Figure
+    loop_first: Figure | None = optional()
+    loop_last: Figure | None = optional()
 
 
 class Predictor(Frozen):
@@ -140,20 +149,60 @@ class Predictor(Frozen):
     return_share: Figure
 
 
+class Pairs16(Frozen):
+    """Limited dual issue: two 16-bit instructions together, one of them simple (a branch, IT, NOP, an immediate ADD, SUB or MOV, a
+    register MOV, an extend) and neither waiting for the other. ``extra``: cycles of such a pair beyond the first (1: no gain).
+    """
+
+    extra: Figure
+
+
+class VectorTable(Frozen):
+    """Helium (MVE), in cycles. An instruction issues in one cycle and holds its pipe (memory, integer, multiply, predicate) for
+    ``occupancy``: the next one on another pipe, or a scalar one, begins while its second half executes.
+
+    Gathers and scatters hold the memory pipe for ``per_element`` times their elements, if that is longer. Results, as in
+    ``LatencyTable``: ``alu`` of simple integer instructions, ``alu_late`` of those that round, saturate or add across,
+    ``narrow`` of narrowing ones and of minima and maxima across; ``late_to_store``: of ``alu_late`` and ``mac`` results into stores;
+    ``mac`` of multiplies, ``mac_to_accumulator`` onto the same accumulator; ``to_scalar``: of sums across lanes into a general register,
+    ``move_to_scalar`` of VMOV; ``load``, ``gather``; ``gather_address_extra``: added where the consumer takes addresses from a vector.
+    ``shared_memory_pipe``: loads and stores hold one pipe; ``bitwise_any_pipe``: bitwise logic and moves take whichever is free.
+    """
+
+    occupancy: Figure
+    per_element: Figure
+    alu: Figure
+    alu_late: Figure
+    narrow: Figure
+    late_to_store: Figure
+    mac: Figure
+    mac_to_accumulator: Figure
+    to_scalar: Figure
+    move_to_scalar: Figure
+    load: Figure
+    gather: Figure
+    gather_address_extra: Figure
+    shared_memory_pipe: bool
+    bitwise_any_pipe: bool
+
+
 class DualIssue(Frozen):
     """Extra cycles of a pair that may issue together (0: together for free, 1: no gain).
 
     ``load_load`` holds where the distance of the two addresses is unknown; off one base register the offsets decide (different
     banks of words: 0, the same bank: 1).
 
+    Pairs may span two blocks where control falls through: a branch that is not taken may be the older half.
     Never paired: two multiplies, two stores, a multiply with a store, two branches, two FP arithmetic instructions, two of
     the DSP and bit-field group or of those with a shifted operand, anything beside a multiple or double transfer, a divide or a
-    system instruction, and an instruction whose operand is not ready in the same cycle.
+    system instruction, and an instruction whose operand is not ready in the same cycle. Two Helium instructions never do;
+    ``vector``: one of them beside a scalar one.
     """
 
     load_load: Figure
     load_store: Figure
     other: Figure
+    vector: Figure | None = optional()
 
 
 class LogEntry(Frozen):
@@ -189,6 +238,8 @@ class Core(Frozen):
     branch: BranchTable
     predictor: Predictor | None = None
     dual_issue: DualIssue | None = None
+    pairs_16_bit: Pairs16 | None = optional()
+    vector: VectorTable | None = optional()
     notes: tuple[str, ...] = ()
     log: tuple[LogEntry, ...] = Field(min_length=1)
 
@@ -198,10 +249,22 @@ class Core(Frozen):
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Every figure with its dotted name."""
-        for part in ("issue", "latency", "load_store", "fetch", "branch", "predictor", "dual_issue"):
+        tables = (
+            "issue",
+            "latency",
+            "load_store",
+            "fetch",
+            "branch",
+            "predictor",
+            "dual_issue",
+            "pairs_16_bit",
+            "vector",
+        )
+        for part in tables:
             table = getattr(self, part)
             for key in type(table).model_fields if table is not None else ():
-                yield f"{part}.{key}", getattr(table, key)
+                if isinstance(figure := getattr(table, key), Figure):
+                    yield f"{part}.{key}", figure
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -217,4 +280,8 @@ class Core(Frozen):
             )
         if self.issue_width not in (1, 2) or (self.issue_width == 2) != (self.dual_issue is not None):
             raise ValueError("'issue_width' is 1, or 2 with a [dual_issue] table")
+        if self.mve != (self.vector is not None):
+            raise ValueError("'mve' needs a [vector] table, and a [vector] table needs 'mve'")
+        if self.architecture == "armv8.1-m.main" and None in (self.branch.loop_first, self.branch.loop_last):
+            raise ValueError("a core with low-overhead loops needs branch.loop_first and branch.loop_last")
         return self

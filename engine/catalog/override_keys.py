@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.catalog.board import Board
+from engine.catalog.board import Board, Memory
 from engine.catalog.core import Core
 from engine.catalog.figure import Frozen
 from engine.catalog.load import NO_PART_IN_RUN
@@ -19,7 +19,7 @@ CORE = "core."
 NONE = "none"
 """The value that takes away what a description may leave out."""
 
-_NOT_FIGURES = NO_PART_IN_RUN | {"silicon", "notes", "log", "architecture"}
+_NOT_FIGURES = NO_PART_IN_RUN | {"notes", "log", "architecture"}
 
 
 def override_keys(board: Board, core: Core) -> tuple[str, ...]:
@@ -29,7 +29,10 @@ def override_keys(board: Board, core: Core) -> tuple[str, ...]:
 
 def _keys(model: type[Frozen], item: Frozen | None, prefix: str) -> list[str]:
     found = []
+    closed = item.closed_keys() if isinstance(item, Memory) else frozenset()
     for name, shape in open_shapes(model).items():
+        if name in closed:
+            continue
         value = None if item is None else getattr(item, name)
         if shape.kind in (Kind.FIGURE, Kind.PLAIN, Kind.NAMES):
             found.append(prefix + name)
@@ -40,6 +43,28 @@ def _keys(model: type[Frozen], item: Frozen | None, prefix: str) -> list[str]:
             found += [prefix + name] if shape.optional else []
             found += _keys(shape.model, value, f"{prefix}{name}.")
     return found
+
+
+def only_times(model: type[Board] | type[Core], key: str) -> bool:
+    """Does a figure at this key of a board or core (without its prefix) change what things cost and nothing of what happens?
+
+    Caches, the width of the flash and whether its uncached code is counted word by word decide what misses.
+    """
+    if key in ("flash.width_bytes", "flash.uncached_fetch_cycles"):
+        return False
+    if key in (WAIT_STATES, "flash.prefetch") or key.startswith("flash.ladder."):
+        return True
+    shapes, shape = open_shapes(model), None
+    for step in key.split("."):
+        if shape is not None and shape.kind is Kind.ENTRIES:
+            shape = Shape(Kind.TABLE, shape.model, False)  # the entry's name
+            shapes = open_shapes(shape.model) if shape.model else {}
+            continue
+        shape = shapes.get(step)
+        if shape is None:
+            return False
+        shapes = open_shapes(shape.model) if shape.model and shape.kind is Kind.TABLE else {}
+    return shape is not None and shape.kind is Kind.FIGURE
 
 
 def open_shapes(model: type[Frozen]) -> dict[str, Shape]:
@@ -68,10 +93,10 @@ def no_figure(given: str, table: str, known: tuple[str, ...]) -> UsageError:
 
 
 def _near(key: str, table: str, known: tuple[str, ...]) -> str:
-    """The keys that look like a mistyped one; else those beside it, else the tables there are."""
+    """The keys that look like a mistyped one, those that end alike first; else those beside it, else the tables there are."""
     last = key.split(".")[-1]
-    same = tuple(k for k in known if k.split(".")[-1] == last)[:3]
-    close = closest(key, known) or same
+    same = sorted((k for k in known if k.split(".")[-1] == last), key=lambda k: (not k.endswith(f".{key}"), len(k)))
+    close = tuple(dict.fromkeys((*same[:1], *closest(key, known), *same)))[:3]
     return f"did you mean {' or '.join(close)}?" if close else f"known: {_inside(table, known) or _inside('', known)}"
 
 

@@ -7,11 +7,9 @@ refuse is refused here too. What is overridden has no interval any more and says
 from __future__ import annotations
 
 import json
-import math
 import re
-import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -20,41 +18,15 @@ from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.figure import Frozen
 from engine.catalog.override_keys import CORE, NONE, WAIT_STATES, no_figure, open_shapes, override_keys, unknown_key
-from engine.catalog.problems import problems, sentence
-from engine.catalog.walk import Kind, Shape, value_at
+from engine.catalog.override_text import SOURCE, Override, Value, parse_value
+from engine.catalog.problems import Problem, problems, sentence
+from engine.catalog.walk import Kind, Shape
 from engine.errors import UsageError
 
 T = TypeVar("T", bound=Frozen)
-Value = bool | int | float | str | list[str]
 
-SOURCE = "set on the command line"
-"""The source of an overridden figure."""
-
-_MOST = 2**32
 _MOST_OF_A_FIGURE = 100_000  # cycles, MHz or bytes of a width: ticks of a whole run must stay far within 64 bits
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]*(,[A-Za-z][A-Za-z0-9._-]*)*")
-_KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
-
-
-@dataclass(frozen=True)
-class Override:
-    """One ``KEY=VALUE``; ``value`` in its shortest spelling, so that one meaning has one name."""
-
-    key: str
-    value: str
-
-    def __str__(self) -> str:
-        return f"{self.key}={self.value}"
-
-
-def parse_override(text: str) -> Override:
-    """``flash.wait_states=3`` as an override. Raises UsageError for what has not this form; whether the key exists is asked later."""
-    key, equals, value = (part.strip() for part in text.partition("="))
-    if not equals or not _KEY.fullmatch(key) or not value:
-        raise UsageError(
-            f"--set {text} is not understood", hint=f"write KEY=VALUE with a dotted key, like --set {WAIT_STATES}=3"
-        )
-    return Override(key, _spelt(_parse(key, value)))
+_INDEX = re.compile(r"([^.\[]+)\[(\d+)\]")
 
 
 def override(board: Board, core: Core, overrides: Sequence[Override]) -> tuple[Board, Core]:
@@ -74,61 +46,12 @@ def override_core(core: Core, overrides: Sequence[Override], known: tuple[str, .
     return _apply(core, CORE, [o for o in overrides if o.key.startswith(CORE)], known)
 
 
-def override_notes(board: Board, core: Core, overrides: Sequence[Override]) -> tuple[str, ...]:
-    """What was overridden, in words, with what ``board`` and ``core`` say without it."""
-    notes = []
-    for o in overrides:
-        if o.key == WAIT_STATES:
-            states = [step.wait_states for step in board.flash.ladder]
-            said = f"says {min(states)} to {max(states)}, by the clock"
-        else:
-            item, key = (core, o.key.removeprefix(CORE)) if o.key.startswith(CORE) else (board, o.key)
-            said = _said(value_at(item, key))
-        notes.append(f"{o} was set on the command line for this run; the description {said}.")
-    return tuple(notes)
-
-
-def _parse(key: str, text: str) -> Value:
-    try:
-        value = tomllib.loads(f"x = {text}").get("x") if "\n" not in text else None
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError):
-        value = text
-    if isinstance(value, bool) or (isinstance(value, str) and _WORD.fullmatch(value)):
-        return value
-    if isinstance(value, list) and value and all(isinstance(x, str) and _WORD.fullmatch(x) for x in value):
-        return value
-    if isinstance(value, int | float):
-        if math.isfinite(value) and 0 <= value <= _MOST:
-            return int(value) if value == int(value) else value
-        raise UsageError(
-            f"--set {key}={text}: no figure of a board or core is {text}", hint=f"write a number from 0 to {_MOST}"
-        )
-    raise UsageError(
-        f"--set {key}={text}: the value is not understood", hint=f"write a number, true, false, a word, or {NONE}"
-    )
-
-
-def _spelt(value: Value) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return ",".join(value) if isinstance(value, list) else str(value)
-
-
-def _said(value: object) -> str:
-    if value is None or value == ():
-        return "leaves it out"
-    if isinstance(value, Frozen):
-        plain = {k: v for k, v in value if isinstance(v, int | float | str) and k not in ("source", "inferred")}
-        return "says " + ", ".join(f"{k} {v}" for k, v in plain.items())
-    if isinstance(value, tuple):
-        return "says " + ", ".join(str(x) for x in value)
-    return f"says {_spelt(value) if isinstance(value, bool | int | float | str) else value}"
-
-
 def _check_conflicts(overrides: Sequence[Override]) -> None:
     for n, one in enumerate(overrides):
         for two in overrides[n + 1 :]:
             short, long = sorted((o.key.replace(WAIT_STATES, "flash.ladder") for o in (one, two)), key=len)
+            if one.key == two.key:
+                raise UsageError(f"--set {one} and --set {two}: {one.key} is given twice", hint="leave one of them out")
             if long == short or long.startswith(short + "."):
                 raise UsageError(f"--set {one} and --set {two} contradict each other", hint="leave one of them out")
 
@@ -171,16 +94,35 @@ def _apply(item: T, root: str, overrides: Sequence[Override], known: tuple[str, 
         found = (
             tuple(p for p in found if not p.what.startswith("must not be empty")) or found
         )  # for lack of a valid entry
-        raise _refused(overrides, root, found[0].where, sentence(found), found[0].hint, found[0].what) from None
+        raise _refused(overrides, root, _as_typed(found, draft.data, overrides)) from None
 
 
-def _refused(overrides: Sequence[Override], root: str, where: str, text: str, hint: str, what: str) -> UsageError:
-    if what == "missing":
-        hint = f"also --set {root}{where}=VALUE"
+def _as_typed(found: tuple[Problem, ...], data: dict[str, Any], overrides: Sequence[Override]) -> tuple[Problem, ...]:
+    """The problems with their places as keys that can be typed, each said once."""
+
+    def typed(where: str) -> str:
+        table: Any = data
+        steps = []
+        for step in where.split(".") if where else ():
+            listed = _INDEX.fullmatch(step)
+            table = table[listed[1]][int(listed[2])] if listed else (table or {}).get(step)
+            steps.append(f"{listed[1]}.{table.get('name', listed[2])}" if listed else step)
+        key = ".".join(steps)
+        flat = any(o.key == WAIT_STATES for o in overrides) and key.startswith("flash.ladder.")
+        return WAIT_STATES if flat and key.endswith(".wait_states") else key
+
+    return tuple(dict.fromkeys(replace(p, where=typed(p.where)) for p in found))
+
+
+def _refused(overrides: Sequence[Override], root: str, found: tuple[Problem, ...]) -> UsageError:
+    first, text = found[0], sentence(found)
+    hint = first.hint
+    if first.what == "missing":
+        hint = f"also --set {root}{first.where}=VALUE"
     elif "flash.ladder" in text and not any(o.key == WAIT_STATES for o in overrides):
         hint += f"; here: also --set {WAIT_STATES}=N"
     given = " ".join(f"--set {o}" for o in overrides)
-    return UsageError(f"{given}: {root if where else ''}{text}", hint=hint)
+    return UsageError(f"{given}: {root if first.where else ''}{text}", hint=hint)
 
 
 def _write(
@@ -213,13 +155,15 @@ def _write(
         _write(draft, table[step], shape.model, o, f"{here}.", rest, known)
     elif rest:
         raise unknown_key(str(o), o.key, here, rest[0], False, known)
+    elif known and o.key not in known and shape.kind not in (Kind.TABLE, Kind.ENTRIES):
+        raise unknown_key(str(o), o.key, path.rstrip("."), step, False, known)
     else:
         draft.touch(table, model, step)
         _put(table, step, shape, o, here, known)
 
 
 def _put(table: dict[str, Any], step: str, shape: Shape, o: Override, path: str, known: tuple[str, ...]) -> None:
-    value: Value = _parse(o.key, o.value)
+    value: Value = parse_value(o.key, o.value)
     if shape.optional and value == NONE:
         table[step] = None
     elif shape.kind in (Kind.TABLE, Kind.ENTRIES):
@@ -241,7 +185,7 @@ def _put(table: dict[str, Any], step: str, shape: Shape, o: Override, path: str,
 
 def _flatten_ladder(draft: _Draft, o: Override) -> None:
     """One number of wait states at every clock; how much slower the flash's bus is at a clock stays."""
-    value = _parse(o.key, o.value)
+    value = parse_value(o.key, o.value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise UsageError(f"--set {o}: wait states are whole cycles of the flash's bus", hint="write a number, like 3")
     flash = draft.data["flash"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Location = tuple[int | str, ...]
 
 _MOST_FURTHER = 3
+_LEAST_OF_A_NAME, _MOST_OF_A_NAME = 3, 100
+_WORD = re.compile(r"[a-z0-9+]+")
 _UNION_STEPS = ("float", "int")  # pydantic names the member of `float | int` as a step
 _FIGURE = '{{ value = {value}, source = "…" }}'
 _TYPES = {
@@ -86,14 +89,34 @@ def sentence(found: tuple[Problem, ...]) -> str:
     return f"{text} (and {more} more)" if more else text
 
 
-def near(name: str, known: tuple[str, ...]) -> str:
-    """A hint: "did you mean …?", or all known names."""
-    close = closest(name, known)
-    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+def near(name: str, known: tuple[str, ...], more: str = "") -> str:
+    """A hint on the name of a thing: "did you mean …?", or all known names; ``more`` is a sentence that follows."""
+    close = alike(name, known)
+    if close:
+        return f"did you mean {' or '.join(close)}?" + (f" {more}" if more else "")
+    return f"known: {', '.join(known)}" + (f"; {more}" if more else "")
+
+
+def alike(name: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Up to three names of things that a name may mean: they begin with it, share a part of it ("vww", "l4r5zi"), or look like it."""
+    text = name[:_MOST_OF_A_NAME].lower().replace("_", "-")
+    words = set(_WORD.findall(text))
+
+    def likeness(candidate: str) -> tuple[bool, int, bool, float]:
+        own = set(_WORD.findall(candidate))
+        within = len(text) >= _LEAST_OF_A_NAME and (
+            text in candidate or any(len(w) > _LEAST_OF_A_NAME and w in text for w in own)
+        )
+        ratio = difflib.SequenceMatcher(None, text, candidate).ratio()
+        return bool(text) and candidate.startswith(text), len(words & own), within, ratio
+
+    found = {k: likeness(k) for k in known}
+    close = [k for k, (begins, shared, within, ratio) in found.items() if begins or shared or within or ratio >= 0.6]
+    return tuple(sorted(close, key=lambda k: found[k], reverse=True)[:3])
 
 
 def closest(name: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Up to three known names that look like this one."""
+    """Up to three known keys that look like this one."""
     start = [k for k in known if name and k.startswith(name.lower())]
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     return tuple((start + [k for k in close if k not in start])[:3])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from engine.catalog.campaign import load_campaign
+from engine.cli.campaign_npus import make_estimates
 from engine.cli.shell import json_option, progress_console
 from engine.errors import CheckFailedError, WhycyclesError
 
@@ -22,7 +23,8 @@ _SHOWN = 10
 )
 @json_option
 def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
-    """Measure every run of a campaign (a name, or a path to a TOML); runs whose inputs did not change are not repeated.
+    """Measure every run of a campaign (a name, or a path to a TOML); runs whose inputs did not change are not repeated, so after an
+    interruption the same command goes on where it stopped.
 
     Results are compared with the committed records; a difference fails the campaign unless --update takes it over.
     """
@@ -39,24 +41,22 @@ def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task(f"campaign {matrix.name}", total=total)
-        try:
-            for result in run_campaign(matrix, jobs=jobs, update=update):
-                results.append(result)
-                bar.advance(task)
-                if result.outcome is not Outcome.UNCHANGED:
-                    bar.console.print(_line(result, len(results), total), soft_wrap=True)
-        except KeyboardInterrupt:
-            raise CheckFailedError(
-                f"stopped: {len(results)} of {total} runs are kept", hint="the same command continues where it stopped"
-            ) from None
-    changed_ceilings = _ceilings(matrix.boards, update=update)
+        for result in run_campaign(matrix, jobs=jobs, update=update):
+            results.append(result)
+            bar.advance(task)
+            if result.outcome is not Outcome.UNCHANGED:
+                bar.console.print(_line(result, len(results), total), soft_wrap=True)
+    changed = _ceilings(matrix.boards, update=update)
+    estimates = make_estimates(matrix, update=update)
     failed = [r for r in results if r.outcome is Outcome.FAILED]
     different = [r for r in results if r.differences and not update]
     if as_json:
         click.echo(json.dumps([_plain(r) for r in sorted(results, key=lambda r: r.id)], indent=1))
     else:
         unchanged = sum(r.outcome is Outcome.UNCHANGED for r in results)
-        click.echo(f"campaign {matrix.name}: {total} runs, {unchanged} unchanged, {len(failed)} failed")
+        skipped = sum(r.outcome is Outcome.SKIPPED for r in results)
+        also = f", {skipped} skipped" if skipped else ""
+        click.echo(f"campaign {matrix.name}: {total} runs, {unchanged} unchanged, {len(failed)} failed{also}")
         for r in different:
             click.echo(f"{r.id} differs from its committed record:", err=True)
             for d in r.differences[:_SHOWN]:
@@ -73,9 +73,11 @@ def campaign(name: str, update: bool, jobs: int, as_json: bool) -> None:
             f"{len(different)} of {total} runs differ from their committed records",
             hint=f"if the change is meant, run `whycycles campaign {name} --update` and commit measurements/",
         )
-    if changed_ceilings:
+    if estimates.failed:
+        raise CheckFailedError(f"estimates failed: {'; '.join(estimates.failed)}", hint="try one with `whycycles run`")
+    if changed or estimates.changed:
         raise CheckFailedError(
-            f"ceilings differ from the committed ones: {', '.join(changed_ceilings)}",
+            f"not the committed ceilings or estimates: {', '.join((*changed, *estimates.changed))}",
             hint=f"if the change is meant, run `whycycles campaign {name} --update` and commit measurements/",
         )
 
@@ -104,7 +106,7 @@ def _line(result: object, done: int, total: int) -> str:
 
     assert isinstance(result, RunResult)
     if result.record is None:
-        return f"{done}/{total} {result.id}: FAILED: {result.error}"
+        return f"{done}/{total} {result.id}: {result.outcome.value.upper()}: {result.error}"
     return f"{done}/{total} {result.id}: {result.record.latency_ms:.3f} ms simulated"
 
 

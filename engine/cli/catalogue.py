@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import click
 from rich.table import Table
 
+from engine.catalog.board import Board
+from engine.catalog.npu import Npu
 from engine.cli.shell import Shell, console, json_option, print_json
 from engine.errors import ModelError
 from engine.firmware.types import KernelLibrary
@@ -14,50 +17,79 @@ from engine.models.graph import Graph
 
 
 @click.group(cls=Shell, invoke_without_command=True)
+@click.option("--npus", "only_npus", is_flag=True, help="List the NPUs alone.")
 @json_option
 @click.pass_context
-def boards(context: click.Context, as_json: bool) -> None:
-    """List the boards (`boards show NAME` for one)."""
+def boards(context: click.Context, only_npus: bool, as_json: bool) -> None:
+    """List the boards, and the NPUs below them (`boards show NAME` for one). JSON holds the boards, with --npus the NPUs."""
     if context.invoked_subcommand is not None:
         return
     from engine.catalog.load import list_boards
+    from engine.catalog.npu import list_npus
 
-    found = list_boards()
     if as_json:
-        print_json(found)
+        print_json(list_npus() if only_npus else list_boards())
         return
+    out = console()
+    if not only_npus:
+        out.print(_boards_table(list_boards()))
+        out.print()
+    out.print(_npus_table(list_npus()))
+    out.print("NPUs are estimated by their vendor's compiler, Vela, and comparable only within one configuration.")
+
+
+def _boards_table(found: Sequence[Board]) -> Table:
+    from engine.records.measured import silicon_status
+
     table = Table("name", "core", "MCU", "clock MHz", "flash KB", "RAM KB", "silicon", box=None, pad_edge=False)
     for b in found:
         flash = sum(m.bytes for m in b.memories if m.kind == "flash") // 1024
         ram = sum(m.bytes for m in b.memories if m.kind != "flash") // 1024
-        table.add_row(b.name, b.core, b.mcu, f"{b.default_clock_mhz:g}", str(flash), str(ram), b.silicon)
-    console().print(table)
+        table.add_row(b.name, b.core, b.mcu, f"{b.default_clock_mhz:g}", str(flash), str(ram), silicon_status(b.name))
+    return table
+
+
+def _npus_table(found: Sequence[Npu]) -> Table:
+    table = Table("NPU", "MACs per cycle", "clock MHz", "system configuration", "memory mode", box=None, pad_edge=False)
+    for n in found:
+        macs, clock = f"{n.macs_per_cycle.value:g}", f"{n.clock_mhz.value:g}"
+        table.add_row(n.name, macs, clock, n.system_config, n.memory_mode)
+    return table
 
 
 @boards.command("show")
 @click.argument("name")
 @json_option
 def show_board(name: str, as_json: bool) -> None:
-    """Show one board: memories, placement, flash interface and the source of every figure."""
+    """Show one board: memories, placement, flash interface, what accesses wait for, and the source of every figure. Or one NPU."""
     from engine.catalog.load import load_board
+    from engine.catalog.npu import is_npu, load_npu
+    from engine.cli.board_view import print_board
 
+    if is_npu(name):
+        _show_npu(load_npu(name), as_json)
+        return
     b = load_board(name)
     if as_json:
         print_json(b)
         return
+    print_board(b, console())
+
+
+def _show_npu(npu: Npu, as_json: bool) -> None:
+    if as_json:
+        print_json(npu)
+        return
     out = console()
-    out.print(f"{b.title} ({b.mcu}, {b.core}), {b.default_clock_mhz:g} MHz by default, silicon {b.silicon}")
-    table = Table("memory", "kind", "origin", "KB", "holds", "source", box=None, pad_edge=False)
-    for m in b.memories:
-        holds = [p for p in type(b.placement).model_fields if getattr(b.placement, p) == m.name]
-        table.add_row(m.name, m.kind, f"0x{m.origin:08x}", f"{m.bytes / 1024:g}", ", ".join(holds), m.source)
-    out.print(table)
-    steps = ", ".join(f"{s.wait_states} up to {s.up_to_mhz:g} MHz" for s in b.flash.ladder)
-    out.print(f"flash wait states: {steps} ({b.flash.ladder_source})")
-    for cache, label in ((b.flash.icache, "instruction cache"), (b.flash.dcache, "constant cache")):
-        if cache is not None:
-            origin = cache.source or f"inferred: {cache.inferred}"
-            out.print(f"{label}: {cache.bytes} bytes, {cache.ways} ways of {cache.line_bytes}-byte lines ({origin})")
+    out.print(f"{npu.title} ({npu.vendor}), Vela's {npu.accelerator}")
+    for what, value, source in (
+        ("MACs per cycle", f"{npu.macs_per_cycle.value:g}", npu.macs_per_cycle.source),
+        ("clock", f"{npu.clock_mhz.value:g} MHz", npu.clock_mhz.source),
+        ("system configuration", npu.system_config, npu.system_config_source),
+        ("memory mode", npu.memory_mode, npu.memory_mode_source),
+    ):
+        out.print(f"{what}: {value} ({source or 'inferred'})", soft_wrap=True)
+    out.print(f"configuration file: {npu.vela_config}; host core: {npu.host_board or 'none chosen, see --host-board'}")
 
 
 @click.group(cls=Shell, invoke_without_command=True)

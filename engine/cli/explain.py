@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.records.host import HostRecord
 from engine.records.run import RunRecord
 
 
@@ -23,15 +24,46 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
     from engine.errors import UsageError
     from engine.explain.energy_card import with_energy_card
     from engine.explain.explain import explain_run
+    from engine.explain.host_terminal import render_host
+    from engine.explain.measured import explain_measured, render_measured
+    from engine.explain.npu_terminal import render_npu
     from engine.explain.remedies import with_remedies
     from engine.explain.terminal import render, render_layer
+    from engine.pipeline.board_store import find_measured
+    from engine.pipeline.host import find_host_record
     from engine.pipeline.local import find_record
+    from engine.pipeline.npu_keep import find_npu_record
     from engine.pipeline.rerun import analysis_for, hardware_for
 
     if blocks is not None and layer is None:
         raise UsageError("--blocks needs a layer", hint="add --layer N")
     if mca and layer is not None:
         raise UsageError("--mca is about the whole run", hint="leave out --layer and --blocks")
+    measured = find_measured(record)
+    if measured is not None:
+        if layer is not None or blocks is not None or mca:
+            raise UsageError(
+                f"{record} is a measurement: it has layers, but no blocks", hint="leave out --layer, --blocks and --mca"
+            )
+        explained = explain_measured(measured)
+        if as_json:
+            print_json(explained)
+        else:
+            render_measured(explained, measured, console())
+        return
+    other = find_npu_record(record) or find_host_record(record)
+    if other is not None:
+        if layer is not None or mca:
+            raise UsageError(
+                f"{other.id} has no blocks behind it: it is no run on a board", hint="leave the options out"
+            )
+        if as_json:
+            print_json(other)
+        elif isinstance(other, HostRecord):
+            render_host(other, console())
+        else:
+            render_npu(other, console())
+        return
     found = find_record(record)
     if mca:
         _print_mca(found, as_json)

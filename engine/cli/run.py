@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from engine.cli.run_host import run_host, wants_host
+from engine.cli.run_npu import run_npu, wants_npu
 from engine.cli.shell import console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.pipeline.settings import OPTS, RunSettings, parse_place, parse_set, resolve
+from engine.targets.choose import AUTO, NAMES
 
 
 @click.command()
 @click.argument("model")
-@click.option("--board", "-b", required=True, help="Board name, or a path to a board TOML.")
+@click.option("--board", "-b", required=True, help="Board or NPU by name, or a path to its TOML; host is this machine.")
 @click.option(
     "--kernels",
     type=click.Choice([k.value for k in KernelLibrary]),
@@ -36,7 +41,11 @@ from engine.pipeline.settings import OPTS, RunSettings, parse_place, parse_set, 
 )
 @click.option("--clock", "clock_mhz", type=float, metavar="MHZ", help="Core clock; the board's default if absent.")
 @click.option(
-    "--target", type=click.Choice(["auto", "unicorn"]), default="auto", show_default=True, help="Where to run."
+    "--target",
+    type=click.Choice([AUTO, *NAMES, "npu", "host"]),
+    default=AUTO,
+    show_default=True,
+    help="What executes it; for a board, auto is unicorn, or qemu if unicorn lacks the core.",
 )
 @click.option(
     "--place", multiple=True, metavar="PART=MEMORY", help="Place code, weights, activations or stack elsewhere."
@@ -48,7 +57,24 @@ from engine.pipeline.settings import OPTS, RunSettings, parse_place, parse_set, 
     metavar="KEY=VALUE",
     help="Override a figure of the board or core, like flash.wait_states=3 or core.latency.load=3.",
 )
+@click.option("--host-board", metavar="B", help="Of an NPU: the board whose core runs what the NPU cannot.")
+@click.option(
+    "--flamegraph",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="On the board host: also sample LiteRT with py-spy, and draw it (SVG).",
+)
 @click.option("--fresh", is_flag=True, help="Measure again even if nothing changed.")
+@click.option(
+    "--port", metavar="PORT", help="Measure on the board at this serial port (qemu: for its firmware in QEMU)."
+)
+@click.option(
+    "--repeats", type=click.IntRange(1, 100_000), default=100, show_default=True, help="With --port: warm inferences."
+)
+@click.option(
+    "--baud", type=click.IntRange(300, 4_000_000), default=115200, show_default=True, help="With --port: baud rate."
+)
+@click.option("--emulated", is_flag=True, help="With --port: say that no board is behind it.")
+@click.option("--update", is_flag=True, help="With --port: write the record to measurements/boards/ too.")
 @json_option
 def run(
     model: str,
@@ -61,14 +87,28 @@ def run(
     target: str,
     place: tuple[str, ...],
     overrides: tuple[str, ...],
+    host_board: str | None,
+    flamegraph: Path | None,
     fresh: bool,
+    port: str | None,
+    repeats: int,
+    baud: int,
+    emulated: bool,
+    update: bool,
     as_json: bool,
 ) -> None:
-    """Run MODEL on a board, check its output and explain its cycles.
+    """Run MODEL on a board, check its output and explain its cycles; on an NPU, explain its
+    vendor's estimate; on the board host, time and count it on this machine.
 
     MODEL is a zoo name (kws, ic), a reference name (mlperf-tiny/kws …) or a path to a .tflite. The record is kept, so
     `whycycles explain` and `whycycles site build` find it.
     """
+    if wants_npu(board, target, host_board):
+        run_npu(click.get_current_context(), model, board, overrides, host_board, fresh=fresh, as_json=as_json)
+        return
+    if wants_host(board, target, flamegraph):
+        run_host(click.get_current_context(), model, opt, flamegraph, as_json=as_json)
+        return
     # the rooms behind a run load an emulator and a compiler: only when one is wanted
     from engine.energy.attribute import with_energy
     from engine.explain.energy_card import with_energy_card
@@ -90,8 +130,14 @@ def run(
         place=tuple(parse_place(p) for p in place),
         lowering=Lowering(lowering),
         set=tuple(parse_set(text) for text in overrides),
+        target=target,
     )
     resolved = resolve(settings)
+    if port is not None:
+        from engine.cli.board import measure
+
+        measure(resolved, port, repeats=repeats, baud=baud, emulated=emulated, update=update, as_json=as_json)
+        return
     record = None if fresh else kept(resolved)
     if record is None:
         with progress_console().status(resolved.id) as status:

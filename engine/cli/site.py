@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine import interrupt
 from engine.cli.shell import Shell, progress_console
 
 SITE = Path("site")
@@ -36,6 +37,8 @@ def build(out: Path) -> None:
             ceilings=found.ceilings,
             analyses=found.analyses,
             validations=found.validations,
+            layer_validations=found.layer_validations,
+            others=found.others,
             progress=status.update,
         )
     what = "built" if report.rebuilt else "unchanged"
@@ -61,10 +64,11 @@ def serve(port: int) -> None:
     except OSError as error:
         raise UsageError(f"port {port} cannot be used: {error.strerror}", hint="choose another with --port") from None
     with server:
-        click.echo(f"http://127.0.0.1:{server.server_address[1]} (Ctrl-C ends)")
         try:
+            click.echo(f"http://127.0.0.1:{server.server_address[1]} (Ctrl-C ends)")
             server.serve_forever()
         except KeyboardInterrupt:
+            interrupt.answered()
             click.echo("")
 
 

@@ -4,29 +4,48 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
 from rich.table import Table
 
-from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.cli.shell import console, json_option, plural, print_json, progress_console
+from engine.errors import CheckFailedError, UsageError
 from engine.firmware.types import CompilerName
+
+if TYPE_CHECKING:
+    from engine.records.validation import Validation
+
+_WIDEST_NAME = 30
 
 
 @click.command()
 @click.option(
-    "--against", type=click.Path(path_type=Path), help="Reference CSV; the published points of the project if absent."
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FILE.csv",
+    help="Reference CSV; the published points of the project if absent.",
 )
 @click.option(
     "--compiler", type=click.Choice([c.value for c in CompilerName]), help="Overrule the compiler of every row."
 )
 @click.option("--update", is_flag=True, help="Rewrite the committed result of this compiler, which the website shows.")
+@click.option("--layers", is_flag=True, help="Compare the counters of a real Cortex-M55 layer by layer instead.")
 @json_option
-def validate(against: Path | None, compiler: str | None, update: bool, as_json: bool) -> None:
+def validate(against: Path | None, compiler: str | None, update: bool, layers: bool, as_json: bool) -> None:
     """Run every published result that can be run and print the error of each point. No figure is computed from them.
 
-    Exit code 1 if a bound does not hold.
+    A reference CSV has the columns board, model, clock_mhz and latency_ms, and may have kernels, framework, compiler, use (exact,
+    bound, report), bound_side (simulated_at_most, simulated_at_least), energy_uj, reason and source; others are ignored. Board
+    and model may be paths, from here or from where the CSV lies.
+
+    Only exact rows enter the mean and the worst error. A row that names other kernels than cmsis-nn or reference, no kernels at
+    all, or a compiler that is neither gcc nor clang, is run with what stands in and shown as report; its notes (--json) say so. No
+    compiler named means gcc -O2.
+
+    Exit code 1 if a bound does not hold, or if no row could be run.
     """
-    from engine.errors import CheckFailedError, UsageError
     from engine.paths import measurements_dir
     from engine.pipeline.local import validations_path
     from engine.validate.keep import keep
@@ -35,6 +54,11 @@ def validate(against: Path | None, compiler: str | None, update: bool, as_json: 
 
     if update and against is not None:
         raise UsageError("--update keeps the error against the project's own points", hint="leave --against out")
+    if layers:
+        from engine.cli.validate_layers import validate_layers
+
+        validate_layers(against, CompilerName(compiler) if compiler else CompilerName.GCC, update, as_json)
+        return
     path = against or measurements_dir() / "published" / "validation.csv"
     rows = read_reference(path)
     with progress_console().status("validating") as status:
@@ -46,38 +70,70 @@ def validate(against: Path | None, compiler: str | None, update: bool, as_json: 
         print_json(found)
     else:
         _print(found)
+    _check(found)
+
+
+def _check(found: Validation) -> None:
+    """Raises CheckFailedError if a bound is broken or nothing was run."""
+    if all(p.simulated_ms is None for p in found.points):
+        (why, _), *_ = _why_not_run(found).most_common(1)
+        raise CheckFailedError(
+            f"no point could be run: {why.removeprefix('not run: ')}",
+            hint="name boards of `whycycles boards` and models of `whycycles models`, or give paths; `whycycles doctor` says what is missing",
+        )
     if not found.bounds_hold:
-        broken = [f"{p.model} on {p.board}" for p in found.points if p.use == "bound" and p.holds is False]
+        broken = [
+            f"{_short(p.model)} on {_short(p.board)}" for p in found.points if p.use == "bound" and p.holds is False
+        ]
         raise CheckFailedError(f"bounds do not hold: {', '.join(broken)}", hint="a timing rule is wrong, or the row is")
 
 
-def _print(found: object) -> None:
-    from engine.records.validation import Validation
-
-    assert isinstance(found, Validation)
+def _print(found: Validation) -> None:
     out = console()
     table = Table(box=None, pad_edge=False)
-    for name in ("board", "model", "use"):
-        table.add_column(name, no_wrap=True)
+    for name in ("board", "model"):
+        # a long name must not take the place of the numbers
+        table.add_column(name, no_wrap=True, max_width=_WIDEST_NAME)
+    table.add_column("use", no_wrap=True)
     for name in ("published", "simulated", "error", "interval, ms"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("holds")
+    table.add_column("holds", no_wrap=True)
     for p in found.points:
+        names = (_short(p.board), _short(p.model), p.use.value, f"{p.published_ms:.2f}")
         if p.simulated_ms is None or p.interval_ms is None or p.error is None:
-            table.add_row(p.board, p.model, p.use, f"{p.published_ms:.2f}", "-", "-", "-", "-")
+            table.add_row(*names, "-", "-", "-", "-")
             continue
         interval = "{:.2f} - {:.2f}".format(*p.interval_ms)
-        simulated, holds = f"{p.simulated_ms:.2f}", "yes" if p.holds else "no"
-        table.add_row(p.board, p.model, p.use, f"{p.published_ms:.2f}", simulated, f"{p.error:+.1%}", interval, holds)
+        table.add_row(*names, f"{p.simulated_ms:.2f}", f"{p.error:+.1%}", interval, "yes" if p.holds else "no")
     out.print(table)
-    exact = [p for p in found.points if p.use == "exact" and p.error is not None]
+    _print_summary(found, out)
+
+
+def _print_summary(found: Validation, out: Console) -> None:
+    exact = sum(p.use == "exact" and p.error is not None for p in found.points)
     if found.mape is not None and found.worst is not None:
-        out.print(f"{len(exact)} exact points: mean absolute error {found.mape:.1%}, worst {found.worst:.1%}")
+        out.print(f"{plural(exact, 'exact point')}: mean absolute error {found.mape:.1%}, worst {found.worst:.1%}")
+    else:
+        out.print("no exact point was run, so there is no mean error")
     for e in found.energy:
         out.print(
-            f"energy of {e.points} {e.what}: mean absolute error {e.mape:.1%}, worst {e.worst:.1%}; {e.inside_share:.0%} within intervals of "
-            f"±{e.median_half_width:.0%} (median)",
+            f"energy of {e.points} {e.what}: mean absolute error {e.mape:.1%}, worst {e.worst:.1%}; {e.inside_share:.0%} within "
+            f"intervals of ±{e.median_half_width:.0%} (median)",
             soft_wrap=True,
         )
-    for why, count in Counter(p.notes[-1].splitlines()[0] for p in found.points if p.simulated_ms is None).items():
-        out.print(f"{count} points {why}", soft_wrap=True)
+    as_report = Counter(n for p in found.points for n in p.notes if n.endswith("shown as report"))
+    for why, count in (as_report + _why_not_run(found)).items():
+        out.print(
+            f"{plural(count, 'point')}: {why}" if why in as_report else f"{plural(count, 'point')} {why}",
+            soft_wrap=True,
+        )
+
+
+def _why_not_run(found: Validation) -> Counter[str]:
+    """First lines of the reasons ("not run: ...") with the number of their points."""
+    return Counter(p.notes[-1].splitlines()[0] for p in found.points if p.simulated_ms is None)
+
+
+def _short(name: str) -> str:
+    """A path's last part; a name as it is ("mlperf-tiny/kws")."""
+    return Path(name).name if name.endswith((".toml", ".tflite")) or name.startswith(("/", ".")) else name

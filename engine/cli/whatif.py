@@ -57,6 +57,8 @@ def whatif(record: str, overrides: tuple[str, ...], as_json: bool) -> None:
         out.print(f"{found.id}: {found.cycles.warm:,} cycles, so these are {more:+,}{share}")
     energy = "no energy" if answer.energy_uj is None else f"{answer.energy_uj:,.1f} uJ"
     out.print(f"{energy}: {answer.energy_note}", soft_wrap=True)
+    for note in answer.notes:
+        out.print(note)
     out.print()
     _print_gains(answer, out)
     out.print()

@@ -3,7 +3,8 @@
 Instruction counts are block counts times decoding. Accesses and bytes are those the memory run saw; decoding bounds them
 from below (unconditional instructions) and above (with those in IT blocks), and a run outside the bounds is refused.
 An edge belongs to the region of the block it enters, so the return of ``wc_layer_begin`` is the layer's taken branch and
-its call of ``wc_layer_end`` the glue's.
+its call of ``wc_layer_end`` the glue's. On cores with Helium accesses are counted by decoding as well: an emulator shows a vector access
+element by element.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass, fields
 from engine.catalog.board import Board, MemoryKind
 from engine.catalog.load import load_core
 from engine.counters.decode import Decoder
-from engine.counters.types import Block, Instruction
+from engine.counters.flow import LoopEnd, is_loop_end, may_fall_through
+from engine.counters.types import Block, Instruction, Vector
 from engine.counters.types import InstructionClass as Kind
 from engine.errors import CheckFailedError
 from engine.firmware.types import Firmware
@@ -43,6 +45,14 @@ class _Sums:
     write_high: int = 0
     blocks: int = 0
     taken: int = 0
+    read_transfers: int = 0
+    write_transfers: int = 0
+    mve: int = 0
+    mve_mac: int = 0
+    mve_load: int = 0
+    mve_store: int = 0
+    mve_predicated: int = 0
+    folded: int = 0
 
     def add(self, other: _Sums, times: int) -> None:
         """Add a block's sums, executed that many times."""
@@ -74,19 +84,14 @@ def add_up(parts: tuple[Counters, ...]) -> Counters:
 
 def is_taken(source: Block, destination: int) -> bool:
     """Was the branch that ends ``source`` taken? A conditional branch to the next instruction counts as not taken."""
-    return destination != source.end or not is_conditional(source.instructions[-1])
-
-
-def is_conditional(instruction: Instruction) -> bool:
-    """May control fall through a block's last instruction?"""
-    return bool(instruction.condition) or instruction.mnemonic in ("cbz", "cbnz")
+    return destination != source.end or not may_fall_through(source.instructions[-1])
 
 
 def check_edge(decoder: Decoder, source: int, destination: int) -> None:
     """Raises CheckFailedError if the code of block ``source`` cannot lead to ``destination``."""
     block = decoder.block(source)
     last = block.instructions[-1]
-    if destination == block.end and is_conditional(last):
+    if destination == block.end and may_fall_through(last):
         return
     if last.target is not None and destination != last.target:
         image = decoder.image
@@ -101,6 +106,7 @@ def _sum_regions(execution: Execution, decoder: Decoder, regions: int) -> list[_
     profile = execution.profile
     sums = [_Sums() for _ in range(regions)]
     static: dict[int, _Sums] = {}
+    ends: dict[tuple[int, int], LoopEnd] = {}
     for region, source, destination, count in zip(
         profile.region.tolist(), profile.src.tolist(), profile.dst.tolist(), profile.count.tolist(), strict=True
     ):
@@ -109,7 +115,13 @@ def _sum_regions(execution: Execution, decoder: Decoder, regions: int) -> list[_
         sums[region].add(static[destination], count)
         if source:
             check_edge(decoder, source, destination)
-            sums[region].taken += count if is_taken(decoder.block(source), destination) else 0
+            left = decoder.block(source)
+            taken = is_taken(left, destination)
+            sums[region].taken += count if taken else 0
+            if is_loop_end(last := left.instructions[-1]):  # blocks that lead into a loop end in the same LE as its own
+                ends.setdefault((region, last.address), LoopEnd()).add(left, taken, count)
+    for (region, _), end in ends.items():
+        sums[region].folded += end.folded
     return sums
 
 
@@ -118,14 +130,25 @@ def _block_sums(block: Block) -> _Sums:
     for i in block.instructions:
         sums.instructions += 1
         setattr(sums, i.kind.value, getattr(sums, i.kind.value) + 1)
-        if i.kind in (Kind.MAC, Kind.SIMD_MAC):
-            sums.mac_lanes += i.lanes
+        sums.mac_lanes += i.lanes
         sums.read_high += i.load_bytes
         sums.write_high += i.store_bytes
-        if not i.in_it_block:
+        sums.read_transfers += i.transfers if i.load_bytes else 0
+        sums.write_transfers += i.transfers if i.store_bytes else 0
+        if not i.in_it_block and not (i.vector and i.vector.predicated):
             sums.read_low += i.load_bytes
             sums.write_low += i.store_bytes
+        if i.vector is not None:
+            _add_vector(sums, i, i.vector)
     return sums
+
+
+def _add_vector(sums: _Sums, i: Instruction, vector: Vector) -> None:
+    sums.mve += 1
+    sums.mve_mac += i.kind in (Kind.SIMD_MAC, Kind.MULTIPLY)
+    sums.mve_load += i.load_bytes > 0
+    sums.mve_store += i.store_bytes > 0
+    sums.mve_predicated += vector.predicated
 
 
 def _counters(region: int, sums: _Sums, firmware: Firmware, execution: Execution, board: Board) -> Counters:
@@ -138,6 +161,7 @@ def _counters(region: int, sums: _Sums, firmware: Firmware, execution: Execution
     name = firmware.layers[region].name if region < len(firmware.layers) else "the glue"
     _check_bytes(f"reads of {name}", read, sums.read_low, sums.read_high)
     _check_bytes(f"writes of {name}", written, sums.write_low, sums.write_high)
+    core = load_core(firmware.core)
     return Counters(
         instructions=sums.instructions,
         mac_instructions=sums.mac,
@@ -153,9 +177,9 @@ def _counters(region: int, sums: _Sums, firmware: Firmware, execution: Execution
         blocks=sums.blocks,
         taken_branches=sums.taken,
         mac_lanes=sums.mac_lanes,
-        simd_lane_slots=(sums.mac + sums.simd_mac + sums.multiply) * load_core(firmware.core).mac_lanes,
-        read_accesses=sum(e.reads for e in seen),
-        write_accesses=sum(e.writes for e in seen),
+        simd_lane_slots=(sums.mac + sums.simd_mac + sums.multiply) * core.mac_lanes,
+        read_accesses=sums.read_transfers if core.mve else sum(e.reads for e in seen),
+        write_accesses=sums.write_transfers if core.mve else sum(e.writes for e in seen),
         flash_read_bytes=flash_read,
         ram_read_bytes=read - flash_read,
         ram_write_bytes=written,
@@ -164,6 +188,12 @@ def _counters(region: int, sums: _Sums, firmware: Firmware, execution: Execution
         flash_fetch_misses=sum(e.fetch_misses for e in flash),
         flash_read_lines=sum(e.read_lines for e in flash),
         flash_read_misses=sum(e.read_misses for e in flash),
+        mve_instructions=sums.mve,
+        mve_mac_instructions=sums.mve_mac,
+        mve_load_instructions=sums.mve_load,
+        mve_store_instructions=sums.mve_store,
+        mve_predicated_instructions=sums.mve_predicated,
+        folded_loop_ends=sums.folded,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.counters import isa
+from engine.counters import isa, mve
 from engine.counters.isa import Meaning, Shape
 from engine.counters.registers import FLAGS, LR, PC, SP, Operand, parse, words
 from engine.counters.types import Block, Instruction
@@ -23,6 +23,7 @@ class Decoder:
 
     def __init__(self, image: Image) -> None:
         self.image = image
+        self._tails = _tail_predicated(image)
         self._instructions: dict[int, Instruction] = {}
         self._blocks: dict[int, Block] = {}
 
@@ -44,8 +45,14 @@ class Decoder:
                     f"{self.image.describe(address)} {what}",
                     hint="report this with the ELF: counting stops, never guesses",
                 )
-            found = self._instructions[address] = decode(raw)
+            found = self._in_its_loop(decode(raw))
+            self._instructions[address] = found
         return found
+
+    def _in_its_loop(self, made: Instruction) -> Instruction:
+        if made.vector is None or not any(start <= made.address < end for start, end in self._tails):
+            return made
+        return replace(made, vector=replace(made.vector, predicated=True))
 
     def block(self, start: int) -> Block:
         """The basic block entered at an address: up to and including the first instruction that ends it."""
@@ -58,10 +65,21 @@ class Decoder:
         return found
 
 
+def _tail_predicated(image: Image) -> tuple[tuple[int, int], ...]:
+    """Address ranges of loops that end in LETP."""
+    ends = (decode(raw) for raw in image.instructions.values() if raw.mnemonic == "letp")
+    return tuple((end.target, end.address) for end in ends if end.target is not None)
+
+
 def decode(raw: RawInstruction) -> Instruction:
     """One instruction; raises CheckFailedError for a mnemonic or an operand that is not in the tables."""
     stem = raw.mnemonic.split(".")[0]
     operands = parse(raw.operands)
+    if mve.is_vector(raw):
+        vector = mve.decode_vector(raw, operands)
+        if vector is None:
+            raise _unknown(raw)
+        return vector
     if stem.startswith("it") and stem.strip("te") == "i":
         made = _make(raw, Kind.SYSTEM, reads=0, writes=0)
     elif stem in isa.LOADS or stem in isa.STORES or stem in ("ldrd", "strd", "ldrexd", "vldr", "vstr"):
@@ -144,7 +162,8 @@ def _plain(raw: RawInstruction, stem: str, operands: tuple[Operand, ...]) -> Ins
 def _branch(raw: RawInstruction, stem: str, operands: tuple[Operand, ...]) -> Instruction:
     call = stem in ("bl", "blx", "blxns")
     last = operands[-1].text
-    made = _make(raw, Kind.BRANCH, reads=_union(operands), writes=PC | (LR if call else 0))
+    counter = operands[0].register if stem in isa.LOOPS else 0
+    made = _make(raw, Kind.BRANCH, reads=_union(operands), writes=PC | counter | (LR if call else 0))
     return replace(
         made,
         is_call=call,

@@ -1,8 +1,8 @@
 """What each Thumb mnemonic is and does: its class, which operands it writes, and what it does besides.
 
 Only mnemonics named here are known; anything else is an error, never a guess. The table covers Armv6-M, Armv7-M with the
-DSP extension and VFPv4/v5, and Armv8-M Mainline as compilers emit them; meanings from the Armv7-M and Armv8-M
-Architecture Reference Manuals' instruction pages (chapter "Instruction Details").
+DSP extension and VFPv4/v5, and Armv8-M Mainline as compilers emit them, with the loops and long shifts of Armv8.1-M; meanings from
+the Armv7-M and Armv8-M Architecture Reference Manuals' instruction pages (chapter "Instruction Details"). Helium is in ``mve``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ for _prefix in ("q", "sh", "uq", "uh"):
 for _prefix in ("s", "u"):  # these set the GE flags, which SEL reads
     for _op in ("add16", "sub16", "add8", "sub8", "asx", "sax"):
         _add(_prefix + _op, Meaning(Kind.ALU, Shape.FIRST, sets_flags=True))
-_add("sel csel csinc csinv csneg", Meaning(Kind.ALU, Shape.FIRST, reads_flags=True))
+_add("sel csel csinc csinv csneg cset csetm cinc cinv cneg", Meaning(Kind.ALU, Shape.FIRST, reads_flags=True))
+_add("asrl lsll lsrl sqrshrl sqshll srshrl uqrshll uqshll urshrl", Meaning(Kind.ALU, Shape.TWO_TOO))
+_add("sqrshr sqshl srshr uqrshl uqshl urshr", Meaning(Kind.ALU, Shape.FIRST_TOO))
 _add("usad8", Meaning(Kind.ALU, Shape.FIRST))
 _add("usada8", Meaning(Kind.ALU, Shape.FIRST))
 
@@ -78,6 +80,9 @@ _add("sdiv udiv", Meaning(Kind.DIVIDE, Shape.DATA))
 
 _add("b bx bxns cbz cbnz tbb tbh", Meaning(Kind.BRANCH, Shape.NONE))
 _add("bl blx blxns", Meaning(Kind.BRANCH, Shape.NONE))
+# low-overhead loops: the first operand is LR, which counts
+_add("dls dlstp", Meaning(Kind.ALU, Shape.FIRST))
+_add("wls wlstp le letp", Meaning(Kind.BRANCH, Shape.NONE))
 
 _add("vadd vsub vmul vnmul vdiv vsqrt vabs vneg vcvt vcvtr vcvta vcvtn vcvtp vcvtm", Meaning(Kind.FP, Shape.FIRST))
 _add("vcvtb vcvtt vrinta vrintn vrintp vrintm vrintx vrintz vrintr vmaxnm vminnm", Meaning(Kind.FP, Shape.FIRST))
@@ -88,7 +93,7 @@ _add("vmov", Meaning(Kind.FP, Shape.FIRST))
 _add("vmrs vmsr", Meaning(Kind.FP, Shape.FIRST))
 
 _add("nop yield wfe wfi sev dbg dmb dsb isb csdb ssbb pssbb", Meaning(Kind.SYSTEM, Shape.NONE))
-_add("cpsid cpsie clrex svc bkpt udf pld pldw pli", Meaning(Kind.SYSTEM, Shape.NONE))
+_add("cpsid cpsie clrex svc bkpt udf pld pldw pli lctp", Meaning(Kind.SYSTEM, Shape.NONE))
 _add("mrs tt ttt tta ttat", Meaning(Kind.SYSTEM, Shape.FIRST))
 _add("msr", Meaning(Kind.SYSTEM, Shape.NONE))
 
@@ -126,3 +131,8 @@ STORES = {
     "strex": 4, "strexb": 1, "strexh": 2, "stl": 4, "stlb": 1, "stlh": 2, "stlex": 4, "stlexb": 1, "stlexh": 2,
 }  # fmt: skip
 EXCLUSIVE_STORES = frozenset(name for name in STORES if "ex" in name)
+LOOPS = frozenset({"wls", "wlstp", "le", "letp"})
+"""Branches of low-overhead loops; they count down the register they name first."""
+
+LOOP_ENDS = frozenset({"le", "letp"})
+"""Those that go back to the start of the loop."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from engine.counters.types import FLAGS_BIT, LR_BIT, PC_BIT, SP_BIT
+from engine.counters.types import FLAGS_BIT, LR_BIT, PC_BIT, SP_BIT, VPR_BIT
 
 FLAGS = 1 << FLAGS_BIT
+VPR = 1 << VPR_BIT
 SP, LR, PC = 1 << SP_BIT, 1 << LR_BIT, 1 << PC_BIT
-_ALIASES = {"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": 13, "lr": 14, "pc": 15}
-_REGISTER = re.compile(r"^([rsd])(\d+)$")
-_LANE = re.compile(r"^d(\d+)\[(\d+)\]$")
+_ALIASES = {"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": 13, "lr": 14, "pc": 15, "p0": VPR_BIT}
+_REGISTER = re.compile(r"^([rsdq])(\d+)$")
+_LANE = re.compile(r"^([dq])(\d+)\[(\d+)\]$")
 _SPLIT = re.compile(r",\s*(?![^\[{]*[\]}])")
 _FIRST_S = 16
 
@@ -48,6 +49,8 @@ def mask(name: str) -> int:
         return 1 << number if number < 16 else 0
     if kind == "s":
         return 1 << (_FIRST_S + number) if number < 32 else 0
+    if kind == "q":
+        return 0b1111 << (_FIRST_S + 4 * number) if number < 8 else 0
     return 0b11 << (_FIRST_S + 2 * number) if number < 16 else 0
 
 
@@ -72,8 +75,9 @@ def _operand(text: str) -> Operand:
         index = mask(parts[1]) if len(parts) > 1 else 0
         offset = int(parts[1].removeprefix("#"), 0) if len(parts) == 2 and parts[1].startswith("#") else 0
         return Operand(text, memory=Memory(mask(parts[0]), index, offset, write_back))
-    if lane := _LANE.match(body):  # one half of a double register
-        return Operand(text, register=mask(f"s{2 * int(lane[1]) + int(lane[2])}"))
+    if lane := _LANE.match(body):  # a word of a double or vector register; of shorter lanes, whichever they lie in
+        words_in = 2 if lane[1] == "d" else 4
+        return Operand(text, register=mask(f"s{words_in * int(lane[2]) + int(lane[3]) % words_in}"))
     return Operand(text, register=mask(body.split(" ")[0]), write_back=write_back)
 
 

@@ -38,8 +38,8 @@ class Gain(Part):
     mechanism: Mechanism
     cycles: int = Field(description="cycles that are left with it ideal")
     latency_ms: float = Field(description="the time of these cycles")
-    gain_cycles: int
-    gain_cycles_interval: tuple[int, int]
+    gain_cycles: int | None = Field(description="null at another clock: cycles of two clocks do not compare, times do")
+    gain_cycles_interval: tuple[int, int] | None
     gain_ms: float
     gain_ms_interval: tuple[float, float]
     share_cycles: int | None
@@ -65,8 +65,8 @@ class Gains(Part):
     @property
     def best(self) -> Gain | None:
         """The single mechanism with the largest gain in cycles at this clock; None where none gains anything."""
-        found = max((g for g in self.gains if g.mechanism is not Mechanism.DOUBLE_CLOCK), key=lambda g: g.gain_cycles)
-        return found if found.gain_cycles > 0 else None
+        found = max(self.gains, key=lambda g: g.gain_cycles or 0)
+        return found if found.gain_cycles else None
 
 
 class ClockPoint(Part):

@@ -192,7 +192,7 @@ def _refills(blocks: Mapping[int, Block], profile: Profile, table: CoreTicks, re
     sources, group = np.unique(key, return_inverse=True)
     # the timing model sums per region: with a region per source block it gives the same ticks, block by block
     per_block = Profile(group.astype(np.int32), profile.src, profile.dst, profile.count)
-    spent = refill_ticks(per_block, branch_facts(profile, blocks), len(sources), table)
+    spent = refill_ticks(per_block, branch_facts(profile, blocks), len(sources), table, within=profile.region)
     refills: list[dict[int, int]] = [{} for _ in range(regions)]
     for source, ticks in zip(sources.tolist(), spent.tolist(), strict=True):
         refills[source >> 32][source & 0xFFFFFFFF] = ticks

@@ -12,12 +12,15 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from engine.catalog.board import Board, Cache, MemoryKind
+import numpy as np
+
+from engine.catalog.access_waits import front_of
+from engine.catalog.board import Board, MemoryKind
+from engine.catalog.flash import Cache
 from engine.explain.compare_traffic import MissCost, Path, Store, Use
 from engine.explain.hardware import Hardware
 from engine.records.comparable import Choice, choices_that_differ
 from engine.records.run import PlacementUsed, RunRecord
-from engine.targets.memory_system import front_of
 from engine.timing.memory import MemoryCost, memory_cost
 from engine.timing.table import CYCLE, End
 
@@ -42,9 +45,10 @@ class Machine:
         return memory_cost(self.board.model_copy(update={"flash": flash}), self.clock_mhz, End.VALUE)
 
     def miss_costs(self, caches: Board) -> Costs:
-        """What misses would cost behind the caches of another board."""
+        """What misses would cost behind the caches of another board; where nothing is in front of a memory, every access is one."""
         cost = self.cost(caches)
-        columns = (cost.fetch_miss, cost.read_miss, cost.write_miss, cost.write_back)
+        missed = ((cost.fetch_miss, cost.fetch_line), (cost.read_miss, cost.read), (cost.write_miss, cost.write))
+        columns = (*(np.where(miss, miss, each) for miss, each in missed), cost.write_back)
         rows = zip(*([Fraction(int(ticks), CYCLE) for ticks in column] for column in columns), strict=True)
         return {m.name: row for m, row in zip(self.board.memories, rows, strict=True)}
 
@@ -61,10 +65,10 @@ class Machine:
         """What is in front of the parts of an image on a path."""
         flash = self.board.flash
         fronts = {part: front_of(self.board.memory(name), flash) for part, name in placement}
-        data = flash.unified, *(_geometry(front[1]) for front in fronts.values())
+        data = flash.unified, *(_geometry(front.data) for front in fronts.values())
         if path is Path.DATA:
             return data
-        return _geometry(fronts["code"][0]), data if flash.unified else ()
+        return _geometry(fronts["code"].fetch), data if flash.unified else ()
 
     def each_access(self, path: Path, name: str) -> Hashable:
         """Ticks of every access to a memory, hit or not."""

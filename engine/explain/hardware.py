@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, core_sha256, load_board, load_core
-from engine.catalog.overrides import override_board, override_core, parse_override
+from engine.catalog.override_text import parse_override
+from engine.catalog.overrides import override_board, override_core
 from engine.errors import CatalogError, UsageError
 from engine.records.ceilings import MeasuredCeilings, committed_ceilings
 from engine.records.run import RunRecord

@@ -40,7 +40,7 @@ class HotInstruction(Part):
     ``cycles`` and ``causes`` are its part of one execution of the block: what the block costs more with this instruction than
     without it and those behind it (a cycle it hides is taken off the instruction that paid for it; a pair issued together is
     charged to its slower half). They sum to the cycles of a block that finds the pipeline
-    empty, without branch refill; ``HotBlock.entry_cycles`` is what the block before it adds.
+    empty, without branch refill; ``HotBlock.entry_cycles`` is what the block before it adds or spares.
     """
 
     address: int
@@ -68,7 +68,8 @@ class HotBlock(Part):
     per_iteration: tuple[CauseCycles, ...]
     cycles_per_iteration: float
     entry_cycles: float = Field(
-        description="per iteration, on average: what the block before it adds to the instructions' own cycles (results on their way)"
+        description="per iteration, on average: what the block before it adds to the instructions' own cycles (results on their way); "
+        "negative where the first instruction issues beside the last one of that block"
     )
     refill_cycles: float
     cycles: float

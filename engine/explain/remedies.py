@@ -62,7 +62,8 @@ def _of_run(record: RunRecord, gains: Gains, board: Board) -> Iterator[str]:
         ram = _room(record, board, need)
         gained = _gained(gains, mechanism, most, shared=board.flash.unified)
         if ram and gained and _in_flash(getattr(record.placement, part), board):
-            energy = _energy(record, board, min(_gain_of(gains, mechanism).gain_cycles, most) / gains.cycles, part, ram)
+            saved = min(_gain_of(gains, mechanism).gain_cycles or 0, most) / gains.cycles
+            energy = _energy(record, board, saved, part, ram)
             yield f"{capital(part)} in {ram} (--place {part}={ram}): {gained}{energy}; costs {_kb(need)} of RAM."
     yield from _activations(record, board)
 
@@ -115,8 +116,10 @@ def _gained(gains: Gains, mechanism: Mechanism, most: int, *, shared: bool) -> s
     ``shared``: code and constants share a cache. At the ends of the interval the other cycles stay as they are, so no share exceeds the whole.
     """
     gain = _gain_of(gains, mechanism)
+    if not gain.gain_cycles or gain.gain_cycles_interval is None:
+        return ""
     value = min(gain.gain_cycles, most)
-    if value < WORTH_SAYING * gains.cycles or not gain.gain_cycles:
+    if value < WORTH_SAYING * gains.cycles:
         return ""
     rest = gains.cycles - value
     ends = [x * value / gain.gain_cycles for x in gain.gain_cycles_interval]

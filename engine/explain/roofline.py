@@ -20,6 +20,9 @@ OPS_PER_MAC = 2
 REGISTER_BYTES = 4
 """A core register, and so a single transfer, is 32 bits wide in every M-profile architecture."""
 
+VECTOR_BYTES = 16
+"""A Helium register is 128 bits wide."""
+
 
 class Ceiling(BaseModel):
     """A limit per core cycle. ``inferred``: at least one figure behind it, or the formula itself, has no hard source."""
@@ -77,11 +80,12 @@ class RooflinePoint(BaseModel):
 def ceilings_of(core: Core, why: str = "") -> Ceilings | None:
     """The roofs of a core, from its pipeline table; ``why`` ends the sentence that says so.
 
-    None for a core with vector MACs (their beat timing is not in the table) and for a table that gives 0 cycles for what
-    bounds a roof.
+    None for a table that gives 0 cycles for what bounds a roof.
     """
-    bounding = (core.issue.mac, core.issue.multiply, core.issue.load, core.issue.multiple_per_register)
-    if core.mve or any(f.lowest <= 0 for f in bounding):
+    bounding = [core.issue.mac, core.issue.multiply, core.issue.load, core.issue.multiple_per_register]
+    if core.vector is not None:
+        bounding.append(core.vector.occupancy)
+    if any(f.lowest <= 0 for f in bounding):
         return None
     compute, port = _compute(core), _port(core)
     return Ceilings(
@@ -126,8 +130,11 @@ def point_of(layer: Layer, clock_mhz: float, ceilings: Ceilings) -> RooflinePoin
 
 
 def _compute(core: Core) -> Ceiling:
-    if core.architecture == "armv6-m":
-        figures: tuple[Figure, ...] = (core.issue.multiply, core.issue.alu)
+    if core.vector is not None:
+        figures: tuple[Figure, ...] = (core.vector.occupancy,)
+        how = f"one VMLADAV of {core.mac_lanes} products at a time"
+    elif core.architecture == "armv6-m":
+        figures = (core.issue.multiply, core.issue.alu)
         how = "no MAC instruction: one MULS and one ADDS per product"
     else:
         figures = (core.issue.mac,)
@@ -147,6 +154,8 @@ def _compute(core: Core) -> Ceiling:
 
 
 def _port(core: Core) -> Ceiling:
+    if core.vector is not None:
+        return _vector_port(core, core.vector.occupancy)
     # the faster of two steady streams of words: single loads back to back (paired where the core can), or one long LDM
     load, multiple = core.issue.load, core.issue.multiple_per_register
     figures: tuple[Figure, ...] = (load,)
@@ -166,6 +175,18 @@ def _port(core: Core) -> Ceiling:
         unit="bytes/cycle",
         inferred=_inferred(figures),
         basis=f"{REGISTER_BYTES}-byte {how}, {_cycles(cycles)} each; {_origin(core, figures)}",
+    )
+
+
+def _vector_port(core: Core, held: Figure) -> Ceiling:
+    return Ceiling(
+        name="data port",
+        value=VECTOR_BYTES / held.value,
+        low=VECTOR_BYTES / held.highest,
+        high=VECTOR_BYTES / held.lowest,
+        unit="bytes/cycle",
+        inferred=held.inferred is not None,
+        basis=f"{VECTOR_BYTES}-byte vector loads back to back, {_cycles(float(held.value))} each; {_origin(core, (held,))}",
     )
 
 

@@ -9,6 +9,7 @@ from engine.catalog.board import Board, MemoryKind
 from engine.explain.bottleneck import Bottleneck
 from engine.explain.phrases import number, percent
 from engine.records.cause import Evidence
+from engine.records.measured import silicon_status
 from engine.records.run import Layer, RunRecord
 
 _OPS = {
@@ -124,7 +125,7 @@ def caveat_sentence(record: RunRecord, board: Board | None) -> str:
     """What the interval does not say; empty for a measurement. ``board`` is the run's own or None."""
     if record.evidence is not Evidence.SIMULATED:
         return ""
-    silicon = f"board silicon: {board.silicon}" if board is not None else "board silicon: not known here"
+    silicon = f"board silicon: {silicon_status(board.name)}" if board is not None else "board silicon: not known here"
     return f"The interval covers timing rules without a hard source; it is not an error against silicon ({silicon})."
 
 
@@ -151,11 +152,14 @@ def _no_warm_up(record: RunRecord, board: Board | None) -> str:
     """Why a warm inference is hardly faster; empty where the board is not known or the caches would hold everything."""
     if board is None or record.evidence is not Evidence.SIMULATED:
         return ""
-    caches = [c.bytes for c in (board.flash.icache, board.flash.dcache) if c is not None]
+    flash = board.flash
+    if flash.wait_states(record.clock_mhz) == 0 and not (flash.miss_extra_cycles and flash.miss_extra_cycles.value):
+        return ": flash answers without a wait state at this clock, so nothing that misses costs a cycle"
+    caches = [c.bytes for c in (flash.icache, flash.dcache) if c is not None]
     if not caches:
         return ": this board has no flash cache to warm"
-    flash = {m.name for m in board.memories if m.kind is MemoryKind.FLASH}
-    needed = sum(p.bytes for p in record.memory.parts if p.memory in flash and p.kind in ("code", "weights"))
+    names = {m.name for m in board.memories if m.kind is MemoryKind.FLASH}
+    needed = sum(p.bytes for p in record.memory.parts if p.memory in names and p.kind in ("code", "weights"))
     if needed <= sum(caches):
         return ""
     return (

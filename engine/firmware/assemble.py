@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,17 @@ from pydantic import TypeAdapter, ValidationError
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.errors import ToolError
+from engine.firmware.boot_block import seal
 from engine.firmware.cmsis_nn import CmsisNn
 from engine.firmware.image import read_image
 from engine.firmware.info import OutputScale, info_source
 from engine.firmware.link import link
 from engine.firmware.lowering import LoweredModel
+from engine.firmware.ports import harness_sources, port_named
 from engine.firmware.toolchain import Cpu, Source, Toolchain, Tree, compile_all
 from engine.firmware.types import Compiler, Firmware, KernelLibraryInfo, Lowering
 from engine.paths import FIRMWARE_DIR, cache_dir
+from engine.scratch import scratch
 
 _ELF, _JSON = "firmware.elf", "firmware.json"
 _ADAPTER = TypeAdapter(Firmware)
@@ -33,7 +35,8 @@ class Job:
     """What to make: where and with what. ``kernels_folder``: the folder of ``firmware/`` that our own kernels lie in.
 
     ``facts``: what the device tells about itself; ``scales``: of each output; ``buffers``: memories with a section of their own
-    (see ``linker_script``).
+    (see ``linker_script``); ``memory_map``: link for that board's addresses instead of ``board``'s, the objects are the same;
+    ``port_flags``: see ``engine.firmware.ports``.
     """
 
     lowered: LoweredModel
@@ -45,6 +48,7 @@ class Job:
     cpu: Cpu
     opt: str
     port: str
+    port_flags: tuple[str, ...]
     stack_bytes: int
     kernels: KernelLibraryInfo
     facts: tuple[tuple[str, str], ...]
@@ -54,28 +58,33 @@ class Job:
     cmsis_nn: CmsisNn | None = None
     kernels_folder: str = "kernels"
     buffers: tuple[str, ...] = ()
+    memory_map: Board | None = None
 
 
 def assemble(job: Job, key: str) -> Firmware:
     """Compile and link a job, and keep it under ``key``. Raises DoesNotFitError, ToolError and BuildError."""
     folder = _folder(key)
     lowered = job.lowered
+    linked_for = job.memory_map or job.board
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            elf = Path(work) / _ELF
+        with scratch(folder.parent) as work:
+            elf = work / _ELF
             objects = _objects(elf.parent, job)
+            boot_block = port_named(job.port).boot_block
             link(
-                job.tools, job.cpu, objects, job.board, elf,
-                stack_bytes=job.stack_bytes, needs=job.needs, buffers=job.buffers,
+                job.tools, job.cpu, objects, linked_for, elf,
+                stack_bytes=job.stack_bytes, needs=job.needs, buffers=job.buffers, boot_block=boot_block,
             )  # fmt: skip
-            image = read_image(elf, job.board)
+            if boot_block:
+                seal(elf)
+            image = read_image(elf, linked_for)
             firmware = Firmware(
                 elf=Path(_ELF),
                 elf_sha256=image.sha256,
                 model=job.model,
                 model_sha256=job.model_sha256,
-                board=job.board.name,
+                board=linked_for.name,
                 core=job.core.name,
                 compiler=Compiler(job.tools.name, job.tools.version, job.opt, job.tools.flags(job.cpu, job.opt)),
                 kernels=job.kernels,
@@ -89,6 +98,7 @@ def assemble(job: Job, key: str) -> Firmware:
                 stack_bytes=image.stack_bytes,
                 lowering=job.lowering,
                 float_input=lowered.float_input,
+                port=job.port,
             )
             _store(firmware, elf, folder)
     except OSError as error:
@@ -112,20 +122,6 @@ def kept_firmware(key: str) -> Firmware | None:
     return dataclasses.replace(firmware, elf=folder / _ELF)
 
 
-def harness_sources(port: str) -> tuple[Source, ...]:
-    """Start-up, libc, harness and port: the C every firmware shares."""
-    libc, harness, ports = _tree("harness/libc"), _tree("harness"), _tree("ports")
-    includes = (harness, ports, libc)
-    # in mem.c alone: a memcpy that is compiled into a call of memcpy never ends
-    itself = ("-fno-builtin",)
-    return (
-        Source(ports, "common/startup.c", includes),
-        *(Source(harness, f"{name}.c", includes) for name in ("main", "markers", "protocol", "extensions", "text")),
-        Source(libc, "mem.c", includes, itself),
-        Source(ports, f"{port}/port.c", includes),
-    )
-
-
 def _folder(key: str) -> Path:
     return cache_dir() / "firmware" / key
 
@@ -147,9 +143,9 @@ def _objects(work: Path, job: Job) -> tuple[Path, ...]:
     (generated / "info.c").write_text(info, encoding="utf-8")
     own = Tree(generated, "model")
     sources = [
-        *harness_sources(job.port),
+        *harness_sources(job.port, job.port_flags),
         Source(own, "model.c", (harness, kernels, *arm, libc)),
-        Source(own, "info.c", (harness, libc)),
+        *((Source(own, "info.c", (harness, libc)),) if port_named(job.port).has_uart else ()),
         *(Source(kernels, p.name, (harness, kernels, libc)) for p in lowered.kernel_sources),
     ]
     if cmsis_nn is not None and lowered.cmsis_nn_sources:

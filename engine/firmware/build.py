@@ -14,14 +14,12 @@ from engine.firmware.info import OutputScale
 from engine.firmware.keys import firmware_key
 from engine.firmware.link import STACK_BYTES, refuse_absurd
 from engine.firmware.lowering import lower
+from engine.firmware.ports import port_flags, port_named
 from engine.firmware.toolchain import check_opt, cpu_for, toolchain
 from engine.firmware.types import CompilerName, Firmware, KernelLibrary, KernelLibraryInfo, Lowering
 from engine.models.graph import Graph
 
 _FORMAT = "firmware-1"
-
-PORTS = ("bare", "mps2")
-"""Ports a firmware can be built for: without UART (emulators), and Arm's MPS2 boards."""
 
 
 def build(
@@ -36,19 +34,22 @@ def build(
     port: str = "bare",
     stack_bytes: int = STACK_BYTES,
     lowering: Lowering = Lowering.TFLM,
+    clock_mhz: float | None = None,
+    memory_map: Board | None = None,
 ) -> Firmware:
     """Build ``graph`` for a board. The same arguments give the same ELF bytes on every machine, at once if cached.
 
     ``model`` is the name for records and the UART; ``board.placement`` decides where each part lies; ``stack_bytes`` (a
-    multiple of 8) is reserved and counted as RAM; ``lowering`` says whose choice of kernels is followed.
+    multiple of 8) is reserved and counted as RAM; ``lowering`` says whose choice of kernels is followed; ``clock_mhz`` (default:
+    the board's) is what a port for hardware sets; ``memory_map`` links the very same objects for another board's addresses (see
+    ``engine.firmware.mps2``).
 
     Raises UsageError (options), ModelError (cannot be lowered), DoesNotFitError, ToolError and BuildError.
     """
     # the file a model was read from must not change the ELF
     graph = dataclasses.replace(graph, name=model)
     opt = check_opt(opt)
-    if port not in PORTS:
-        raise UsageError(f"unknown port '{port}'", hint=f"one of {', '.join(PORTS)}")
+    flags = port_flags(port_named(port), board, board.default_clock_mhz if clock_mhz is None else clock_mhz)
     if stack_bytes < 256 or stack_bytes % 8:
         raise UsageError(f"a stack of {stack_bytes} bytes is no good", hint="at least 256, a multiple of 8")
     tools = toolchain(compiler)
@@ -56,7 +57,7 @@ def build(
     cmsis_nn = find_cmsis_nn() if library is KernelLibrary.CMSIS_NN else None
     kernels = KernelLibraryInfo(library, cmsis_nn.version if cmsis_nn else __version__)
     wanted = (_FORMAT, model, kernels, board, core, tools.name, tools.version)
-    key = firmware_key(graph, (*wanted, tools.flags(cpu, opt), port, stack_bytes, lowering))
+    key = firmware_key(graph, (*wanted, tools.flags(cpu, opt), port, flags, stack_bytes, lowering, memory_map))
     cached = kept_firmware(key)
     if cached is not None:
         return cached
@@ -73,8 +74,9 @@ def build(
         facts = (*facts, ("lowering", lowering))
     job = Job(
         lowered=lowered, model=model, model_sha256=graph.sha256, board=board, core=core, tools=tools, cpu=cpu, opt=opt,
-        port=port, stack_bytes=stack_bytes, kernels=kernels, facts=facts,
+        port=port, port_flags=flags, stack_bytes=stack_bytes, kernels=kernels, facts=facts,
         scales=tuple(_scale(graph, t.tensor) for t in lowered.outputs), needs=needs, lowering=lowering, cmsis_nn=cmsis_nn,
+        memory_map=memory_map,
     )  # fmt: skip
     return assemble(job, key)
 

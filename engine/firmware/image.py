@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from engine.firmware.types import Section
 
 _SHF_ALLOC = 2
 _KINDS = {
+    ".boot2": "code",
     ".vectors": "code",
     ".text": "code",
     ".rodata": "constants",
@@ -84,6 +86,30 @@ def symbol_addresses(elf: Path) -> dict[str, int]:
         for symbol in table.iter_symbols():
             value = int(symbol["st_value"])
             found[symbol.name] = value & ~1 if symbol["st_info"]["type"] == "STT_FUNC" else value
+    return found
+
+
+def part_checksums(elf: Path) -> dict[str, int]:
+    """CRC-32 of the parts that never change on a device: code, constants, weights; as ``wc crc`` computes them there."""
+    at = symbol_addresses(elf)
+    found = {}
+    with elf.open("rb") as stream:
+        file = ELFFile(stream)
+        for part, symbol in (("code", "text"), ("constants", "constants"), ("weights", "weights")):
+            start, end = at[f"wc_{symbol}_start"], at[f"wc_{symbol}_end"]
+            held = next(
+                (
+                    s
+                    for s in file.iter_sections()
+                    if s["sh_addr"] <= start
+                    and end <= s["sh_addr"] + s["sh_size"]
+                    and s["sh_flags"] & _SHF_ALLOC
+                    and s["sh_type"] != "SHT_NOBITS"
+                ),
+                None,
+            )
+            data = b"" if held is None else held.data()[start - held["sh_addr"] : end - held["sh_addr"]]
+            found[part] = zlib.crc32(data)
     return found
 
 

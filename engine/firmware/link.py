@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import jinja2
 
 from engine.catalog.board import Board, Memory, MemoryKind
+from engine.catalog.override_text import SOURCE
 from engine.errors import BuildError, DoesNotFitError
 from engine.firmware.toolchain import Cpu, Toolchain
 from engine.firmware.toolchain.process import first_complaint, run
@@ -46,11 +48,13 @@ def boot_memory(board: Board) -> Memory:
     return next((m for m in board.memories if m.kind is MemoryKind.FLASH), code)
 
 
-def linker_script(board: Board, stack_bytes: int = STACK_BYTES, buffers: Sequence[str] = ()) -> str:
+def linker_script(
+    board: Board, stack_bytes: int = STACK_BYTES, buffers: Sequence[str] = (), *, boot_block: bool = False
+) -> str:
     """The linker script of a board, for lld and GNU ld alike. Each memory in ``buffers`` gets what is in its section .wc_bench.NAME.
 
-    The vector table is at the start of the boot memory. Code or weights placed in another memory are stored in the boot memory and
-    copied by the start-up. Constants other than weights stay in the boot memory.
+    The vector table is at the start of the boot memory, or behind the boot block, if there is one. Code or weights placed in another memory
+    are stored in the boot memory and copied by the start-up. Constants other than weights stay in the boot memory.
     """
     place = board.placement
     boot = boot_memory(board).name
@@ -71,6 +75,7 @@ def linker_script(board: Board, stack_bytes: int = STACK_BYTES, buffers: Sequenc
         # GNU ld would otherwise let them follow .data's load address and count them against the boot memory
         own_lma=f" AT> {place.activations}" if away["activations"] else "",
         stack_bytes=stack_bytes,
+        boot_block=boot_block,
         buffers=[_Buffers(m.name, m.kind is MemoryKind.FLASH) for m in board.memories if m.name in buffers],
     )
 
@@ -85,6 +90,7 @@ def link(
     stack_bytes: int = STACK_BYTES,
     needs: Mapping[str, int] | None = None,
     buffers: Sequence[str] = (),
+    boot_block: bool = False,
 ) -> None:
     """Link objects to a board's memory map.
 
@@ -94,7 +100,7 @@ def link(
     """
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         script = Path(folder) / "link.ld"
-        script.write_text(linker_script(board, stack_bytes, buffers), encoding="utf-8")
+        script.write_text(linker_script(board, stack_bytes, buffers, boot_block=boot_block), encoding="utf-8")
         command = toolchain.link_command(objects, script, cpu, out)
         done = run(command, what=f"linking for {board.name}", cwd=Path(folder))
     if done.returncode == 0:
@@ -108,12 +114,18 @@ def link(
 def refuse_absurd(board: Board, needs: Mapping[str, int], stack_bytes: int) -> None:
     """Raise DoesNotFitError before anything is compiled, if a single part is larger than the memory it is meant for.
 
-    Parts of gigabytes would otherwise end in whatever a compiler says about such arrays.
+    Parts of gigabytes would otherwise end in whatever a compiler says about such arrays. What else is known to be in a memory is
+    counted with it.
     """
-    for part, memory in (("arena", board.placement.activations), ("weights", board.placement.weights)):
-        too_many = needs[part] - board.memory(memory).bytes
-        if too_many > 0:
-            raise _does_not_fit(board, {memory: too_many}, stack_bytes, needs, at_least=True)
+    place, boot = board.placement, boot_memory(board).name
+    parts = [(place.activations, needs["arena"]), (place.stack, stack_bytes)]
+    parts += [(name, needs["weights"]) for name in {place.weights, boot}]  # stored in one, copied to the other
+    if all(size <= board.memory(name).bytes for name, size in parts):
+        return
+    room = Counter({name: -board.memory(name).bytes for name, _ in parts})
+    for name, size in parts:
+        room[name] += size
+    raise _does_not_fit(board, {n: x for n, x in room.items() if x > 0}, stack_bytes, needs, at_least=True)
 
 
 def parse_overflows(stderr: str) -> dict[str, int]:
@@ -134,16 +146,30 @@ def _does_not_fit(
     least = "at least " if at_least else ""
     for name, too_many in sorted(overflows.items()):
         held = [part for part in ("code", "weights", "activations", "stack") if getattr(place, part) == name]
-        if boot_memory(board).name == name and "code" not in held:
-            held.insert(0, "boot image")
+        if boot_memory(board).name == name:
+            held = [*([] if "code" in held else ["boot image"]), *held]
+            held += ["weights to copy"] if "weights" not in held and needs.get("weights") else []
         size = board.memory(name).bytes
         said.append(f"memory '{name}' ({size} bytes: {', '.join(held)}) overflows by {least}{too_many} bytes")
     parts = ", ".join(f"{part} {size} bytes" for part, size in {**needs, "stack": stack_bytes}.items())
     hints = _move_hint(board, overflows)
+    hints += _set_hints(board, overflows, at_least=at_least)
     hints += ["choose a board with more memory", "a smaller model"]
     if boot_memory(board).name in overflows:
         hints.append("--opt Os for smaller code")
     return DoesNotFitError(f"does not fit {board.name}: {'; '.join(said)} ({parts})", hint="; ".join(hints))
+
+
+def _set_hints(board: Board, overflows: Mapping[str, int], *, at_least: bool) -> list[str]:
+    """How large the memories have to be whose size was set for the run."""
+    hints = []
+    for name, too_many in sorted(overflows.items()):
+        memory = board.memory(name)
+        if f"bytes {SOURCE}" in memory.source:
+            needed = -(-(memory.bytes + too_many) // 8) * 8  # sizes are multiples of 8
+            more = f"more than {needed} bytes" if at_least else f"{needed} bytes (--set memories.{name}.bytes={needed})"
+            hints.append(f"{name} needs {more}")
+    return hints
 
 
 def _move_hint(board: Board, overflows: Mapping[str, int]) -> list[str]:

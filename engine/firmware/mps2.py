@@ -1,4 +1,8 @@
-"""Arm's MPS2 boards as emulators model them: the memory map for the second link, which serves emulator agreement.
+"""Arm's MPS2 and MPS3 boards as emulators model them: the memory map for the second link of a firmware's objects.
+
+``mps2_board`` is such a board itself, for runs that are about agreement of emulators. ``emulated_board`` is a real board whose
+memories lie where the machine has some: its link differs from the board's in addresses only, so that what an emulator sees
+can be told in the board's addresses.
 
 Addresses and sizes were read off ``info mtree`` of qemu-system-arm 7.2 for each machine. They carry no timing: nothing
 is ever timed on these boards.
@@ -6,38 +10,58 @@ is ever timed on these boards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.catalog.board import Board, ClockStep, FlashInterface, Memory, MemoryKind, Placement
+from engine.catalog.board import Board, Memory, MemoryKind, Placement
 from engine.catalog.core import Core
 from engine.catalog.figure import Figure
-from engine.errors import UsageError
+from engine.catalog.flash import ClockStep, FlashInterface
+from engine.errors import DoesNotFitError, UsageError
+from engine.firmware.link import boot_memory
+from engine.firmware.types import Section
+
+_PAGE = 4096
+_RESERVED = 1024  # of the code memory, for the address that an inference returns to
 
 
 @dataclass(frozen=True)
 class _Machine:
     qemu: str
     title: str
+    core: str
     code: int
     code_bytes: int
     ram: int
     ram_bytes: int
 
 
-_M385 = _Machine("mps2-an385", "MPS2 AN385", 0x0000_0000, 0x40_0000, 0x2000_0000, 0x40_0000)
+_M385 = _Machine("mps2-an385", "MPS2 AN385", "cortex-m3", 0x0000_0000, 0x40_0000, 0x2000_0000, 0x40_0000)
 # An AN385 stands in for the M0+, which has no MPS2 machine in QEMU: an M3 runs ARMv6-M code.
 _MACHINES = {
     "armv6-m": _M385,
     "armv7-m": _M385,
-    "armv7e-m": _Machine("mps2-an386", "MPS2 AN386", 0x0000_0000, 0x40_0000, 0x2000_0000, 0x40_0000),
-    "armv8-m.main": _Machine("mps2-an505", "MPS2 AN505", 0x1000_0000, 0x40_0000, 0x3800_0000, 0x40_0000),
+    "armv7e-m": _Machine("mps2-an386", "MPS2 AN386", "cortex-m4", 0x0000_0000, 0x40_0000, 0x2000_0000, 0x40_0000),
+    "armv8-m.main": _Machine("mps2-an505", "MPS2 AN505", "cortex-m33", 0x1000_0000, 0x40_0000, 0x3800_0000, 0x40_0000),
+    # secure aliases of the ITCM, where the core takes its vectors from, and of the board's SRAM 2
+    "armv8.1-m.main": _Machine("mps3-an547", "MPS3 AN547", "cortex-m55", 0x1000_0000, 0x8_0000, 0x3100_0000, 0x40_0000),
 }
-_AN500 = _Machine("mps2-an500", "MPS2 AN500", 0x0000_0000, 0x40_0000, 0x2000_0000, 0x40_0000)
+_AN500 = _Machine("mps2-an500", "MPS2 AN500", "cortex-m7", 0x0000_0000, 0x40_0000, 0x2000_0000, 0x40_0000)
+
+
+def has_mps2_machine(core: Core) -> bool:
+    """Is there a machine that runs this core's code?"""
+    return core.name == "cortex-m7" or core.architecture in _MACHINES
 
 
 def mps2_machine(core: Core) -> str:
     """QEMU's name of the MPS2 machine that runs this core's code. Raises UsageError if there is none."""
     return _machine(core).qemu
+
+
+def mps2_core(core: Core) -> str:
+    """The core that this machine has: not always the one asked for. Raises UsageError if there is no machine."""
+    return _machine(core).core
 
 
 def mps2_board(core: Core) -> Board:
@@ -67,6 +91,38 @@ def mps2_board(core: Core) -> Board:
         ),
         notes=("For emulator agreement only.",),
     )
+
+
+def emulated_board(board: Board, core: Core, sections: Sequence[Section]) -> Board:
+    """A board with its memories moved to where the machine of its core has some; only what ``sections`` use is left of them.
+
+    Raises UsageError if there is no machine for the core, DoesNotFitError if the machine's memories are too small.
+    """
+    machine = _machine(core)
+    boot = boot_memory(board)
+    # what start-up copies is stored behind the sections of the boot memory: that one keeps all the room there is
+    size = min(boot.bytes, machine.code_bytes - _RESERVED)
+    memories = [boot.model_copy(update={"origin": machine.code, "bytes": size})]
+    ram = machine.ram
+    for memory in board.memories:
+        ends = [s.address + s.bytes for s in sections if s.memory == memory.name]
+        if ends and memory != boot:
+            size = -(-(max(ends) - memory.origin) // _PAGE) * _PAGE
+            memories.append(memory.model_copy(update={"origin": ram, "bytes": size}))
+            ram += size
+    if ram > machine.ram + machine.ram_bytes:
+        raise DoesNotFitError(
+            f"{board.name} with {ram - machine.ram} bytes of RAM in use does not fit QEMU's {machine.qemu}, "
+            f"which has {machine.ram_bytes}",
+            hint="use a smaller model, or --target unicorn if it has the core",
+        )
+    return board.model_copy(update={"name": f"{board.name} on {machine.qemu}", "memories": tuple(memories)})
+
+
+def return_address(core: Core) -> int:
+    """Where an inference returns to on a machine: in the last KB of its code memory, which a firmware should leave alone."""
+    machine = _machine(core)
+    return machine.code + machine.code_bytes - _RESERVED
 
 
 def _machine(core: Core) -> _Machine:

@@ -148,3 +148,4 @@ class Firmware:
     stack_bytes: int
     lowering: Lowering = Lowering.TFLM
     float_input: FloatInput | None = None
+    port: str = "bare"

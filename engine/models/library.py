@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from engine.catalog.problems import alike
 from engine.errors import ModelError, UsageError
 from engine.models.download import digest, fetch
 from engine.models.zoo.card import ZOO, load_card, zoo_names
@@ -174,8 +174,8 @@ def _from_path(name: str) -> ModelRef:
         raise UsageError(f"{name} is a folder", hint="give the path of a .tflite file inside it")
     if path.suffix.lower() == ".tflite":
         raise UsageError(f"there is no file {name}", hint="check the path, or use one of: " + ", ".join(known))
-    near = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6)
-    guess = f"did you mean {' or '.join(near)}? " if near else ""
+    close = alike(name, tuple(known))
+    guess = f"did you mean {' or '.join(close)}? " if close else ""
     raise UsageError(
         f"there is no model called {name!r}",
         hint=f"{guess}known are {', '.join(known)}, or give the path of a .tflite file",

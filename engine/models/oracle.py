@@ -21,6 +21,7 @@ from engine.models.inputs import input_bytes, output_bytes
 from engine.models.read_tensors import numpy_dtype
 from engine.models.reader import parse_graph, read_graph
 from engine.models.samples import zoo_samples
+from engine.records.run import ORACLE_AGREES
 
 _PACKAGE = "tflite-micro"
 _MAX_ARENA_BYTES = 2**30
@@ -196,7 +197,7 @@ def check_outputs(graph: Graph, path: Path, inputs: Sequence[bytes], outputs: Se
         if found != wanted:
             differing = sum(a != b for a, b in zip(found, wanted, strict=True))
             return Verdict(False, f"inference {i} differs in {differing} of {len(wanted)} bytes from {expected.note}")
-    return Verdict(True, f"{len(inputs)} inferences equal {expected.note}, bit for bit")
+    return Verdict(True, f"{len(inputs)} inferences equal {expected.note}, {ORACLE_AGREES}")
 
 
 def _arena_bytes(graph: Graph) -> int:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 
 from engine.catalog.campaign import Campaign
 from engine.errors import RecordError, WhycyclesError
 from engine.firmware.types import CompilerName, KernelLibrary
+from engine.interrupt import EXIT_CODE, be_quiet
 from engine.pipeline.keep import kept, make
 from engine.pipeline.local import fresh_record, simulated_dir
 from engine.pipeline.settings import RunSettings, resolve
-from engine.records.diff import Difference, diff_records
+from engine.records.diff import Difference, diff_results
 from engine.records.run import RunRecord
 from engine.records.store import read_record, write_record
+from engine.targets.choose import ABSENT
+
+_GRACE_S = 1.0
 
 
 class Outcome(StrEnum):
@@ -29,11 +36,15 @@ class Outcome(StrEnum):
     MEASURED = "measured"
     UNCHANGED = "unchanged"
     FAILED = "failed"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """One run of a campaign; ``differences`` are against the committed record, ``committed`` says whether there is one."""
+    """One run of a campaign; ``differences`` are against the committed record, ``committed`` says whether there is one.
+
+    A run is skipped where its target is not on this machine, but its record is committed. ``error`` says why it failed or was skipped.
+    """
 
     id: str
     outcome: Outcome
@@ -76,31 +87,51 @@ def run_campaign(campaign: Campaign, *, jobs: int, update: bool) -> Iterator[Run
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(todo)), mp_context=context)
     try:
-        with _interrupts_ignored_by_children():
-            futures = [pool.submit(_run, s) for s in todo]
+        with _interrupts_kept_from_children():
+            futures = [pool.submit(_work, s) for s in todo]
         for future in as_completed(futures):
             yield _settle(future.result(), update)
     except BaseException:
         # stop at once: every finished run has been kept by its worker
         pool.shutdown(wait=False, cancel_futures=True)
-        for worker in multiprocessing.active_children():
-            worker.kill()
+        _end(multiprocessing.active_children())
         raise
     pool.shutdown()
 
 
 @contextmanager
-def _interrupts_ignored_by_children() -> Iterator[None]:
-    """Processes started here ignore Ctrl-C from their first instruction on: the parent ends them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # an ignored signal stays ignored in a new process, even before its Python has started
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_kept_from_children() -> Iterator[None]:
+    """Processes started here never get Ctrl-C, from their first instruction on: the parent ends them. It gets its own at the end."""
+    # else it is started, and unblocks the signal, with the first process
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(workers: Sequence[BaseProcess]) -> None:
+    """End worker processes: SIGTERM lets them end their compilers and remove their folders."""
+    for worker in workers:
+        worker.terminate()
+    until = time.monotonic() + _GRACE_S
+    for worker in workers:
+        worker.join(max(0.0, until - time.monotonic()))
+        worker.kill()
+
+
+def _work(settings: RunSettings) -> RunResult:
+    """One run in a worker process, where SIGTERM is what Ctrl-C is elsewhere."""
+    be_quiet()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(settings)
+    except KeyboardInterrupt:
+        # the pool would send it to the parent and begin the next run
+        os._exit(EXIT_CODE)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _fresh(settings: RunSettings) -> RunResult | None:
@@ -117,6 +148,9 @@ def _run(settings: RunSettings) -> RunResult:
     try:
         run = resolve(settings)
         name = run.id
+        if run.target.version() == ABSENT and (simulated_dir() / f"{name}.json").is_file():
+            why = f"{run.target.name} is not on this machine; the committed record stands"
+            return RunResult(name, Outcome.SKIPPED, None, committed=True, error=why)
         outcome = Outcome.MEASURED if fresh_record(run) is None else Outcome.UNCHANGED
         record = make(run)
     except WhycyclesError as error:
@@ -133,7 +167,7 @@ def _settle(result: RunResult, update: bool) -> RunResult:
     differences: tuple[Difference, ...] = ()
     if path.is_file():
         try:
-            differences = diff_records(read_record(path), record)
+            differences = diff_results(read_record(path), record)
         except RecordError as error:
             # a record of an older schema differs as a whole; it must not stop the campaign
             differences = (Difference("committed record", error.message, "a valid record", "none"),)

@@ -17,6 +17,7 @@ from engine.firmware.bench.build import build_benchmarks
 from engine.firmware.bench.expect import expected_output
 from engine.firmware.bench.plan import plan_benchmarks
 from engine.firmware.bench.types import Benchmark, Plan
+from engine.firmware.types import Firmware
 from engine.paths import cache_dir
 from engine.pipeline.fingerprint import ceilings_fingerprint
 from engine.pipeline.prepare import Progress, execute
@@ -38,6 +39,7 @@ from engine.records.ceilings import (
 from engine.records.counters import Counters
 from engine.records.run import PlacementUsed
 from engine.records.store import write_atomically
+from engine.targets.choose import AUTO, choose_target
 from engine.timing.retime import REAL, Retiming
 from engine.timing.table import End
 
@@ -73,9 +75,19 @@ def known_ceilings(board: Board, core: Core, clock_mhz: float) -> MeasuredCeilin
 
 
 def different_from_committed(found: MeasuredCeilings) -> bool:
-    """Whether there are committed ceilings of this name, and other ones; they differ too if they cannot be read."""
+    """Whether there are committed ceilings of this name, and other ones; they differ too if they cannot be read.
+
+    Another version of the emulator alone makes no difference.
+    """
     path = ceilings_dir() / f"{found.id}.json"
-    return path.is_file() and path.read_text("utf-8") != dump_ceilings(found)
+    if not path.is_file():
+        return False
+    try:
+        version = read_ceilings(path).provenance.target_version
+    except RecordError:
+        return True
+    provenance = found.provenance.model_copy(update={"target_version": version})
+    return path.read_text("utf-8") != dump_ceilings(found.model_copy(update={"provenance": provenance}))
 
 
 def update_committed(found: MeasuredCeilings) -> None:
@@ -97,7 +109,11 @@ def measure_ceilings(
     plan = plan_benchmarks(board, core)
     firmware = build_benchmarks(plan, board, core)
     progress("executing")
-    execution = execute(board, firmware, _SEEDS)
+
+    def relink(memory_map: Board) -> Firmware:
+        return build_benchmarks(plan, board, core, memory_map=memory_map)
+
+    execution = execute(choose_target(AUTO, core), board, core, firmware, relink, _SEEDS)
     for seed, output in zip(_SEEDS, execution.outputs, strict=True):
         _check_output(plan, output, expected_output(plan, seed))
     progress("timing")

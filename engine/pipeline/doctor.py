@@ -1,4 +1,4 @@
-"""What this machine has: compilers, emulators, the oracle, what shows the site."""
+"""What this machine has: compilers, emulators, the oracle, what shows the site, boards."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from engine.explain.mca import HINT, McaUnavailableError, find_mca, mca_version
+from engine.catalog.load import list_boards
+from engine.errors import ToolError
+from engine.explain.mca import McaUnavailableError, find_mca, mca_version
 from engine.firmware.toolchain import compilers
 from engine.models.oracle import oracle_status
+from engine.records.measured import silicon_status
+from engine.targets.board.link import serial_ports
+from engine.targets.llvm_tools import HINT
+from engine.targets.npu.vela import find_vela
 from engine.targets.status import targets_status
 
 
@@ -39,8 +45,34 @@ def examine() -> tuple[Finding, ...]:
     found.append(Finding("tflite-micro", "oracle", oracle.found, oracle.detail))
     found.append(_package("bakenn", "CMSIS-NN sources", "pip install bakenn"))
     found.append(_mca())
+    found.append(_vela())
+    found.append(_package("ai-edge-litert", "board host: LiteRT", "pip install ai-edge-litert"))
+    found.append(_program("valgrind", "board host: counts", "apt install valgrind"))
+    found.append(_program("perf", "board host: hardware counters", "apt install linux-perf"))
+    found += _boards()
     found.append(_program("chromium", "browser tests only", "apt install chromium"))
     return tuple(found)
+
+
+def _boards() -> list[Finding]:
+    """What talks to boards and flashes them, the ports that are there, and which of our ports were proven on silicon."""
+    found = [_package("pyserial", "boards: serial ports", "pip install 'whycycles[board]'")]
+    found.append(_package("pyocd", "boards: flashing", "pip install 'whycycles[board]', or flash with another tool"))
+    try:
+        ports = serial_ports()
+    except ToolError:
+        ports = ()
+    else:
+        if not ports:
+            found.append(Finding("serial port", "boards", False, "none found: is a board plugged in?"))
+    found += [Finding(p.device, "serial port", True, p.description) for p in ports]
+    ported = [b for b in list_boards() if b.port is not None]
+    tested = [b.name for b in ported if silicon_status(b.name) == "tested"]
+    untested = [b.name for b in ported if b.name not in tested]
+    for names, what in ((tested, "silicon: tested"), (untested, "silicon: untested")):
+        if names:
+            found.append(Finding(what, "boards with a port", bool(tested) and names is tested, ", ".join(names)))
+    return found
 
 
 def _mca() -> Finding:
@@ -50,6 +82,14 @@ def _mca() -> Finding:
     except McaUnavailableError as error:
         tool, detail = None, str(error)
     return Finding("llvm-mca", "a second opinion on hot blocks", tool is not None, detail)
+
+
+def _vela() -> Finding:
+    try:
+        detail, found = find_vela().version, True
+    except ToolError as error:
+        detail, found = f"{error.message}; {error.hint}", False
+    return Finding("vela", "estimates of NPUs", found, detail)
 
 
 def _package(name: str, kind: str, how: str) -> Finding:

@@ -6,6 +6,7 @@ from engine.explain.analysis import Analysis, analyse
 from engine.pipeline.fingerprint import analysis_key
 from engine.pipeline.local import fresh_analysis, fresh_record, save, save_analysis
 from engine.pipeline.measure import record_of
+from engine.pipeline.on_renode import confirm, unconfirmed
 from engine.pipeline.prepare import Prepared, Progress, prepare
 from engine.pipeline.rethink import block_profile, retiming_of
 from engine.pipeline.settings import ResolvedRun
@@ -14,15 +15,15 @@ from engine.timing.sensitivity import sensitivity
 
 
 def kept(run: ResolvedRun) -> RunRecord | None:
-    """The record of this run if both it and its analysis are kept and up to date."""
+    """The record of this run if both it and its analysis are kept and up to date, and Renode, if there is one, has confirmed it."""
     record = fresh_record(run)
-    return record if record is not None and fresh_analysis(run) is not None else None
+    return record if record is not None and fresh_analysis(run) is not None and not unconfirmed(run) else None
 
 
 def make(run: ResolvedRun, progress: Progress = lambda _: None, *, again: bool = False) -> RunRecord:
-    """Measure a run, analyse it, keep both. With ``again`` it is measured even if nothing changed.
+    """Measure a run, analyse it, keep both; where Renode is installed, count it there too. With ``again`` it is measured anyway.
 
-    Raises what ``measure`` and ``analysis_of`` raise; a record that was measured is kept even if its analysis fails.
+    Raises what ``measure``, ``analysis_of`` and ``confirm`` raise; a record that was measured is kept even if its analysis fails.
     """
     record = None if again else fresh_record(run)
     made: Prepared | None = None
@@ -31,6 +32,7 @@ def make(run: ResolvedRun, progress: Progress = lambda _: None, *, again: bool =
         record = record_of(made, progress)
         save(run, record)
     analysis_of(run, progress, made)
+    confirm(run, progress, made)
     return record
 
 

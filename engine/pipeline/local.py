@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.catalog.problems import alike
 from engine.energy.trace import PowerTrace, write_trace
 from engine.errors import RecordError, UsageError
 from engine.explain.analysis import Analysis
@@ -32,6 +34,16 @@ def simulated_dir() -> Path:
 def validations_path() -> Path:
     """File of the committed results of ``whycycles validate``."""
     return measurements_dir() / "validation.json"
+
+
+def layer_validations_path() -> Path:
+    """File of the committed results of ``whycycles validate --layers``."""
+    return measurements_dir() / "layer_validation.json"
+
+
+def agreement_path() -> Path:
+    """File of the committed results of ``whycycles agree``."""
+    return measurements_dir() / "agreement.json"
 
 
 def fresh_record(run: ResolvedRun) -> RunRecord | None:
@@ -106,14 +118,18 @@ def local_runs() -> tuple[LocalRun, ...]:
 
 def find_record(name: str) -> RunRecord:
     """A record by path, or by run id among the local and the committed runs. Raises UsageError or RecordError."""
-    path = Path(name)
-    if name.endswith(".json") or path.is_file():
-        return read_record(path)
+    return read_record(find_file(name))
+
+
+def find_file(name: str) -> Path:
+    """The file of a record, by path or by run id; a path is not looked at. Raises UsageError for an unknown id."""
+    if name.endswith(".json") or os.path.isfile(name):  # noqa: PTH113 - Path would raise for a name that is too long
+        return Path(name)
     for candidate in (runs_dir() / name / RECORD, simulated_dir() / f"{name}.json"):
-        if candidate.is_file():
-            return read_record(candidate)
+        if os.path.isfile(candidate):  # noqa: PTH113
+            return candidate
     known = sorted({x.record.id for x in local_runs()} | {p.stem for p in simulated_dir().glob("*.json")})
-    near = [k for k in known if name.lower() in k][:5] or known[:5]
+    near = [k for k in known if name.lower() in k][:5] or alike(name, tuple(known)) or known[:5]
     raise UsageError(
         f"no run is called '{name}'",
         hint=f"give a record file or a run id, such as {', '.join(near)}" if near else "make one with `whycycles run`",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 
 import engine
+from engine.catalog.left_out import stand_ins
 from engine.catalog.load import board_sha256, core_sha256
-from engine.catalog.overrides import override_notes
+from engine.catalog.override_notes import override_notes
 from engine.counters.count import count_regions
 from engine.errors import CheckFailedError
 from engine.firmware.types import Firmware
 from engine.models.oracle import Verdict, check_outputs
+from engine.pipeline.override_effects import idle_notes
 from engine.pipeline.prepare import Prepared, Progress, prepare
 from engine.pipeline.settings import ResolvedRun, overrides_of
 from engine.records.cause import Evidence
@@ -51,10 +53,14 @@ def record_of(made: Prepared, progress: Progress = lambda _: None) -> RunRecord:
     progress("timing")
     counters = count_regions(made.firmware, made.execution, run.board, made.decoder)
     timed = time_execution(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
-    return _record(made, counters, timed, verdict)
+    stand_in = run.target.note(run.core)
+    notes = (*idle_notes(made, timed), *([stand_in] if stand_in else []), *stand_ins(run.board), *timed.notes)
+    return _record(made, counters, timed, verdict, notes)
 
 
-def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, verdict: Verdict) -> RunRecord:
+def _record(
+    made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, verdict: Verdict, notes: tuple[str, ...]
+) -> RunRecord:
     run, graph, cost, firmware, execution = made.run, made.graph, made.cost, made.firmware, made.execution
     # a layer that is no operator of the model (float conversion) has no cost in it
     costs = {op.index: op for op in cost.operators}
@@ -69,9 +75,9 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
             weight_bytes=layer.weight_bytes,
             arithmetic_intensity=round(costs[layer.index].arithmetic_intensity, 4) if layer.index in costs else 0.0,
             output_shape=costs[layer.index].output_shape if layer.index in costs else layer.output_shape,
-            **_region(layer.index, region, count, execution).__dict__,
+            **_region(n, region, count, execution).__dict__,
         )
-        for layer, region, count in zip(firmware.layers, timed.regions[:-1], counters[:-1], strict=True)
+        for n, (layer, region, count) in enumerate(zip(firmware.layers, timed.regions[:-1], counters[:-1], strict=True))
     )
     glue = _region(len(layers), timed.regions[-1], counters[-1], execution)
     warm = sum(x.cycles for x in layers) + glue.cycles
@@ -102,7 +108,7 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
         memory=_memory(firmware, execution),
         layers=layers,
         glue=glue,
-        notes=override_notes(*run.catalogued, overrides) + timed.notes,
+        notes=override_notes(*run.catalogued, overrides) + notes,
         provenance=Provenance(
             engine_version=engine.__version__,
             model_sha256=graph.sha256,
@@ -118,7 +124,8 @@ def _record(made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, ver
     )
 
 
-def _region(index: int, timed: TimedRegion, counters: Counters, execution: Execution) -> Region:
+def _region(position: int, timed: TimedRegion, counters: Counters, execution: Execution) -> Region:
+    """``position`` in the order of execution: a float conversion comes first or last, but has a high index."""
     stalls = {s.memory: s.cycles for s in timed.stalls}
     cold_stalls = {s.memory: s.cycles for s in timed.cold_stalls}
     return Region(
@@ -143,7 +150,7 @@ def _region(index: int, timed: TimedRegion, counters: Counters, execution: Execu
                 cold_stall_cycles=cold_stalls[e.memory],
             )
             for e in execution.warm.events
-            if e.region == index
+            if e.region == position
         ),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.catalog.board import Board
+from engine.catalog.core import Core
 from engine.counters.decode import Decoder
 from engine.counters.types import Block
 from engine.firmware.build import build
@@ -20,9 +21,9 @@ from engine.models.inputs import make_inputs
 from engine.models.reader import read_graph
 from engine.pipeline.fingerprint import execution_key
 from engine.pipeline.settings import ResolvedRun
+from engine.targets.choose import Relink, TargetChoice
 from engine.targets.store import load_execution, save_execution
 from engine.targets.types import Execution
-from engine.targets.unicorn_target import UnicornTarget
 
 INPUTS = 4
 """Inferences per run whose outputs are compared with the oracle; the first one is profiled."""
@@ -44,8 +45,10 @@ class Prepared:
     blocks: Mapping[int, Block]
 
 
-def prepare(run: ResolvedRun, progress: Progress = lambda _: None) -> Prepared:
+def prepare(run: ResolvedRun, progress: Progress = lambda _: None, *, port: str = "bare") -> Prepared:
     """Read, build, execute and decode; what was built or executed before is not done again.
+
+    With the ``port`` of a board, the firmware is the one that is flashed.
 
     Raises ModelError, DoesNotFitError, ToolError, BuildError or ExecutionError.
     """
@@ -53,23 +56,32 @@ def prepare(run: ResolvedRun, progress: Progress = lambda _: None) -> Prepared:
     progress("reading the model")
     graph = read_graph(run.model.path)
     progress("building the firmware")
-    firmware = build(
-        graph, model=run.model.name, library=s.kernels, board=run.board, core=run.core, compiler=s.compiler, opt=s.opt,
-        lowering=s.lowering,
-    )  # fmt: skip
+
+    def link(memory_map: Board | None = None) -> Firmware:
+        return build(
+            graph, model=run.model.name, library=s.kernels, board=run.board, core=run.core, compiler=s.compiler, opt=s.opt,
+            lowering=s.lowering, port=port, clock_mhz=run.clock_mhz, memory_map=memory_map,
+        )  # fmt: skip
+
+    firmware = link()
     inputs = make_inputs(graph, count=INPUTS)
     progress("executing")
-    execution = execute(run.board, firmware, stimulus(firmware, inputs))
+    execution = execute(run.target, run.board, run.core, firmware, link, stimulus(firmware, inputs))
     decoder = Decoder.of(firmware)
     blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
     return Prepared(run, graph, model_cost(graph), firmware, inputs, execution, decoder, blocks)
 
 
-def execute(board: Board, firmware: Firmware, inputs: tuple[bytes, ...]) -> Execution:
-    """Execute, or read what the same ELF did on the same board with the same inputs before. Raises ExecutionError."""
-    key = execution_key(firmware, board, inputs)
+def execute(
+    target: TargetChoice, board: Board, core: Core, firmware: Firmware, relink: Relink, inputs: tuple[bytes, ...]
+) -> Execution:
+    """Execute, or read what the same ELF did on the same target and board with the same inputs before.
+
+    Raises ExecutionError, and ToolError if the target is not installed.
+    """
+    key = execution_key(target, firmware, board, inputs)
     execution = load_execution(key)
     if execution is None:
-        execution = UnicornTarget(board).run(firmware, inputs)
+        execution = target.make(board, core, relink).run(firmware, inputs)
         save_execution(key, execution)
     return execution

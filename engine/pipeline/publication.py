@@ -14,14 +14,27 @@ from engine.models.library import list_models
 from engine.models.reader import read_graph
 from engine.pipeline.ceilings import known_ceilings
 from engine.pipeline.fingerprint import fingerprint
+from engine.pipeline.host import known_hosts
 from engine.pipeline.keep import analysis_of
-from engine.pipeline.local import LocalRun, local_runs, runs_dir, simulated_dir, validations_path
+from engine.pipeline.local import (
+    LocalRun,
+    agreement_path,
+    layer_validations_path,
+    local_runs,
+    runs_dir,
+    simulated_dir,
+    validations_path,
+)
+from engine.pipeline.npu_keep import known_npus
 from engine.pipeline.prepare import Progress
 from engine.pipeline.rerun import settings_of
+from engine.records.agreement import read_agreement
 from engine.records.ceilings import MeasuredCeilings, committed
+from engine.records.layer_validation import LayerValidations, read_layer_validations
 from engine.records.run import RunRecord
 from engine.records.store import read_records
 from engine.records.validation import Validations, read_validations
+from engine.site.other_targets import OtherTargets
 from engine.site.world import ModelInfo
 
 
@@ -36,9 +49,11 @@ class Publication:
     records: tuple[RunRecord, ...]
     analyses: tuple[Analysis, ...]
     validations: Validations
+    layer_validations: LayerValidations
     boards: tuple[Board, ...]
     models: tuple[ModelInfo, ...]
     ceilings: tuple[MeasuredCeilings, ...]
+    others: OtherTargets
     left_out: tuple[str, ...]
 
 
@@ -76,9 +91,11 @@ def gather(progress: Progress = lambda _: None) -> Publication:
         records=tuple(records),
         analyses=tuple(analyses),
         validations=read_validations(validations_path()),
+        layer_validations=read_layer_validations(layer_validations_path()),
         boards=tuple(boards.values()),
         models=tuple(models.values()),
         ceilings=_ceilings(boards, records),
+        others=OtherTargets(npus=known_npus(), hosts=known_hosts(), agreement=read_agreement(agreement_path())),
         left_out=tuple(left_out),
     )
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
 
 from engine.catalog.board import Board
 from engine.catalog.load import board_sha256, core_sha256, load_board
@@ -16,8 +19,11 @@ from engine.pipeline.local import BOARD, MODEL, fresh_analysis, runs_dir
 from engine.pipeline.measure import measure
 from engine.pipeline.settings import PARTS, ResolvedRun, RunSettings, parse_set, resolve
 from engine.records.cause import Evidence
-from engine.records.diff import Difference, diff_records
+from engine.records.diff import Difference, diff_results
 from engine.records.run import RunRecord
+from engine.targets.choose import AUTO, NAMES
+
+_Name = TypeVar("_Name", bound=StrEnum)
 
 
 def verify_record(record: RunRecord) -> tuple[Difference, ...]:
@@ -25,7 +31,7 @@ def verify_record(record: RunRecord) -> tuple[Difference, ...]:
 
     Raises UsageError if the record names a model or board that this machine does not have.
     """
-    return diff_records(record, measure(settings_of(record)))
+    return diff_results(record, measure(settings_of(record)))
 
 
 def hardware_for(record: RunRecord) -> Hardware:
@@ -56,30 +62,43 @@ def settings_of(record: RunRecord, also: tuple[tuple[str, str], ...] = ()) -> Re
             f"{record.id} is {record.evidence}, not simulated", hint="only simulated runs can be re-simulated"
         )
     kept = runs_dir() / record.id
-    board = str(kept / BOARD) if (kept / BOARD).is_file() else record.board
     known = record.model in {m.name for m in list_models()}
-    settings = RunSettings(
-        model=record.model if known else str(kept / MODEL),
-        board=board,
-        kernels=KernelLibrary(record.kernels),
-        compiler=CompilerName(record.compiler),
-        opt=record.opt,
-        clock_mhz=record.clock_mhz,
-        place=_overrides(record, load_board(board)),
-        lowering=_lowering(record),
-        set=(*also, *(pair for pair in map(parse_set, record.overrides) if pair[0] not in dict(also))),
+    settings = choices_of(
+        record, record.model if known else str(kept / MODEL), str(own_board(record) or record.board), also
     )
     run = resolve(settings)
     return run if known else dataclasses.replace(run, model=dataclasses.replace(run.model, name=record.model))
 
 
-def _lowering(record: RunRecord) -> Lowering:
+def own_board(record: RunRecord) -> Path | None:
+    """The user's own board file, kept with the run on this machine; None for a board of the catalogue."""
+    kept = runs_dir() / record.id / BOARD
+    return kept if kept.is_file() else None
+
+
+def choices_of(record: RunRecord, model: str, board: str, also: tuple[tuple[str, str], ...] = ()) -> RunSettings:
+    """What was chosen for a record's run, on that model and board (names or paths). Raises UsageError or CatalogError."""
+    return RunSettings(
+        model=model,
+        board=board,
+        kernels=_member(record, "kernels", KernelLibrary),
+        compiler=_member(record, "compiler", CompilerName),
+        opt=record.opt,
+        clock_mhz=record.clock_mhz,
+        place=_overrides(record, load_board(board)),
+        lowering=_member(record, "lowering", Lowering),
+        set=(*also, *(pair for pair in map(parse_set, record.overrides) if pair[0] not in dict(also))),
+        target=record.target if record.target in NAMES else AUTO,
+    )
+
+
+def _member(record: RunRecord, field: str, kind: type[_Name]) -> _Name:
     try:
-        return Lowering(record.lowering)
+        return kind(getattr(record, field))
     except ValueError:
         raise UsageError(
-            f"{record.id} was lowered as '{record.lowering}', which is not known here",
-            hint=f"one of {', '.join(Lowering)}",
+            f"{record.id}: {field} is '{getattr(record, field)}', which is not known here",
+            hint=f"one of {', '.join(kind)}",
         ) from None
 
 

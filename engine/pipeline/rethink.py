@@ -12,6 +12,7 @@ from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
 from engine.explain.second_opinion import SecondOpinion, second_opinion
 from engine.firmware.types import GLUE
+from engine.pipeline.override_effects import idle_notes
 from engine.pipeline.prepare import Prepared
 from engine.pipeline.settings import overrides_of
 from engine.records.run_energy import NoEnergy
@@ -29,7 +30,8 @@ class Answer(BaseModel):
 class LabelledGain(Answer):
     """What one mechanism, idealised alone, would bring, and its Shapley share of the gap to the ideal machine.
 
-    ``share_cycles`` is null for a mechanism that is no part of the ideal machine.
+    ``share_cycles`` is null for a mechanism that is no part of the ideal machine; ``gain_cycles`` at another clock, as cycles of two
+    clocks do not compare: ``gain_ms`` says it for all.
     """
 
     mechanism: str
@@ -37,8 +39,8 @@ class LabelledGain(Answer):
     meaning: str
     cycles: int
     latency_ms: float
-    gain_cycles: int
-    gain_cycles_interval: tuple[int, int]
+    gain_cycles: int | None
+    gain_cycles_interval: tuple[int, int] | None
     gain_ms: float
     gain_ms_interval: tuple[float, float]
     share_cycles: int | None
@@ -49,12 +51,13 @@ class WhatIfAnswer(Answer):
     """Gains by mechanism, all of the ideal machine's together, the clock sweep, and what the result rests on.
 
     Energies are cycles at one energy each, whatever the clock; null where the board has no power source (``energy_note``).
-    Gains overlap; the shares add up. ``overrides``: figures set for the run. ``assumptions``: by effect, the largest first;
+    Gains overlap; the shares add up. ``overrides``: figures set for the run; ``notes``: which of them make no difference to it. ``assumptions``: by effect, the largest first;
     ``unvaried_assumptions``: keys of inferred things that have no interval to vary, like a cache's geometry.
     """
 
     id: str
     overrides: tuple[str, ...]
+    notes: tuple[str, ...]
     cycles: int
     latency_ms: float
     energy_uj: float | None
@@ -92,7 +95,7 @@ def what_if(made: Prepared) -> WhatIfAnswer:
         LabelledGain(
             label=g.mechanism.label,
             meaning=g.mechanism.meaning,
-            gain_uj=None if nj is None else g.gain_cycles * nj / 1000,
+            gain_uj=None if nj is None else (found.cycles - g.cycles) * nj / 1000,
             **g.model_dump(exclude={"share_cycles_interval"}),
         )
         for g in found.gains
@@ -101,6 +104,7 @@ def what_if(made: Prepared) -> WhatIfAnswer:
     return WhatIfAnswer(
         id=run.id,
         overrides=tuple(map(str, overrides_of(run.settings))),
+        notes=idle_notes(made) if run.settings.set else (),
         cycles=found.cycles,
         latency_ms=found.cycles / run.clock_mhz / 1000,
         energy_uj=None if nj is None else found.cycles * nj / 1000,

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from engine.catalog.board import Board, Placement, placement_problem
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, list_boards, load_board, load_core
-from engine.catalog.overrides import Override, override, parse_override
+from engine.catalog.override_text import Override, parse_override
+from engine.catalog.overrides import override
 from engine.errors import UsageError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.models.library import ModelRef, resolve_model
+from engine.targets.choose import AUTO, TargetChoice, choose_target
 
 OPTS = ("O0", "O1", "O2", "O3", "Os")
 _MOST_OF_A_NAME = 100
@@ -35,6 +37,7 @@ class RunSettings:
     place: tuple[tuple[str, str], ...] = ()
     lowering: Lowering = Lowering.TFLM
     set: tuple[tuple[str, str], ...] = ()
+    target: str = AUTO
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,7 @@ class ResolvedRun:
     """The same run with its model, board and core loaded.
 
     ``catalogued`` are board and core as their files say, ``described`` and ``core`` the same with the figures that were set;
-    ``board`` is ``described`` with the placement overrides applied.
+    ``board`` is ``described`` with the placement overrides applied, ``target`` what runs it.
     """
 
     settings: RunSettings
@@ -52,25 +55,33 @@ class ResolvedRun:
     board: Board
     core: Core
     clock_mhz: float
+    target: TargetChoice
 
     @property
     def id(self) -> str:
-        """Name of the run: the same settings give the same name on every machine."""
-        s = self.settings
-        parts = [_slug(self.model.name), self._board_name, s.kernels.value, f"{s.compiler.value}-{s.opt.lower()}"]
-        parts.append(f"{self.clock_mhz:g}mhz")
-        parts += [f"{part}-in-{memory}" for part, memory in sorted(s.place)]
-        parts += _set_parts(overrides_of(s))
-        if s.lowering is not Lowering.TFLM:
-            parts.append(s.lowering.value)
-        return "_".join(parts)
+        """Name of the run."""
+        return run_id(self.settings, self.model.name, self.catalogued[0], self.clock_mhz)
 
-    @property
-    def _board_name(self) -> str:
-        """The board's name; one that is not of the catalogue carries a digest, as its description may change under its name."""
-        if self.board.name in {b.name for b in list_boards()}:
-            return self.board.name
-        return f"{self.board.name}-{board_sha256(self.catalogued[0])[:6]}"
+
+def run_id(settings: RunSettings, model: str, catalogued: Board, clock_mhz: float) -> str:
+    """Name of a run: the same settings give the same name on every machine. ``catalogued`` is the board as its file says.
+
+    A board that is not of the catalogue carries a digest, as its description may change under its name. A target is named if ``auto``
+    means another one.
+    """
+    known = catalogued.name in {b.name for b in list_boards()}
+    board = catalogued.name if known else f"{catalogued.name}-{board_sha256(catalogued)[:6]}"
+    parts = [slug(model), board, settings.kernels.value, f"{settings.compiler.value}-{settings.opt.lower()}"]
+    parts.append(f"{clock_mhz:g}mhz")
+    parts += [f"{part}-in-{memory}" for part, memory in sorted(settings.place)]
+    parts += _set_parts(overrides_of(settings))
+    if settings.lowering is not Lowering.TFLM:
+        parts.append(settings.lowering.value)
+    core = load_core(catalogued.core)
+    target = choose_target(settings.target, core)
+    if target != choose_target(AUTO, core):
+        parts.append(target.name)
+    return "_".join(parts)
 
 
 def resolve(settings: RunSettings) -> ResolvedRun:
@@ -95,6 +106,7 @@ def resolve(settings: RunSettings) -> ResolvedRun:
         board,
         core,
         clock_of(board, settings.clock_mhz),
+        choose_target(settings.target, core),
     )
 
 
@@ -155,11 +167,12 @@ def _place(board: Board, overrides: tuple[tuple[str, str], ...]) -> Board:
 
 def _set_parts(overrides: tuple[Override, ...]) -> list[str]:
     """What the overrides add to a run's name; their digest where they would make it longer than a file name may be."""
-    parts = [f"{o.key}-{_slug(o.value)}" for o in overrides]
+    parts = [f"{o.key}-{slug(o.value)}" for o in overrides]
     if sum(map(len, parts)) <= _MOST_OF_A_NAME:
         return parts
     return [f"{len(parts)}-set-{hashlib.sha256(' '.join(map(str, overrides)).encode()).hexdigest()[:8]}"]
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as a part of a file name: lower-case letters, digits, dots and dashes."""
     return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.") or "model"

@@ -107,7 +107,7 @@ class MeasuredCeilings(Record):
     skipped: tuple[SkippedCeiling, ...]
     provenance: CeilingsProvenance
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
     def macs(self) -> tuple[MeasuredCeiling, ...]:
         """The MAC benchmarks, in the order of execution."""
@@ -133,16 +133,15 @@ def write_ceilings(found: MeasuredCeilings, path: Path) -> None:
     write_atomically(path, dump_ceilings(found).encode())
 
 
-def ceilings_problems(path: Path) -> tuple[str, ...] | None:
-    """Everything that is wrong with a file of ceilings; None if it is none (a run record, say, or no JSON at all)."""
+def is_ceilings(content: object) -> bool:
+    """Whether the parsed JSON of a file says that it holds ceilings, valid or not (and not a run record)."""
+    return isinstance(content, dict) and content.get("kind") == "ceilings"
+
+
+def ceilings_problems(text: str) -> tuple[str, ...]:
+    """Everything that is wrong with the JSON text of ceilings; empty if it is valid."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    if not isinstance(content, dict) or content.get("kind") != "ceilings":
-        return None
-    try:
-        MeasuredCeilings.model_validate_json(path.read_bytes())
+        MeasuredCeilings.model_validate_json(text, strict=True)
     except ValidationError as error:
         return listed(error)
     return ()
@@ -151,7 +150,7 @@ def ceilings_problems(path: Path) -> tuple[str, ...] | None:
 def read_ceilings(path: Path) -> MeasuredCeilings:
     """Read and validate one file. Raises RecordError."""
     try:
-        return MeasuredCeilings.model_validate_json(path.read_bytes())
+        return MeasuredCeilings.model_validate_json(path.read_bytes(), strict=True)
     except (OSError, ValidationError) as error:
         why = listed(error)[0] if isinstance(error, ValidationError) else error
         raise RecordError(

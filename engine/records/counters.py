@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = int
+_WIDEST_ACCESS_BYTES = 16
+
+
+def _vector_count(description: str) -> Any:
+    """A count that only cores with Helium and low-overhead loops have: absent where it is 0, as in records of other cores."""
+    return Field(default=0, ge=0, exclude_if=lambda count: count == 0, description=description)
 
 
 class Counters(BaseModel):
@@ -19,7 +27,7 @@ class Counters(BaseModel):
     # instruction classes: they sum to ``instructions``
     instructions: Count = Field(ge=0)
     mac_instructions: Count = Field(ge=0, description="MLA, MLS, SMLAL, SMLABB …: one product accumulated")
-    simd_mac_instructions: Count = Field(ge=0, description="SMLAD, SMLALD …: two or more products accumulated")
+    simd_mac_instructions: Count = Field(ge=0, description="SMLAD, SMLALD, VMLADAV …: two or more products accumulated")
     alu_instructions: Count = Field(ge=0, description="other integer arithmetic, logic, moves, SIMD packing")
     multiply_instructions: Count = Field(ge=0, description="multiply without accumulation")
     divide_instructions: Count = Field(ge=0)
@@ -34,7 +42,9 @@ class Counters(BaseModel):
     blocks: Count = Field(ge=0, description="basic blocks entered")
     taken_branches: Count = Field(ge=0)
     # work
-    mac_lanes: Count = Field(ge=0, description="products accumulated by MAC and SIMD MAC instructions")
+    mac_lanes: Count = Field(
+        ge=0, description="products of MAC, SIMD MAC and vector multiply instructions, predicated lanes included"
+    )
     simd_lane_slots: Count = Field(
         ge=0, description="MAC, SIMD MAC and multiply instructions times the lanes the core offers"
     )
@@ -50,3 +60,61 @@ class Counters(BaseModel):
     flash_fetch_misses: Count = Field(ge=0)
     flash_read_lines: Count = Field(ge=0)
     flash_read_misses: Count = Field(ge=0)
+    # Helium (MVE): part of the classes above, which count its instructions too
+    mve_instructions: Count = _vector_count("Helium instructions, each four beats of 32 bits")
+    mve_mac_instructions: Count = _vector_count("integer vector multiplies, with or without accumulation")
+    mve_load_instructions: Count = _vector_count("vector loads")
+    mve_store_instructions: Count = _vector_count("vector stores")
+    mve_predicated_instructions: Count = _vector_count(
+        "in a VPT block or a tail-predicated loop: lanes may be left out"
+    )
+    folded_loop_ends: Count = _vector_count(
+        "loop ends (LE, LETP) that the core's loop buffer saves: issued instructions without them are what retires"
+    )
+
+    @property
+    def retired_instructions(self) -> int:
+        """What a core with a loop buffer retires: issued instructions without the loop ends it saves."""
+        return self.instructions - self.folded_loop_ends
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        classes = {
+            k: getattr(self, k)
+            for k in type(self).model_fields
+            if k.endswith("_instructions") and not k.startswith("mve_")
+        }
+        if sum(classes.values()) != self.instructions:
+            raise ValueError(
+                f"the instruction classes sum to {sum(classes.values())}, instructions is {self.instructions}"
+            )
+        at_most(self, "blocks", "instructions")
+        at_most(self, "taken_branches", "blocks")
+        at_most(self, "mac_lanes", "simd_lane_slots")
+        at_most(self, "mve_instructions", "instructions")
+        for part in (
+            "mve_mac_instructions",
+            "mve_load_instructions",
+            "mve_store_instructions",
+            "mve_predicated_instructions",
+        ):
+            at_most(self, part, "mve_instructions")
+        at_most(self, "folded_loop_ends", "branch_instructions")
+        at_most(self, "flash_fetch_misses", "flash_fetch_lines")
+        at_most(self, "flash_read_misses", "flash_read_lines")
+        if self.mac_lanes < self.mac_instructions + 2 * self.simd_mac_instructions:
+            raise ValueError(f"mac_lanes is {self.mac_lanes}, less than the MAC instructions accumulate")
+        for what, moved, accesses in (
+            ("read", self.flash_read_bytes + self.ram_read_bytes, self.read_accesses),
+            ("written", self.ram_write_bytes, self.write_accesses),
+        ):
+            least = 0 if self.mve_predicated_instructions else accesses  # lanes left out move nothing
+            if not least <= moved <= _WIDEST_ACCESS_BYTES * accesses:
+                raise ValueError(f"{moved} bytes were {what} in {accesses} accesses: 1 to {_WIDEST_ACCESS_BYTES} each")
+        return self
+
+
+def at_most(counts: BaseModel, part: str, whole: str) -> None:
+    """Raises ValueError if one count is larger than another that holds it."""
+    if getattr(counts, part) > getattr(counts, whole):
+        raise ValueError(f"{part} is {getattr(counts, part)}, more than {whole} ({getattr(counts, whole)})")

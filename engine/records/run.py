@@ -5,14 +5,19 @@ Version history of ``schema``: 1 (2026-11) first version.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from engine.records.base import Record
 from engine.records.cause import Cause, Evidence
-from engine.records.counters import Counters
+from engine.records.counters import Counters, at_most
 from engine.records.run_energy import NoEnergy, RunEnergy
+
+ORACLE_AGREES = "bit for bit"
+"""How the ``oracle_note`` of an output ends that equals the oracle's, and no other."""
 
 
 class Stack(Record):
@@ -66,6 +71,16 @@ class MemoryTraffic(Record):
     stall_cycles: int = Field(ge=0)
     cold_stall_cycles: int = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _misses(self) -> Self:
+        for lines, misses in (
+            ("fetch_lines", "fetch_misses"),
+            ("read_lines", "read_misses"),
+            ("write_lines", "write_misses"),
+        ):
+            at_most(self, misses, lines)
+        return self
+
 
 class Region(Record):
     """Cycles and counts of a region, warm. ``memories``: those it touched (empty in records that do not keep them)."""
@@ -84,6 +99,23 @@ class Region(Record):
         waited = sum(m.stall_cycles for m in self.memories)
         if self.memories and waited != stalls:
             raise ValueError(f"the memories' stalls sum to {waited} cycles, the stack's to {stalls}")
+        return self
+
+    @model_validator(mode="after")
+    def _memories_sum(self) -> Self:
+        if not self.memories:
+            return self
+        refuse_repeated("memory", (m.memory for m in self.memories))
+        c = self.counters
+        read, written = sum(m.read_bytes for m in self.memories), sum(m.write_bytes for m in self.memories)
+        if (read, written) != (c.flash_read_bytes + c.ram_read_bytes, c.ram_write_bytes):
+            raise ValueError(
+                f"the memories were read for {read} bytes and written for {written}, the counters say "
+                f"{c.flash_read_bytes + c.ram_read_bytes} and {c.ram_write_bytes}"
+            )
+        waited = sum(m.cold_stall_cycles for m in self.memories)
+        if waited > self.cold_cycles:
+            raise ValueError(f"the memories' cold stalls sum to {waited} cycles, of {self.cold_cycles} in all")
         return self
 
 
@@ -111,6 +143,13 @@ class MemoryUse(Record):
     stack_high_water_bytes: int = Field(ge=0, description="used by one inference")
     parts: tuple[MemoryPart, ...]
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        at_most(self, "arena_bytes", "ram_bytes")
+        at_most(self, "stack_bytes", "ram_bytes")
+        at_most(self, "stack_high_water_bytes", "stack_bytes")
+        return self
+
 
 class MemoryPart(Record):
     """One part of the image in one memory of the board."""
@@ -118,8 +157,8 @@ class MemoryPart(Record):
     name: str
     kind: str
     memory: str
-    address: int
-    bytes: int
+    address: int = Field(ge=0, lt=2**32)
+    bytes: int = Field(ge=0)
 
 
 class PlacementUsed(Record):
@@ -168,7 +207,9 @@ class RunRecord(Record):
     target: str
     evidence: Evidence
     output_matches_oracle: bool | None
-    oracle_note: str = Field(description="what the output was compared with, or why it was not")
+    oracle_note: str = Field(
+        description="what the output was compared with, ending in 'bit for bit' where it is equal; or why it was not"
+    )
     cycles: Cycles
     cycles_interval: tuple[int, int]
     latency_ms: float = Field(ge=0)
@@ -185,7 +226,20 @@ class RunRecord(Record):
     )
     provenance: Provenance
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _layers(self) -> Self:
+        refuse_repeated("layer", (x.index for x in self.layers))
+        macs = sum(x.macs for x in self.layers)
+        if self.macs != macs:
+            raise ValueError(f"macs is {self.macs}, but those of the layers sum to {macs}")
+        deepest = max(x.counters.stack_high_water_bytes for x in (*self.layers, self.glue))
+        if deepest > self.memory.stack_high_water_bytes:
+            raise ValueError(
+                f"a region uses {deepest} bytes of stack, the inference only {self.memory.stack_high_water_bytes}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sums(self) -> Self:
@@ -194,7 +248,7 @@ class RunRecord(Record):
         issued = sum(x.counters.instructions for x in self.layers) + self.glue.counters.instructions
         if (warm, cold, issued) != (self.cycles.warm, self.cycles.cold, self.instructions):
             raise ValueError("layers and glue do not sum to the inference")
-        if abs(self.latency_ms - warm / self.clock_mhz / 1000) > 1e-6:
+        if not abs(self.latency_ms - warm / self.clock_mhz / 1000) <= 1e-6:
             raise ValueError("latency_ms is not the warm cycles divided by the clock")
         if (self.evidence is Evidence.MEASURED) != (self.target == "board"):
             raise ValueError("evidence and target contradict each other: what is measured ran on a board")
@@ -204,3 +258,10 @@ class RunRecord(Record):
         if isinstance(self.energy, RunEnergy) and len(self.energy.layers) != len(self.layers):
             raise ValueError("the energy has other layers than the run")
         return self
+
+
+def refuse_repeated(what: str, keys: Iterable[object]) -> None:
+    """Raises ValueError if a key occurs twice."""
+    twice = [str(key) for key, times in Counter(keys).items() if times > 1]
+    if twice:
+        raise ValueError(f"{what} {', '.join(twice)} occurs more than once")

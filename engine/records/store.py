@@ -15,6 +15,7 @@ from engine.records.run import RunRecord
 MAX_BYTES = 100_000
 """A record larger than this does not belong in a repository; bulky data is content-addressed elsewhere."""
 
+_MOST_BYTES = 1 << 24  # what is larger is no record at all
 _HINT = "`whycycles record check FILE` lists everything that is wrong; or measure it again with `whycycles run`"
 
 
@@ -26,7 +27,7 @@ def dump_record(record: RunRecord) -> str:
 def record_problems(text: str) -> tuple[str, ...]:
     """Everything that is wrong with a record's JSON text; empty if it is valid."""
     try:
-        RunRecord.model_validate_json(text)
+        RunRecord.model_validate_json(text, strict=True)
     except ValidationError as error:
         return listed(error)
     return ()
@@ -40,30 +41,31 @@ def listed(error: ValidationError) -> tuple[str, ...]:
     )
 
 
-def problems_of(path: Path) -> tuple[str, ...]:
-    """Everything that is wrong with a record file; empty if it is valid. Raises RecordError if it cannot be read."""
-    return record_problems(_text(path))
-
-
 def read_record(path: Path) -> RunRecord:
     """Read and validate one record. Raises RecordError."""
-    text = _text(path)
+    text = record_text(path)
     problems = record_problems(text)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise RecordError(f"{path} is not a valid run record: {problems[0]}{more}", hint=_HINT)
-    return RunRecord.model_validate_json(text)
+    return RunRecord.model_validate_json(text, strict=True)
 
 
-def _text(path: Path) -> str:
+def record_text(path: Path) -> str:
+    """The text of a record file. Raises RecordError if it cannot be read."""
     try:
-        return path.read_text("utf-8")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise RecordError(f"{path} has more than {_MOST_BYTES} bytes", hint="name a record file (JSON)")
+        return content.decode("utf-8")
     except FileNotFoundError:
         raise RecordError(
             f"no record at {path}", hint="name a record file, or a run id shown by `whycycles run`"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path} cannot be read: {error}", hint="name a record file (JSON)") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RecordError(f"{path} cannot be read: {why}", hint="name a record file (JSON)") from None
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -33,10 +33,10 @@ class BoundSide(StrEnum):
 
 
 class Point(BaseModel):
-    """One published row beside our run of it.
+    """One published row beside our run of it. ``board`` and ``model`` are as the row writes them, names or paths.
 
-    ``error`` is simulated / published - 1 (0.05 is +5 %). ``holds``: for a bound, whether the simulation lies on the side it
-    must; else whether the published latency lies within the simulated interval. Null where there is no run: ``notes`` say why.
+    ``use`` is report for a row that calls itself exact, if other kernels or another compiler stand in for its own. ``error`` is simulated / published - 1 (0.05 is +5 %). ``holds``: for a bound, whether the simulation lies on the side it
+    must; else whether the published latency lies within the simulated interval. Null where there is no run: the last of ``notes`` says why.
     ``energy_uj`` is a power times the simulated latency, ``energy_at_published_uj`` the same power times the published one; the power
     was found without this row (``energy_rests_on``, ``energy_note``: how, or why there is none). ``energy_holds`` is like ``holds``.
     ``kernels_share``: how much longer the kernels of the published build may take than those run here (0.05: 5 %), where known.

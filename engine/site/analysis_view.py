@@ -126,21 +126,22 @@ def _clock(analysis: Analysis) -> str:
 
 def _best(region: Gains) -> str:
     best = region.best
-    return f"{best.mechanism.label}: \u2212{percent(best.gain_cycles, region.cycles)}" if best else ""
+    return f"{best.mechanism.label}: \u2212{percent(best.gain_cycles or 0, region.cycles)}" if best else ""
 
 
 def _gains(region: Gains) -> str:
     """A region's gains in one sentence."""
-    found = sorted(
-        (g for g in region.gains if g.gain_cycles > 0 and g.mechanism is not Mechanism.DOUBLE_CLOCK),
-        key=lambda g: -g.gain_cycles,
-    )[:_NAMED]
+    found = [
+        (g.gain_cycles, g.gain_cycles_interval, g.mechanism)
+        for g in sorted(region.gains, key=lambda g: -(g.gain_cycles or 0))
+        if g.gain_cycles and g.gain_cycles_interval
+    ][:_NAMED]
     if not found:
         return ""
     items = [
-        f"{g.mechanism.label} would save {whole(g.gain_cycles)} cycles ({percent(g.gain_cycles, region.cycles)}; "
-        f"{whole(g.gain_cycles_interval[0])} to {whole(g.gain_cycles_interval[1])})"
-        for g in found
+        f"{mechanism.label} would save {whole(cycles)} cycles ({percent(cycles, region.cycles)}; "
+        f"{whole(interval[0])} to {whole(interval[1])})"
+        for cycles, interval, mechanism in found
     ]
     return f"{capital(join(items))}; all ideal at once, {whole(region.gap_cycles)} ({percent(region.gap_cycles, region.cycles)})."
 

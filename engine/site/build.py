@@ -24,9 +24,11 @@ from engine import __version__
 from engine.errors import BuildError, UsageError
 from engine.paths import SITE_SRC_DIR, cache_dir
 from engine.records.ceilings import MeasuredCeilings, committed, dump_ceilings
+from engine.records.layer_validation import LayerValidations
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, write_atomically
 from engine.records.validation import Validations
+from engine.site.other_targets import OtherTargets
 from engine.site.staging import Staging, footprint, tree_hash
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ def build_site(
     ceilings: Sequence[MeasuredCeilings] | None = None,
     analyses: Sequence[Analysis] = (),
     validations: Validations | None = None,
+    layer_validations: LayerValidations | None = None,
+    others: OtherTargets | None = None,
     notebooks: bool = True,
     staging: Path | None = None,
     progress: Progress = lambda text: None,
@@ -90,7 +94,8 @@ def build_site(
     """Build the website of ``records`` into ``out`` (replaced as a whole).
 
     ``boards`` are those of the catalogue unless given; ``models`` are looked into besides the zoo's; ``ceilings`` are the committed ones
-    unless given; a run without one of the ``analyses`` says so on its page, and so does the page of the ``validations`` without any.
+    unless given; ``others`` are records of targets that are no boards; a run without one of the ``analyses`` says so on its page, and so
+    do the pages of the validations without any.
     ``notebooks`` runs and shows the notebooks (some seconds each). ``staging`` defaults to ``site-docs`` in the cache folder. ``progress`` gets one
     line per step.
 
@@ -101,7 +106,9 @@ def build_site(
     check_replaceable(out)
     measured = committed() if ceilings is None else ceilings
     kept = Validations() if validations is None else validations
-    key = _fingerprint(records, boards, models, measured, analyses, kept, notebooks)
+    layers = LayerValidations() if layer_validations is None else layer_validations
+    beside = OtherTargets() if others is None else others
+    key = _fingerprint(records, boards, models, measured, analyses, (kept, layers), beside, notebooks)
     previous = _stamp(out)
     if previous is not None and previous.inputs == key and footprint(out) == (previous.files, previous.bytes):
         return SiteReport(out, False, previous.pages, previous.charts, 0, previous.bytes)
@@ -119,6 +126,8 @@ def build_site(
         ceilings=measured,
         analyses=analyses,
         validations=kept,
+        layer_validations=layers,
+        others=beside,
         notebooks=notebooks,
         cache=cache_dir() / "site-cache",
         progress=progress,
@@ -194,7 +203,8 @@ def _fingerprint(
     models: Sequence[ModelInfo],
     ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
-    validations: Validations,
+    validations: tuple[Validations, LayerValidations],
+    others: OtherTargets,
     notebooks: bool,
 ) -> str:
     digest = hashlib.sha256()
@@ -202,7 +212,9 @@ def _fingerprint(
     digest.update(json.dumps([__version__, sys.version, notebooks, *(metadata.version(p) for p in _PACKAGES)]).encode())
     digest.update(json.dumps([m.graph.sha256 + m.name for m in models]).encode())
     digest.update(json.dumps(sorted((a.id, a.key) for a in analyses)).encode())
-    digest.update(validations.model_dump_json().encode())
+    for found in validations:
+        digest.update(found.model_dump_json().encode())
+    digest.update(others.content())
     for board in boards or ():
         digest.update(board.model_dump_json().encode())
     for made in ceilings:

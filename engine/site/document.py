@@ -12,16 +12,22 @@ from engine.catalog.load import list_boards, list_cores
 from engine.explain.analysis import Analysis
 from engine.paths import SITE_SRC_DIR
 from engine.records.ceilings import MeasuredCeilings
+from engine.records.layer_validation import LayerValidations
 from engine.records.run import RunRecord
 from engine.records.validation import Validations
 from engine.site.card import known_models
 from engine.site.chart import Draughtsman
+from engine.site.other_targets import OtherTargets
+from engine.site.pages.agreement import write_agreement_page
 from engine.site.pages.catalog import write_boards, write_cores, write_models
 from engine.site.pages.compare import write_comparisons
 from engine.site.pages.data import method_values, write_assets, write_downloads
 from engine.site.pages.energy import write_energy
 from engine.site.pages.home import write_home, write_runs
+from engine.site.pages.host import write_hosts
+from engine.site.pages.npu import write_npus
 from engine.site.pages.run import write_run
+from engine.site.pages.silicon_layers import write_silicon_layers
 from engine.site.pages.validation import write_validation
 from engine.site.render import Renderer
 from engine.site.staging import Staging
@@ -40,6 +46,8 @@ def write_documents(
     ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
     validations: Validations,
+    layer_validations: LayerValidations,
+    others: OtherTargets,
     notebooks: bool,
     cache: Path,
     progress: Callable[[str], None],
@@ -67,8 +75,12 @@ def write_documents(
     write_cores(renderer, world)
     write_models(renderer, world)
     write_comparisons(renderer, world)
+    write_npus(renderer, others.npus, world.model_names)
+    write_hosts(renderer, others.hosts)
+    write_agreement_page(renderer, others.agreement)
     write_validation(renderer, world, validations)
     write_energy(renderer)
+    write_silicon_layers(renderer, world, layer_validations)
     write_downloads(renderer, world)
     write_assets(renderer, cache)
     _write_sources(renderer, notebooks)

@@ -10,6 +10,7 @@ from engine.explain.analysis import Analysis
 from engine.explain.compare import Comparison
 from engine.records.cause import Cause
 from engine.records.counters import Counters
+from engine.records.npu import MEMORIES, NpuRecord, NpuResource
 from engine.records.run import RunRecord
 from engine.records.run_energy import RunEnergy
 from engine.records.validation import Point, Validations
@@ -91,9 +92,10 @@ def gains_csv(analysis: Analysis) -> str:
     for index, region in (("", analysis.run), *enumerate(analysis.regions)):
         for g in region.gains:
             share = ("", "", "") if g.share_cycles is None else (g.share_cycles, *(g.share_cycles_interval or ("", "")))
+            gain = ("", "", "") if g.gain_cycles is None else (g.gain_cycles, *(g.gain_cycles_interval or ("", "")))
             rows.append(
                 (analysis.id, index, region.name, g.mechanism.value, region.cycles, region.ideal_cycles, g.cycles,
-                 g.gain_cycles, *g.gain_cycles_interval, g.gain_ms, *g.gain_ms_interval, *share)
+                 *gain, g.gain_ms, *g.gain_ms_interval, *share)
             )  # fmt: skip
     return _text(head, rows)
 
@@ -135,3 +137,48 @@ def difference_csv(found: Comparison) -> str:
     rows += [(found.a, found.b, "cause", c.value, "", cycles) for c, cycles in found.by_cause.items()]
     rows += [(found.a, found.b, "layer", x.name, "", x.delta_cycles) for x in found.by_layer]
     return _text(("a", "b", "kind", "name", "difference_us", "difference_cycles"), rows)
+
+
+_NPU = ("id", "model", "npu", "accelerator", "system_config", "memory_mode", "clock_mhz", "macs_per_cycle", "evidence")
+
+
+def _npu_columns(r: NpuRecord) -> tuple[object, ...]:
+    return tuple(getattr(r, name) for name in _NPU)
+
+
+def npus_csv(records: Sequence[NpuRecord]) -> str:
+    """One row per estimate; ``*_without_cycles``: if that resource cost nothing. Empty where a value is absent."""
+    head = (
+        *_NPU, "npu_latency_ms", "latency_ms", "cycles", "bottleneck", "macs", "model_macs", "utilisation", "cpu_operators", "weight_bytes",
+        "encoded_weight_bytes", *(f"{m.value}_used_bytes" for m in MEMORIES), *(f"{r.value}_without_cycles" for r in NpuResource),
+        "vela_version",
+    )  # fmt: skip
+    rows = []
+    for r in records:
+        used = {m.memory: m.used_bytes for m in r.memories}
+        rows.append(
+            (
+                *_npu_columns(r), r.npu_latency_ms, "" if r.latency_ms is None else r.latency_ms, r.cycles, r.bottleneck.value, r.macs,
+                r.model_macs, r.utilisation, len(r.cpu_layers), r.weight_bytes, r.encoded_weight_bytes,
+                *(used.get(m, 0) for m in MEMORIES), *(r.cycles_without.of(x) for x in NpuResource), r.provenance.vela_version,
+            )
+        )  # fmt: skip
+    return _text(head, rows)
+
+
+def npu_layers_csv(records: Sequence[NpuRecord]) -> str:
+    """One row per layer of each estimate; ``layer`` is empty for what Vela added on its own."""
+    head = (
+        *_NPU, "layer", "name", "op", "where", "made_of", "cycles", "bottleneck", *(f"{r.value}_cycles" for r in NpuResource),
+        "without_bottleneck_cycles", "macs", "model_macs", "utilisation", "staging_bytes",
+    )  # fmt: skip
+    rows = [
+        (
+            *_npu_columns(r), "" if x.index is None else x.index, x.name, x.op, x.where.value, x.made_of, x.cycles,
+            x.bottleneck.value if x.bottleneck else "", *(x.busy.of(m) for m in NpuResource), x.cycles_without_bottleneck, x.macs,
+            x.model_macs, "" if x.utilisation is None else x.utilisation, x.staging_bytes,
+        )
+        for r in records
+        for x in r.layers
+    ]  # fmt: skip
+    return _text(head, rows)

@@ -89,7 +89,7 @@ def gains_chart(analysis: Analysis, what: str) -> Chart:
                 significant(g.gain_ms),
                 f"{significant(g.gain_ms_interval[0])} \u2013 {significant(g.gain_ms_interval[1])}",
                 percent(g.gain_ms, real_ms),
-                signed(g.gain_cycles),
+                "\u2013" if g.gain_cycles is None else signed(g.gain_cycles),
                 "\u2013" if g.share_cycles is None else whole(g.share_cycles),
                 "\u2013" if g.share_cycles is None else percent(g.share_cycles, gap),
             )

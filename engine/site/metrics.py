@@ -34,7 +34,7 @@ _STALLS = (
 )
 _PHYSICAL = {"flash_read_bytes", "ram_read_bytes", "ram_write_bytes", "stack_high_water_bytes"}
 _MODELLED = {"flash_fetch_lines", "flash_fetch_misses", "flash_read_lines", "flash_read_misses"}
-_ACRONYMS = {"mac", "simd", "alu", "fp", "ram"}
+_ACRONYMS = {"mac", "simd", "alu", "fp", "ram", "mve"}
 _MAXIMA = {"stack_high_water_bytes"}
 
 
@@ -130,8 +130,9 @@ def _microarchitecture(r: RunRecord) -> Iterator[Metric]:
         "modelled",
     )
     yield _share("branches taken", c.taken_branches, c.branch_instructions, "no branch was issued")
+    kept = c.model_dump()  # without what only cores with Helium have, where there is none
     for name in Counters.model_fields:
-        if name not in _PHYSICAL:
+        if name not in _PHYSICAL and name in kept:
             yield Metric(
                 2, counter_label(name), whole(getattr(c, name)), "modelled" if name in _MODELLED else "counted"
             )

@@ -18,7 +18,7 @@ _LABELS = alt.Axis(title=None, labelLimit=240, ticks=False, domain=False, labelO
 USE_LABEL = {
     Use.EXACT: "exact: same kernels, known build",
     Use.BOUND: "bound: other kernels or build",
-    Use.REPORT: "not fully known",
+    Use.REPORT: "report: not fully known, or not ours",
 }
 """What a published row is good for, in words."""
 

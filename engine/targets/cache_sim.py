@@ -1,7 +1,8 @@
 """The memory system, line by line: what instruction fetches, reads and writes ask of caches and buffers, and what misses.
 
 Model. Every memory has a stream for fetches and one for data; a stream asks a cache (or a buffer of one line) for the line it
-touches: instructions on entering a block by a jump and whenever they cross into another line, data on every access. Streams may
+touches: instructions on entering a block by a jump and whenever they cross into another line, data on every access. Where every
+word of code waits for a bus before the buffer is asked, the stream's lines are words, and several lie in the buffer's line. Streams may
 share a cache (a unified cache; a data cache in front of several memories). A miss is sequential if the stream's previous line
 was the one before, else a jump. A memory without a cache in front answers every request itself: nothing is looked up.
 
@@ -32,6 +33,7 @@ from engine.targets.layout import (
     E_WRITE_LINES,
     E_WRITE_MISSES,
     S_CACHE,
+    S_COARSER,
     S_LAST,
     S_SHIFT,
 )
@@ -96,7 +98,7 @@ def ask(s: Any, stream: int, events: int, line: int) -> bool:
     last = s[stream + S_LAST]
     s[stream + S_LAST] = line
     cache = s[stream + S_CACHE]
-    if cache == 0 or find(s, cache, line, True, 0):
+    if cache == 0 or find(s, cache, line >> s[stream + S_COARSER], True, 0):
         return True
     if last == line - 1 and last >= 0:
         s[events + 1] += 1

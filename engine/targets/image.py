@@ -1,7 +1,8 @@
 """An ELF as a target sees it: what to load where, symbols, and where each instruction begins and each block ends.
 
 Code is found through the mapping symbols of the Arm ABI (``$t`` code, ``$d`` data), so literal pools are never decoded.
-Capstone gives boundaries and text only; what an instruction reads and writes is decided in ``engine.counters.decode``.
+The disassembler (Capstone, for Armv8.1-M ``llvm-objdump``) gives boundaries and text only; what an instruction reads and writes is
+decided in ``engine.counters.decode``.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from engine.errors import BadInputError
+from engine.targets.attributes import read_attributes
+from engine.targets.objdump import Lines, lines_of
 
 CONDITIONS = frozenset(["eq", "ne", "hs", "cs", "lo", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"])
 _EXECUTABLE = 0x4
 _CONDITIONAL_BRANCH = re.compile(r"^b(eq|ne|hs|cs|lo|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)$")
 _ALWAYS_ENDS = frozenset(
-    ["b", "bl", "bx", "blx", "bxns", "blxns", "cbz", "cbnz", "tbb", "tbh", "svc", "bkpt", "udf", "hlt"],
-)
+    ["b", "bl", "bx", "blx", "bxns", "blxns", "cbz", "cbnz", "tbb", "tbh", "svc", "bkpt", "udf", "hlt",
+     "wls", "wlstp", "le", "letp"],
+)  # fmt: skip
 _PC_WRITERS = frozenset({"mov", "add", "ldr"})
 _PC_IN_LIST = re.compile(r"\bpc\b")
 _IT = re.compile(r"^it([te]{0,3})$")
+_VPT = re.compile(r"^vps?t([te]{0,3})$")
+_CAPSTONE_DECODES_NOT = "armv8.1-m.main"
 _OPPOSITE = {
     "eq": "ne", "ne": "eq", "hs": "lo", "cs": "cc", "lo": "hs", "cc": "cs", "mi": "pl", "pl": "mi",
     "vs": "vc", "vc": "vs", "hi": "ls", "ls": "hi", "ge": "lt", "lt": "ge", "gt": "le", "le": "gt", "al": "al",
@@ -35,7 +41,10 @@ _OPPOSITE = {
 
 @dataclass(frozen=True)
 class RawInstruction:
-    """One instruction as text: ``mnemonic`` without width suffix and condition, ``condition`` "" if it always executes."""
+    """One instruction as text: ``mnemonic`` without width suffix and condition, ``condition`` "" if it always executes.
+
+    ``in_vpt_block``: a vector instruction whose lanes the VPT block's predicate chooses.
+    """
 
     address: int
     size: int
@@ -44,6 +53,7 @@ class RawInstruction:
     condition: str
     in_it_block: bool
     ends_block: bool
+    in_vpt_block: bool = False
 
     @property
     def touches_memory(self) -> bool:
@@ -88,7 +98,10 @@ class Image:
     """A linked ELF: segments by load address, symbols, and its code as instructions."""
 
     def __init__(self, path: Path) -> None:
-        """Read and sweep the ELF; raises BadInputError if it is no Arm ELF, is stripped, or has no code."""
+        """Read and sweep the ELF; raises BadInputError if it is no Arm ELF, is stripped, or has no code.
+
+        Raises ToolError for Armv8.1-M code without ``llvm-objdump``.
+        """
         self.path = path
         try:
             with path.open("rb") as stream:
@@ -102,8 +115,13 @@ class Image:
             )
         self.instructions: dict[int, RawInstruction] = {}
         self.undecodable: set[int] = set()
+        vectors = self.attributes is not None and self.attributes.architecture == _CAPSTONE_DECODES_NOT
+        lines = lines_of(path) if vectors else None
         for code in self.code:
-            self._sweep(code)
+            if lines is None:
+                self._sweep(code)
+            else:
+                self._take(code, lines)
         self.block_ends = frozenset(i.end for i in self.instructions.values() if i.ends_block)
         self._functions = sorted((s for s in self.symbols if s.is_function), key=lambda s: (s.address, s.name))
         self._starts = [s.address for s in self._functions]
@@ -111,6 +129,7 @@ class Image:
     def _read(self, elf: ELFFile) -> None:
         if elf["e_machine"] != "EM_ARM" or not elf.little_endian:
             raise BadInputError(f"{self.path} is not a little-endian Arm ELF", hint="build it for a Cortex-M core")
+        self.attributes = read_attributes(elf)
         self.segments = tuple(
             Segment(int(s["p_paddr"]), bytes(s.data()), int(s["p_vaddr"]))
             for s in elf.iter_segments()
@@ -150,17 +169,27 @@ class Image:
         )
         engine.syntax = capstone.CS_OPT_SYNTAX_NOREGNAME
         at = code.start
-        pending: list[str] = []
+        pending = _Pending()
         while at < code.end:
             for address, size, mnemonic, operands in engine.disasm_lite(code.data[at - code.start :], at):
-                raw, pending = _raw(address, size, mnemonic, operands, pending)
-                self.instructions[address] = raw
+                self.instructions[address] = _raw(address, size, mnemonic, operands, pending)
                 at = address + size
             if at < code.end:  # padding or something capstone does not know: an error only where it is executed
                 self.undecodable.add(at)
                 half = int.from_bytes(code.data[at - code.start : at - code.start + 2], "little")
                 at += 4 if half >> 11 in (0b11101, 0b11110, 0b11111) else 2
-                pending = []
+                pending = _Pending()
+
+    def _take(self, code: CodeRange, lines: Lines) -> None:
+        at, pending = code.start, _Pending()
+        while at < code.end:
+            line = lines.get(at)
+            if line is None:  # padding or something the disassembler does not know: an error only where it is executed
+                self.undecodable.add(at)
+                at, pending = at + 2, _Pending()
+                continue
+            self.instructions[at] = _raw(at, *line, pending)
+            at += line[0]
 
     def symbol(self, name: str) -> Symbol | None:
         """The symbol of that name, or None."""
@@ -199,23 +228,35 @@ class Image:
         return None
 
 
-def _raw(address: int, size: int, text: str, operands: str, pending: list[str]) -> tuple[RawInstruction, list[str]]:
-    """Take the condition and the width suffix off, and follow IT blocks; returns the conditions still to come."""
+class _Pending:
+    """What IT and VPT blocks still say of the instructions to come: conditions, and ``t`` or ``e``."""
+
+    def __init__(self) -> None:
+        self.conditions: list[str] = []
+        self.lanes: list[str] = []
+
+
+def _raw(address: int, size: int, text: str, operands: str, pending: _Pending) -> RawInstruction:
+    """Take the condition and the width suffix off, and follow IT and VPT blocks."""
     stem, *suffixes = text.split(".")
     suffixes = [s for s in suffixes if s not in ("w", "n")]
-    condition, in_it = "", False
-    is_it = _IT.match(stem)
-    if pending and not is_it:
-        condition, in_it, pending = pending[0], True, pending[1:]
+    condition, in_it, in_vpt = "", False, False
+    is_it, is_vpt = _IT.match(stem), _VPT.match(stem)
+    if pending.lanes and not is_vpt:
+        in_vpt, stem = True, stem.removesuffix(pending.lanes.pop(0))
+    elif pending.conditions and not is_it:
+        condition, in_it = pending.conditions.pop(0), True
         if condition != "al" and stem.endswith(_same(condition)):
             stem = stem[: -len(condition)]
     elif branch := _CONDITIONAL_BRANCH.match(stem):
         stem, condition = "b", branch[1]
     if is_it:
         first = operands.strip()
-        pending = [first] + [first if c == "t" else _OPPOSITE[first] for c in is_it[1]]
+        pending.conditions = [first] + [first if c == "t" else _OPPOSITE[first] for c in is_it[1]]
+    if is_vpt:
+        pending.lanes = ["t", *is_vpt[1]]
     mnemonic = ".".join([stem, *suffixes])
-    return RawInstruction(address, size, mnemonic, operands, condition, in_it, _ends(stem, operands)), pending
+    return RawInstruction(address, size, mnemonic, operands, condition, in_it, _ends(stem, operands), in_vpt)
 
 
 def _same(condition: str) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ class Stop(IntEnum):
     END_OUTSIDE_LAYER = 4
     TOO_MANY_LAYERS = 5
     OUTSIDE_CODE = 6
+    OUTSIDE_MEMORY = 7
+    WRITE_TO_FLASH = 8
 
 
 # control flow
@@ -56,7 +58,29 @@ H_IN_IT = 32  # 1 while a piece of code with such an instruction runs
 H_REGISTERS = 33  # addresses of uc_reg_read and uc_reg_write
 H_SCRATCH = 35
 H_BEGIN_END = 36  # first address behind wc_layer_begin
-HEADER = 40
+# what the QEMU plugin keeps beside that (it shares the array; see qemu/plugin.c)
+H_WIDE = 37  # index of the bit table "a 32-bit instruction begins here"
+H_TOTALS = 38  # index of [region][TOTALS]; a memory run has it too
+H_WATCH = 39  # 1: look at data accesses too (known before anything is translated)
+H_TRACE = 40  # index of the buffer of events
+H_TRACE_SIZE = 41  # events it holds; 0: no trace in this run
+H_TRACE_FILL = 42  # events in it
+H_TRACE_CHUNKS = 43  # buffers sent through the pipe so far
+H_TRACE_ON = 44  # 1: this inference is traced
+H_PAIR = 45  # index of the bit table "an LDRD or STRD begins here": two accesses of a word, though newer QEMUs make one of 64 bits
+# what a reader of its trace needs beside a memory run's
+H_MOVES = 46  # index of rows, one per memory: origin and end in the emulator, distance to the board's, 1 if it is flash
+HEADER = 48
+
+# what is added up per region for targets to agree on: a pair or a 64-bit access counts as its words, which emulators make of it or not
+T_INSTRUCTIONS = 0  # only the plugin is told these
+T_READS = 1  # words or parts of one read, bytes, the same written
+TOTALS = 5
+
+# an event of the trace: kind << 48 | bytes << 32 | address
+TRACE_BLOCK = 0
+TRACE_READ = 1
+TRACE_WRITE = 2
 
 # a row of the memory table
 M_ORIGIN = 0
@@ -64,6 +88,13 @@ M_END = 1
 M_FETCH = 2
 M_DATA = 3
 MEMORY = 4
+
+# a row of the moves
+V_ORIGIN = 0
+V_END = 1
+V_DISTANCE = 2
+V_FLASH = 3
+MOVE = 4
 
 # counters of one region and memory, in the order of the fields of MemoryEvents
 E_READS = 0  # reads, read bytes, writes, written bytes
@@ -79,6 +110,7 @@ EVENTS = 15
 S_LAST = 0  # last line asked for (-1 at first)
 S_SHIFT = 1  # log2 of the line size
 S_CACHE = 2  # index of the cache record, 0: none
+S_COARSER = 3  # log2 of the lines of this stream in a line of the cache
 STREAM = 4
 
 # a cache record

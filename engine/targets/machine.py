@@ -1,15 +1,15 @@
-"""One emulated Cortex-M with a board's memories: load, reset, call ``wc_infer``, and turn faults into errors that explain."""
+"""A Unicorn engine with a board's memories: load, reset, call ``wc_infer``, and turn faults into errors that explain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from engine.catalog.board import Board, MemoryKind
 from engine.errors import ExecutionError, ToolError
 from engine.firmware.types import Firmware
+from engine.targets.device import Device, Limits, Where
 from engine.targets.image import Image
+from engine.targets.interruptible import interruptible
 from engine.targets.untyped import arm_const, unicorn, unicorn_const
 
 _MODELS = {
@@ -23,6 +23,7 @@ _MODELS = {
 SUPPORTED_CORES = tuple(_MODELS)
 _PAGE = 4096
 _PPB = (0xE0000000, 0x100000)  # private peripheral bus: plain memory, so that SCB and DWT can be written
+_PERIPHERALS = ((0x40000000, 0x60000000), (0xD0000000, 0xD0001000))  # the last one is the RP2040's single-cycle I/O
 _BREAKPOINT = b"\x00\xbe"
 _NOWHERE = 0xFFFFFFFE
 _FAULTS = {
@@ -41,20 +42,7 @@ _FAULTS = {
 }
 
 
-@dataclass(frozen=True)
-class Limits:
-    """When to give up: halfwords of code executed per inference (None: derived from the MACs), and wall-clock seconds."""
-
-    halfwords: int | None = None
-    wall_seconds: float = 300.0
-
-    def per_inference(self, firmware: Firmware) -> int:
-        """Guard against run-aways: far above any real kernel (soft float on an M0+ stays below 200 per MAC)."""
-        macs = sum(layer.macs for layer in firmware.layers)
-        return self.halfwords if self.halfwords is not None else 1_000_000_000 + 400 * macs
-
-
-class Machine:
+class Machine(Device):
     """A Unicorn engine set up for one firmware on one board."""
 
     def __init__(self, firmware: Firmware, image: Image, board: Board, core: str, limits: Limits) -> None:
@@ -63,7 +51,8 @@ class Machine:
             raise ToolError(
                 f"the unicorn target has no core '{core}'", hint=f"it has {', '.join(_MODELS)}; use another target"
             )
-        self.firmware, self.image, self.board, self.limits = firmware, image, board, limits
+        super().__init__(firmware, image, limits)
+        self.board = board
         self.uc = unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB | unicorn_const.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(_MODELS[core])
         self._map()
@@ -75,13 +64,8 @@ class Machine:
                     f"the ELF loads {len(segment.data)} bytes at 0x{segment.address:08x}, where {board.name} has no memory",
                     hint="link for this board's memory map",
                 ) from error
-        self.arena = self.require("wc_arena")
-        self.infer = self.require("wc_infer")
-        self.idle = self.require("wc_idle")
-        status = image.symbol("wc_status")
-        self._status = None if status is None else status.address
         self._bad_address: int | None = None
-        self.check: Callable[[], None] | None = None  # asked after every run: did a hook stop it?
+        self._starting = False
         self.uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_invalid)
         self.sentinel = self._free_page()
         self.uc.mem_map(self.sentinel, _PAGE, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC)
@@ -110,16 +94,11 @@ class Machine:
             page -= _PAGE
         return page
 
-    def require(self, name: str) -> int:
-        """Address of a symbol every firmware must have; raises ExecutionError."""
-        symbol = self.image.symbol(name)
-        if symbol is None:
-            raise ExecutionError(
-                f"{self.firmware.elf.name} has no symbol '{name}'", hint="link the harness in and keep its symbols"
-            )
-        return symbol.address & ~1
-
     def _on_invalid(self, _uc: object, _access: int, address: int, _size: int, _value: int, _data: object) -> bool:
+        if self._starting and any(start <= address < end for start, end in _PERIPHERALS):
+            # a port sets its clock and UART here: registers that hold what is written, so that its waits for flags run out
+            self.uc.mem_map(address & -_PAGE, _PAGE, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE)
+            return True
         self._bad_address = address
         return False
 
@@ -127,7 +106,7 @@ class Machine:
         self._stopped_at = int(uc.reg_read(arm_const.UC_ARM_REG_PC)) & ~1
         uc.emu_stop()
 
-    def reset(self, where: Callable[[], str]) -> None:
+    def reset(self, where: Where) -> None:
         """Run from ``Reset_Handler`` to ``wc_idle``."""
         handler = self.require("Reset_Handler")
         self.stack_top = self._initial_stack(handler)
@@ -135,11 +114,13 @@ class Machine:
         self.uc.reg_write(arm_const.UC_ARM_REG_LR, 0xFFFFFFFF)
         # code that runs in RAM arrives there during start-up, so its breakpoint must be copied with it
         stored = self.image.stored_at(self.idle)
-        covered = bytes(self.uc.mem_read(stored, 2))
-        self.uc.mem_write(stored, _BREAKPOINT)
+        covered = self.read(stored, 2)
+        self.write(stored, _BREAKPOINT)
+        self._starting = self.firmware.port != "bare"
         self._start(handler, self.idle, where)
+        self._starting = False
         for place in {stored, self.idle}:
-            self.uc.mem_write(place, covered)
+            self.write(place, covered)
         self.stack_idle = int(self.uc.reg_read(arm_const.UC_ARM_REG_SP))
 
     def _initial_stack(self, handler: int) -> int:
@@ -157,31 +138,26 @@ class Machine:
             hint="keep the vector table's section when linking, aligned to 128 bytes",
         )
 
-    def infer_once(self, data: bytes, where: Callable[[], str]) -> bytes:
-        """Write the inputs, run ``wc_infer``, return the outputs; all in the order of the firmware's placements."""
-        at = 0
-        for tensor in self.firmware.inputs:
-            self.uc.mem_write(self.arena + tensor.offset, data[at : at + tensor.bytes])
-            at += tensor.bytes
+    def read(self, address: int, size: int) -> bytes:
+        """See ``Device.read``."""
+        return bytes(self.uc.mem_read(address, size))
+
+    def write(self, address: int, data: bytes) -> None:
+        """See ``Device.write``."""
+        self.uc.mem_write(address, data)
+
+    def call(self, function: int, where: Where) -> None:
+        """See ``Device.call``."""
         self.uc.reg_write(arm_const.UC_ARM_REG_SP, self.stack_idle)
         self.uc.reg_write(arm_const.UC_ARM_REG_LR, self.sentinel | 1)
-        self._start(self.infer, self.sentinel, where)
-        if self._status is not None:
-            status = int.from_bytes(self.uc.mem_read(self._status, 4), "little", signed=True)
-            if status:
-                layers = self.firmware.layers
-                which = layers[status - 1].name if 0 < status <= len(layers) else "?"
-                raise ExecutionError(
-                    f"the kernel of layer {status - 1} ({which}) reported an error",
-                    hint="its parameters are outside what this kernel supports; try --kernels reference",
-                )
-        return b"".join(bytes(self.uc.mem_read(self.arena + t.offset, t.bytes)) for t in self.firmware.outputs)
+        self._start(function, self.sentinel, where)
 
-    def _start(self, begin: int, until: int, where: Callable[[], str]) -> None:
+    def _start(self, begin: int, until: int, where: Where) -> None:
         """Run to a breakpoint at ``until``: Unicorn's own ``until`` is an idle instruction that a pending event skips."""
         self._bad_address = self._stopped_at = None
+        timeout_us = int(self.limits.wall_seconds * 1e6)
         try:
-            self.uc.emu_start(begin | 1, _NOWHERE, timeout=int(self.limits.wall_seconds * 1e6))
+            interruptible(lambda: self.uc.emu_start(begin | 1, _NOWHERE, timeout=timeout_us), self.uc.emu_stop)
         except unicorn.UcError as error:
             raise self._fault(error.errno, str(error), where()) from error
         if self.check is not None:

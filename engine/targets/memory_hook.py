@@ -1,4 +1,4 @@
-"""The memory run's hooks: traffic, lines and misses per region and memory, depth of the stack.
+"""The memory run: traffic, lines and misses per region and memory, depth of the stack; and Unicorn's hooks for it.
 
 Unicorn 2.1.4 leaves the IT state behind when a memory hook was called inside an IT block: the next piece of code is then
 translated as if it were conditional. The hook therefore clears the IT state itself after an access in such code.
@@ -31,12 +31,15 @@ from engine.targets.layout import (
     H_SCRATCH,
     H_STACK_HIGH,
     H_STACK_LOW,
+    H_TOTALS,
     M_DATA,
     M_END,
     M_FETCH,
     M_ORIGIN,
     MEMORY,
     S_SHIFT,
+    T_READS,
+    TOTALS,
 )
 from engine.targets.native import (
     BLOCK_HOOK,
@@ -49,7 +52,7 @@ from engine.targets.native import (
     inlined,
     types,
 )
-from engine.targets.region_hook import account, charge, enter_block, is_continuation
+from engine.targets.region_hook import account, block_bytes, charge, enter_block, is_continuation
 
 _WRITE = 17  # UC_MEM_WRITE
 
@@ -93,6 +96,14 @@ def cell_of(s: Any, memory: int) -> int:
 
 
 @inlined
+def add_to_totals(s: Any, is_write: bool, size: int) -> None:
+    """Count an access for the agreement of targets."""
+    at = s[H_TOTALS] + s[H_REGION] * TOTALS + T_READS + (2 if is_write else 0)
+    s[at] += size >> 2 if size > 4 else 1
+    s[at + 1] += size
+
+
+@inlined
 def further_accesses(address: int, size: int, port_mask: int) -> int:
     """Aligned accesses beyond the first that one access becomes.
 
@@ -106,31 +117,40 @@ def further_accesses(address: int, size: int, port_mask: int) -> int:
     return 1 if (address & port_mask) + size > port_mask + 1 else 0
 
 
+@inlined
+def follow(s: Any, engine: Any, address: int, size: int) -> None:
+    """A piece of code is entered: follow regions, and fetch a block's lines from its memory."""
+    runs_on = address == s[H_PREV_END]
+    split = is_continuation(s, address)
+    account(s, engine, address, size)
+    if split:
+        return  # fetched on entering the block: events must not depend on where an emulator cuts
+    enter_block(s, engine, address)
+    memory = memory_at(s, address, 0)
+    if memory < 0 or s[H_PREV_END] == 0:
+        return  # where an inference returns to, or no code
+    stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_FETCH]
+    if stream:
+        fetch(s, stream, cell_of(s, memory), address, block_bytes(s, address), runs_on)
+
+
 @compiled
 def _fetch(s: Any, engine: Any, address: int, size: int) -> None:
     note_conditional(s, address, size)
     if s[H_ACTIVE] == 0:
         charge(s, engine, address, size)
-        return
-    runs_on = address == s[H_PREV_END]
-    split = is_continuation(s, address)
-    account(s, engine, address, size)
-    if not split:
-        enter_block(s, engine, address)
-    memory = memory_at(s, address, 0)
-    if memory < 0:
-        return  # where an inference returns to
-    stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_FETCH]
-    if stream:
-        fetch(s, stream, cell_of(s, memory), address, size, runs_on)
+    else:
+        follow(s, engine, address, size)
 
 
 @compiled
-def _access(s: Any, is_write: bool, address: int, size: int) -> None:
+def access(s: Any, is_write: bool, address: int, size: int) -> None:
+    """A load or a store: count it, and ask what is in front of its memory."""
     memory = memory_at(s, address, s[H_LAST_MEMORY])
     if memory < 0:
         return  # between two memories: the emulator faults
     s[H_LAST_MEMORY] = memory
+    add_to_totals(s, is_write, size)
     cell = cell_of(s, memory)
     stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_DATA]
     extra = further_accesses(address, size, s[H_PORT_MASK])
@@ -167,4 +187,4 @@ def data_access(engine: Any, kind: Any, address: Any, size: Any, _value: Any, st
     if state[H_IN_IT]:
         clear_it_state(H_REGISTERS, engine, state, H_SCRATCH)
     if state[H_ACTIVE]:
-        _access(carray(state, EVERYTHING), kind == _WRITE, types.int64(address), types.int64(size))
+        access(carray(state, EVERYTHING), kind == _WRITE, types.int64(address), types.int64(size))

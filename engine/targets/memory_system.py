@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalog.board import Board, Cache, FlashInterface, Memory, MemoryKind
+from engine.catalog.access_waits import front_of
+from engine.catalog.board import Board, Memory, MemoryKind
+from engine.catalog.flash import Cache, FlashInterface
 from engine.targets import layout as at
 
 _WORD_SHIFT = 2
@@ -16,16 +18,18 @@ def _buffer(width: int) -> Cache:
     return Cache(bytes=width, line_bytes=width, ways=1, inferred="a buffer as wide as one read")
 
 
-def front_of(memory: Memory, flash: FlashInterface) -> tuple[Cache | None, Cache | None]:
-    """The caches in front of a memory for fetches and for data."""
-    data = flash.icache if flash.unified else flash.dcache
-    if memory.kind is MemoryKind.FLASH:
-        return flash.icache, data
-    fetch = flash.icache
-    return (
-        fetch if fetch is not None and memory.name in fetch.also_serves else None,
-        data if data is not None and memory.name in data.also_serves else None,
-    )
+def counted_bytes(memory: Memory, flash: FlashInterface) -> tuple[int, int]:
+    """Bytes of what is counted as a line of the memory: of its fetches, and of its reads (0 where nothing is in front)."""
+    width, front = int(flash.width_bytes.value), front_of(memory, flash)
+    of_flash = memory.kind is MemoryKind.FLASH
+    word = 1 << _WORD_SHIFT
+    if front.fetch:
+        fetch = front.fetch.line_of(width)
+    elif of_flash:
+        fetch = min(word, width) if flash.uncached_fetch_cycles is not None else width
+    else:
+        fetch = word
+    return fetch, front.data.line_of(width) if front.data else width * of_flash
 
 
 class MemorySystem:
@@ -51,40 +55,42 @@ class MemorySystem:
 
     def streams(self, memory: Memory, flash: FlashInterface) -> tuple[int, int]:
         """Indices of the fetch and of the data stream of a memory; data: 0 where nothing is in front of it."""
-        fetch, data = front_of(memory, flash)
+        front, width = front_of(memory, flash), int(flash.width_bytes.value)
+        unit, _ = counted_bytes(memory, flash)
+        data_name = "icache" if flash.unified else "dcache"
         if memory.kind is MemoryKind.FLASH:
-            width = int(flash.width_bytes.value)
             # without a cache, a buffer as wide as one read
-            return (
-                self.stream(fetch or _buffer(width), "code" if fetch is None else "icache"),
-                self.stream(
-                    data or _buffer(width), "data" if data is None else "icache" if flash.unified else "dcache"
-                ),
-            )
-        code = self.stream(fetch, "icache") if fetch else self._add_stream(_WORD_SHIFT, 0)
-        return code, self.stream(data, "icache" if flash.unified else "dcache") if data else 0
+            code = self.stream(front.fetch or _buffer(width), "icache" if front.fetch else "code", width, unit)
+            data = self.stream(front.data or _buffer(width), data_name if front.data else "data", width)
+            return code, data
+        return (
+            self.stream(front.fetch, "icache", width) if front.fetch else self._add_stream(_WORD_SHIFT, 0, 0),
+            self.stream(front.data, data_name, width) if front.data else 0,
+        )
 
-    def stream(self, cache: Cache, name: str) -> int:
-        """Index of a new stream behind a cache; streams that give one name share the cache."""
+    def stream(self, cache: Cache, name: str, width: int, unit: int | None = None) -> int:
+        """Index of a new stream behind a cache that asks for ``unit`` bytes at a time (its line); streams of one name share it."""
+        line = cache.line_of(width)
         known = self._caches.get(name)
         if known is None:
-            known = self._caches[name] = self._add_cache(cache)
-        return self._add_stream(cache.line_bytes.bit_length() - 1, known)
+            known = self._caches[name] = self._add_cache(cache, line, cache.ways_of(width))
+        shift = (unit or line).bit_length() - 1
+        return self._add_stream(shift, known, line.bit_length() - 1 - shift)
 
-    def _add_stream(self, shift: int, cache: int) -> int:
+    def _add_stream(self, shift: int, cache: int, coarser: int) -> int:
         record = [0] * at.STREAM
-        record[at.S_LAST], record[at.S_SHIFT], record[at.S_CACHE] = -1, shift, cache
+        record[at.S_LAST], record[at.S_SHIFT], record[at.S_CACHE], record[at.S_COARSER] = -1, shift, cache, coarser
         return self._add(record)
 
-    def _add_cache(self, cache: Cache) -> int:
-        sets = cache.bytes // (cache.line_bytes * cache.ways)
+    def _add_cache(self, cache: Cache, line_bytes: int, ways: int) -> int:
+        sets = cache.bytes // (line_bytes * ways)
         record = [0] * at.CACHE
-        record[at.C_SETS], record[at.C_WAYS] = sets, cache.ways
+        record[at.C_SETS], record[at.C_WAYS] = sets, ways
         record[at.C_MASK] = sets - 1 if sets & (sets - 1) == 0 else -1
         record[at.C_REPLACE] = _REPLACEMENT[cache.replacement]
         record[at.C_WRITE_BACK] = int(cache.policy == "write_back")
         record[at.C_RNG], record[at.C_EVICTED] = 0xACE1, -1
-        lines = sets * cache.ways
+        lines = sets * ways
         guesses = 1 << (2 * lines - 1).bit_length()
         tags = self._base + len(self._words) + at.CACHE
         record[at.C_TAGS], record[at.C_STAMPS] = tags, tags + lines

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from engine.catalog.board import Board
 from engine.errors import UsageError
 from engine.firmware.types import Firmware
+from engine.targets.device import Limits
 from engine.targets.image import Image
-from engine.targets.machine import Limits, Machine
+from engine.targets.machine import Machine
 
 
 def run_outputs(

@@ -31,11 +31,12 @@ OUTSIDE_CODE, BUDGET, BEGIN_INSIDE, END_OUTSIDE, TOO_MANY = 6, 1, 3, 4, 5  # val
 
 @inlined
 def fail(s: Any, engine: Any, error: int, address: int) -> None:
-    """Note the first error and ask the emulator to stop."""
+    """Note the first error and ask the emulator to stop, if it runs in this process."""
     if s[H_ERROR] == 0:
         s[H_ERROR] = error
         s[H_ERROR_AT] = address
-    stop_emulation(s[H_STOP], engine)
+    if s[H_STOP] != 0:
+        stop_emulation(s[H_STOP], engine)
 
 
 @inlined
@@ -45,6 +46,18 @@ def is_continuation(s: Any, address: int) -> bool:
         return False
     half = (address - s[H_CODE_START]) >> 1
     return bool((s[s[H_ENDS] + (half >> 6)] >> (half & 63)) & 1 == 0)
+
+
+@inlined
+def block_bytes(s: Any, address: int) -> int:
+    """Size of the ELF block entered at an address, however the emulator cuts it."""
+    first = (address - s[H_CODE_START]) >> 1
+    half = first + 1
+    word = s[s[H_ENDS] + (half >> 6)] >> (half & 63)
+    while word & 1 == 0:
+        half += 1
+        word = word >> 1 if half & 63 else s[s[H_ENDS] + (half >> 6)]
+    return int((half - first) << 1)
 
 
 @inlined

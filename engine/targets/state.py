@@ -80,14 +80,53 @@ def counting_state(
 ) -> State:
     """State of a counting run; ``slots`` is a power of two, the table is full at half of it."""
     b = _common(firmware, image, limit, exit_address, stop_address)
+    _add_edges(b, slots)
+    return b.build()
+
+
+def _add_totals(b: _Builder) -> None:
+    b.header[at.H_TOTALS] = b.add(np.zeros((int(b.header[at.H_LAYERS]) + 1) * at.TOTALS, np.int64))
+
+
+def _add_edges(b: _Builder, slots: int) -> None:
     b.header[at.H_MASK] = slots - 1
     b.header[at.H_TABLE] = b.header[at.H_LAST] = b.add(np.zeros(4 * slots, np.int64))
+
+
+def plugin_state(
+    firmware: Firmware, image: Image, limit: int, exit_address: int, slots: int, *, watch: bool, trace_events: int
+) -> State:
+    """State for QEMU's plugin: edges and totals per region, and room for a trace; ``watch``: look at data accesses too."""
+    b = _common(firmware, image, limit, exit_address, 0)
+    h = b.header
+    code = int(h[at.H_CODE_START]), int(h[at.H_CODE_END])
+    found = image.instructions.values()
+    h[at.H_WIDE] = b.add(_bits(frozenset(i.address for i in found if i.size == 4), *code))
+    h[at.H_PAIR] = b.add(_bits(frozenset(i.address for i in found if i.mnemonic in ("ldrd", "strd")), *code))
+    _add_totals(b)
+    h[at.H_WATCH], h[at.H_TRACE_SIZE] = int(watch), trace_events
+    h[at.H_TRACE] = b.add(np.zeros(trace_events, np.int64))
+    _add_edges(b, slots)
     return b.build()
+
+
+def totals(state: State) -> NDArray[np.int64]:
+    """What a plugin or a memory run added up so far, [region][TOTALS]: a view."""
+    first, regions = int(state[at.H_TOTALS]), int(state[at.H_LAYERS]) + 1
+    return state[first : first + regions * at.TOTALS].reshape(regions, at.TOTALS)
+
+
+def take_totals(state: State) -> NDArray[np.int64]:
+    """The same as a copy; emptied for the next inference."""
+    cells = totals(state)
+    found = cells.copy()
+    cells[:] = 0
+    return found
 
 
 def take_profile(state: State) -> Profile:
     """The edges counted so far, sorted; the table is emptied for the next inference."""
-    table = state[state[at.H_TABLE] :].reshape(-1, 4)
+    table = state[state[at.H_TABLE] :][: 4 * (int(state[at.H_MASK]) + 1)].reshape(-1, 4)
     used = table[(table[:, 0] != 0) & (table[:, 0] & 0xFFFFFFFF != state[at.H_EXIT])]
     key = used[:, 0].view(np.uint64) if used.flags.c_contiguous else used[:, 0].copy().view(np.uint64)
     src = (key >> np.uint64(32)).astype(np.uint32)
@@ -107,11 +146,16 @@ def memory_state(
     board: Board,
     limit: int,
     exit_address: int,
-    stop_address: int,
-    register_functions: tuple[int, int],
     port_bytes: int,
+    *,
+    stop_address: int = 0,
+    register_functions: tuple[int, int] = (0, 0),
+    moves: State | None = None,
 ) -> tuple[State, MemorySystem]:
-    """State of a memory run: counters, streams with empty caches, stack depths; ``port_bytes``: width of the core's data port."""
+    """State of a memory run: counters, streams with empty caches, stack depths; ``port_bytes``: width of the core's data port.
+
+    ``stop_address`` and ``register_functions`` are Unicorn's, for hooks inside it; ``moves`` [memory][MOVE] is for the reader of a trace.
+    """
     b = _common(firmware, image, limit, exit_address, stop_address)
     h = b.header
     regions = len(firmware.layers) + 1
@@ -121,10 +165,12 @@ def memory_state(
     h[at.H_MEMORIES] = len(board.memories)
     h[at.H_PORT_MASK] = port_bytes - 1
     h[at.H_EVENTS] = b.add(np.zeros(regions * len(board.memories) * at.EVENTS, np.int64))
+    _add_totals(b)
     h[at.H_STACK_LOW], h[at.H_STACK_HIGH] = stack_limits(firmware)
     h[at.H_DEPTH] = b.add(np.full(regions, h[at.H_STACK_HIGH], np.int64))
     table = b.add(np.zeros(at.MEMORY * len(board.memories), np.int64))
     h[at.H_MEMORY_TABLE] = table
+    h[at.H_MOVES] = 0 if moves is None else b.add(moves.ravel())
     h[at.H_STREAMS] = b.size
     system = MemorySystem.of(board, b.size)
     b.add(system.build())

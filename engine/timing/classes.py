@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
+from engine.counters.isa import LOOP_ENDS
 from engine.counters.registers import mask
-from engine.counters.types import FLAGS_BIT, PC_BIT, Instruction, InstructionClass
+from engine.counters.types import FLAGS_BIT, PC_BIT, Instruction, InstructionClass, Pipe, Vector
 
 _INLINE_SHIFT = re.compile(r",\s*(lsl|lsr|asr|ror|rrx)\b")
 _LONG = ("smull", "umull", "smlal", "umlal", "umaal", "smlsl")
@@ -17,7 +18,12 @@ _LAST_REGISTER = re.compile(r"(?:^|[ ,])(r\d+|sp|lr|pc)(?=[^r]*$)")
 _BITFIELD = ("sxt", "uxt", "ubfx", "sbfx", "bfi", "bfc", "pkh", "rev", "rbit", "clz", "sel", "usad", "ssat", "usat")
 _SIMD_ADD = re.compile(r"^(s|u|q|uq|sh|uh|qd)(add|sub|asx|sax)(8|16)?$")
 _IMMEDIATE = re.compile(r"\[\w+(?:, #(-?(?:0x[0-9a-f]+|\d+)))?\]")
+_SIMPLE = re.compile(r"^(nop|it[te]*|b|bx|cbn?z|movs?|uxt[bh]|sxt[bh])$")
+_ADD_IMMEDIATE = re.compile(r"^(?!.*\bsp\b).*#-?\w+$")
 _PAIRS = ("ldm", "stm", "pop", "push", "ldrd", "strd", "vldm", "vstm", "vpop", "vpush")
+
+
+_GENERAL = (1 << 16) - 1
 
 
 class Unit(IntEnum):
@@ -40,11 +46,20 @@ class Unit(IntEnum):
     FP = 14
     FP_MAC = 15
     FP_DIVIDE = 16
+    LOOP_END = 17
+    VECTOR_ALU = 18
+    VECTOR_MULTIPLY = 19
+    VECTOR_LOAD = 20
+    VECTOR_STORE = 21
+    VECTOR_PREDICATE = 22
 
 
 MULTIPLIERS = frozenset({Unit.MULTIPLY, Unit.MULTIPLY_LONG, Unit.MAC, Unit.MAC_LONG})
 LOADS = frozenset({Unit.LOAD, Unit.LOAD_MULTIPLE})
 SINGLE_TRANSFERS = frozenset({Unit.LOAD, Unit.STORE})
+STORES = frozenset({Unit.STORE, Unit.STORE_MULTIPLE, Unit.VECTOR_STORE})
+FLOATS = frozenset({Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE})
+VECTORS = frozenset({Unit.VECTOR_ALU, Unit.VECTOR_MULTIPLY, Unit.VECTOR_LOAD, Unit.VECTOR_STORE, Unit.VECTOR_PREDICATE})
 SOLO = frozenset({Unit.SYSTEM, Unit.DIVIDE, Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE, Unit.FP_DIVIDE})
 
 
@@ -58,6 +73,7 @@ class BranchKind(IntEnum):
     RETURN = 4
     LOAD_PC = 5
     TABLE = 6
+    LOOP_END = 7
 
 
 @dataclass(frozen=True)
@@ -66,7 +82,8 @@ class Operation:
 
     ``result_bits`` are written with the unit's latency, ``base_bits`` by the address adder (base update). ``offset`` of a
     single load from its base register, in bytes; None where it is not a constant. ``shifted_bits``: registers that are shifted or
-    extracted from before the ALU proper. ``wide_unaligned``: a 32-bit instruction that is not word-aligned.
+    extracted from before the ALU proper. ``wide_unaligned``: a 32-bit instruction that is not word-aligned. ``simple``: a 16-bit
+    instruction that cores with limited dual issue pair with any other. ``vector_address_bits``: vector registers that hold addresses.
     """
 
     unit: Unit
@@ -89,6 +106,9 @@ class Operation:
     sets_flags: bool
     reads_flags: bool
     wide_unaligned: bool = False
+    simple: bool = False
+    vector: Vector | None = None
+    vector_address_bits: tuple[int, ...] = ()
 
 
 def _bits(mask: int) -> tuple[int, ...]:
@@ -98,6 +118,10 @@ def _bits(mask: int) -> tuple[int, ...]:
 def unit_of(ins: Instruction) -> Unit:
     """The unit an instruction uses; loads of the PC stay loads (their refill comes from the branch table)."""
     name, kind = ins.mnemonic, ins.kind
+    if ins.vector is not None:
+        return _vector_unit(ins, ins.vector)
+    if name in LOOP_ENDS:
+        return Unit.LOOP_END
     if name.startswith(("tbb", "tbh")):
         return Unit.BRANCH
     if name.startswith("it") and kind is InstructionClass.SYSTEM:
@@ -136,8 +160,20 @@ def unit_of(ins: Instruction) -> Unit:
             return Unit.ALU_LATE if late else Unit.ALU
 
 
+def _vector_unit(ins: Instruction, vector: Vector) -> Unit:
+    if vector.pipe is Pipe.MEMORY:
+        return Unit.VECTOR_LOAD if ins.load_bytes else Unit.VECTOR_STORE
+    if vector.pipe is Pipe.PREDICATE:
+        return Unit.VECTOR_PREDICATE
+    return Unit.VECTOR_MULTIPLY if vector.pipe is Pipe.MULTIPLY else Unit.VECTOR_ALU
+
+
 def _updates_base(ins: Instruction, unit: Unit) -> bool:
-    if unit in SINGLE_TRANSFERS or ins.mnemonic.startswith(("ldrd", "strd")):
+    if (
+        unit in SINGLE_TRANSFERS
+        or unit in (Unit.VECTOR_LOAD, Unit.VECTOR_STORE)
+        or ins.mnemonic.startswith(("ldrd", "strd"))
+    ):
         return "!" in ins.operands or "], " in ins.operands
     multiple = unit in (Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE)
     return multiple and ("!" in ins.operands or ins.mnemonic.startswith(("push", "pop", "vpush", "vpop")))
@@ -158,14 +194,16 @@ def prepare(ins: Instruction) -> Operation:
     )
     base = ins.writes & ins.address_reads if _updates_base(ins, unit) else 0
     flags = 1 << FLAGS_BIT
+    folded = unit is Unit.LOOP_END  # waits for nothing: the counter is the loop hardware's
+    products = ins.vector is not None and ins.lanes > 0
     return Operation(
         unit=unit,
         size=ins.size,
-        address_bits=_bits(ins.address_reads),
+        address_bits=_bits(ins.address_reads & _GENERAL),
         accumulator_bits=_bits(ins.accumulator_reads),
-        other_bits=_bits(others),
+        other_bits=() if folded else _bits(others),
         writes=ins.writes,
-        result_bits=_bits(ins.writes & ~base),
+        result_bits=() if folded else _bits(ins.writes & ~base),
         base_bits=_bits(base),
         words=max(1, ins.transfers),
         narrow=unit is Unit.LOAD and 0 < ins.load_bytes < 4,
@@ -175,11 +213,21 @@ def prepare(ins: Instruction) -> Operation:
         base_update=base != 0,
         literal=ins.literal_address is not None,
         offset=_offset(ins) if unit is Unit.LOAD else None,
-        counts_as_mac=ins.kind in (InstructionClass.MAC, InstructionClass.SIMD_MAC) or unit is Unit.FP_MAC,
+        counts_as_mac=ins.kind in (InstructionClass.MAC, InstructionClass.SIMD_MAC) or unit is Unit.FP_MAC or products,
         sets_flags=ins.sets_flags or bool(ins.writes & flags),
         reads_flags=bool(ins.reads & flags) or (unit is Unit.BRANCH and ins.condition != ""),
         wide_unaligned=ins.size == 4 and ins.address % 4 == 2,
+        simple=_is_simple(ins),
+        vector=ins.vector,
+        vector_address_bits=_bits(ins.address_reads & ~_GENERAL),
     )
+
+
+def _is_simple(ins: Instruction) -> bool:
+    if ins.size != 2 or ins.in_it_block:
+        return False
+    immediate = ins.mnemonic in ("add", "adds", "sub", "subs") and _ADD_IMMEDIATE.match(ins.operands) is not None
+    return immediate or _SIMPLE.match(ins.mnemonic) is not None
 
 
 def _shifted(ins: Instruction, unit: Unit) -> tuple[int, ...]:
@@ -193,6 +241,8 @@ def _shifted(ins: Instruction, unit: Unit) -> tuple[int, ...]:
 def branch_kind(ins: Instruction) -> BranchKind:
     """How control leaves a block that ends with this instruction."""
     name = ins.mnemonic
+    if name in LOOP_ENDS:
+        return BranchKind.LOOP_END
     if name.startswith(("tbb", "tbh")):
         return BranchKind.TABLE
     if ins.load_bytes and (ins.writes >> PC_BIT & 1 or ins.is_return):

@@ -26,13 +26,14 @@ class Outcome:
     """A region, or the whole run, with mechanisms idealised; warm.
 
     ``stack`` is where its cycles go then. ``gain_*`` is what the real run takes more; the intervals hold the gains at the values
-    and at the low and high ends of all figures. Only with ``double_clock`` may a gain in cycles be negative (more wait states).
+    and at the low and high ends of all figures. With ``double_clock`` the gains in cycles are None: cycles of two clocks do not
+    compare, only times do.
     """
 
     stack: Stack
     latency_ms: float
-    gain_cycles: int
-    gain_cycles_interval: tuple[int, int]
+    gain_cycles: int | None
+    gain_cycles_interval: tuple[int, int] | None
     gain_ms: float
     gain_ms_interval: tuple[float, float]
 
@@ -115,14 +116,14 @@ def _sum(stacks: Sequence[Stack]) -> Stack:
 
 def _outcome(stack: Stack, before: tuple[int, ...], after: tuple[int, ...], clocks_mhz: tuple[float, float]) -> Outcome:
     """``before`` and ``after`` are cycles at the ends in the order of ``End``: the value first."""
-    gains = [b - a for b, a in zip(before, after, strict=True)]
+    gains = [b - a for b, a in zip(before, after, strict=True)] if clocks_mhz[0] == clocks_mhz[1] else None
     # cycles over MHz are microseconds
     gains_ms = [(b / clocks_mhz[0] - a / clocks_mhz[1]) / 1000 for b, a in zip(before, after, strict=True)]
     return Outcome(
         stack=stack,
         latency_ms=after[0] / clocks_mhz[1] / 1000,
-        gain_cycles=gains[0],
-        gain_cycles_interval=(min(gains), max(gains)),
+        gain_cycles=gains[0] if gains else None,
+        gain_cycles_interval=(min(gains), max(gains)) if gains else None,
         gain_ms=gains_ms[0],
         gain_ms_interval=(min(gains_ms), max(gains_ms)),
     )

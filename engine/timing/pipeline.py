@@ -13,7 +13,7 @@ from engine.targets.types import Profile
 from engine.timing.branches import BranchFacts, branch_facts, edge_refill_ticks
 from engine.timing.classes import Operation, Unit, prepare
 from engine.timing.static_cost import EMPTY, Entry, Passage, pass_through
-from engine.timing.table import CAUSES, CoreTicks
+from engine.timing.table import CAUSES, CYCLE, CoreTicks
 
 Ticks = NDArray[np.int64]
 
@@ -63,25 +63,72 @@ def edge_ticks(work: Work, table: CoreTicks, passage: PassBlock) -> Ticks:
     """Ticks by cause of one traversal of each edge, without refill and memory stalls; shape (edges, causes)."""
     gaps = edge_refill_ticks(work.facts, table)
     rows = np.zeros((len(gaps), len(CAUSES)), np.int64)
-    known: dict[tuple[int, int, int, bool], tuple[int, ...]] = {}
-    keys = zip(work.from_at.tolist(), work.block_at.tolist(), gaps.tolist(), work.facts.taken.tolist(), strict=True)
-    for edge, key in enumerate(keys):
-        ticks = known.get(key)
-        if ticks is None:
-            ticks = known[key] = _edge(work, table, passage, *key)
-        rows[edge] = ticks
+    open_at_end = _Open(work)
+    known: dict[tuple[int, int, int, bool], _Traversal] = {}
+    keys = list(
+        zip(work.from_at.tolist(), work.block_at.tolist(), gaps.tolist(), work.facts.taken.tolist(), strict=True)
+    )
+    # a block is left after all edges into it: control falls through to higher addresses only
+    for edge in np.argsort(work.block_at, kind="stable").tolist():
+        key = keys[edge]
+        found = known.get(key)
+        if found is None:
+            found = known[key] = _traverse(work, table, passage, open_at_end.share(key[0]), *key)
+        rows[edge] = found.ticks
+        open_at_end.count(key[1], int(work.profile.count[edge]), found.open_share)
     return rows
 
 
-def _edge(
-    work: Work, table: CoreTicks, passage: PassBlock, source: int, target: int, gap: int, taken: bool
-) -> tuple[int, ...]:
+@dataclass(frozen=True)
+class _Traversal:
+    """One traversal of an edge: mean ticks by cause, and the share (of ``CYCLE``) that leaves the block's last instruction open."""
+
+    ticks: tuple[int, ...]
+    open_share: int
+
+
+class _Open:
+    """By block of a dual-issue core: how often its last instruction is left without a partner, as far as edges were counted."""
+
+    def __init__(self, work: Work) -> None:
+        self._counts = [0] * len(work.operations)
+        self._open = [0] * len(work.operations)
+
+    def count(self, block: int, times: int, open_share: int) -> None:
+        """That many executions of a block with this share of open ends."""
+        self._counts[block] += times
+        self._open[block] += times * open_share
+
+    def share(self, block: int) -> int:
+        """The share of all executions, of ``CYCLE``; 0 for none."""
+        return self._open[block] // self._counts[block] if block >= 0 and self._counts[block] else 0
+
+
+def _traverse(
+    work: Work, table: CoreTicks, passage: PassBlock, open_share: int, source: int, target: int, gap: int, taken: bool
+) -> _Traversal:
     if source < 0:
-        return passage(target, EMPTY).ticks
+        alone = passage(target, EMPTY)
+        return _Traversal(alone.ticks, CYCLE * alone.open)
     first = work.operations[target][0].unit
+    last = work.operations[source][-1]
+    behind = passage(source, EMPTY)
     pairs = not taken and first in (Unit.IT, Unit.BRANCH)
-    before = work.operations[source][-1] if pairs else None
-    return passage(target, passage(source, EMPTY).entry(gap, before, table)).ticks
+    apart = passage(target, behind.entry(gap, last if pairs else None, table))
+    if taken or not open_share:
+        return _Traversal(apart.ticks, CYCLE * apart.open)
+    beside = passage(target, behind.entry(gap, last, table, beside=True))
+    if not beside.joined:
+        return _Traversal(apart.ticks, CYCLE * apart.open)
+    return _Traversal(
+        tuple(_mean(a, b, open_share) for a, b in zip(apart.ticks, beside.ticks, strict=True)),
+        _mean(CYCLE * apart.open, CYCLE * beside.open, open_share),
+    )
+
+
+def _mean(apart: int, beside: int, share: int) -> int:
+    """Of two numbers, the second with a share (of ``CYCLE``), rounded to nearest."""
+    return (apart * (CYCLE - share) + beside * share + CYCLE // 2) // CYCLE
 
 
 def straight_ticks(work: Work, table: CoreTicks, passage: PassBlock) -> Ticks:

@@ -22,7 +22,7 @@ from engine.records.cause import Cause
 from engine.records.run import Stack
 from engine.targets.types import Execution
 from engine.timing.branches import refill_ticks
-from engine.timing.classes import MULTIPLIERS, Operation, Unit
+from engine.timing.classes import FLOATS, MULTIPLIERS, Operation, Unit
 from engine.timing.mechanism import (
     BLOCK_MECHANISMS,
     PIPELINE_MECHANISMS,
@@ -42,11 +42,12 @@ Mechanisms = frozenset[Mechanism]
 REAL: Mechanisms = frozenset()
 """Nothing idealised."""
 
-_TRANSFERS = frozenset({Unit.LOAD, Unit.LOAD_MULTIPLE, Unit.STORE, Unit.STORE_MULTIPLE})
+_LOADS = frozenset({Unit.LOAD, Unit.LOAD_MULTIPLE, Unit.VECTOR_LOAD})
+_TRANSFERS = _LOADS | {Unit.STORE, Unit.STORE_MULTIPLE, Unit.VECTOR_STORE}
 _CONCERNED = {
-    Mechanism.SINGLE_CYCLE_LOADS: frozenset({Unit.LOAD, Unit.LOAD_MULTIPLE}),
+    Mechanism.SINGLE_CYCLE_LOADS: _LOADS,
     Mechanism.SINGLE_CYCLE_TRANSFERS: _TRANSFERS,
-    Mechanism.NO_MULTIPLY_DIVIDE_LATENCY: MULTIPLIERS | {Unit.DIVIDE, Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE},
+    Mechanism.NO_MULTIPLY_DIVIDE_LATENCY: MULTIPLIERS | FLOATS | {Unit.DIVIDE, Unit.VECTOR_MULTIPLY},
 }
 """Units without which a mechanism changes nothing in a block."""
 

@@ -1,8 +1,8 @@
 """What a result rests on: every figure with an interval, re-timed alone at its two ends while all others stay at their values.
 
-The stored execution is timed again, not executed again: a figure changes what a miss costs, not what misses. Only what a figure can
-change is computed anew. A passage through a block
-that never asked the core table for a figure costs the same whatever the figure is.
+The stored execution is timed again, not executed again: a figure changes what a miss costs, not what misses (of the width of the
+flash, where lines are as wide, that is a bound: see ``timing.memory``). Only what a figure can change is computed anew. A passage
+through a block that never asked the core table for a figure costs the same whatever the figure is.
 """
 
 from __future__ import annotations

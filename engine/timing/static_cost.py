@@ -5,8 +5,10 @@ where it needs them (address, accumulator, data), and the wait is charged to the
 multiplies, divides and FP to ``multiply_divide_latency``, others to ``other_alu``. Issue cycles: ``mac`` for the first cycle of
 MAC, SIMD MAC and FP MAC (and of MULS on a core without MAC), ``multiply_divide_latency`` for the further cycles of multiplies,
 divides and FP, ``load_store_issue`` for all issue cycles of transfers including the data phase that nothing overlaps,
-``other_alu`` for the rest, what the fetch of unaligned wide instructions holds up included. A pair issued together is charged to its slower half. What a block leaves behind at its end (results
-still on their way) is its ``Exit``; the block after it starts with that, less the refill of a taken branch: its ``Entry``.
+``other_alu`` for the rest, what the fetch of unaligned wide instructions holds up included. A pair issued together is charged to
+its slower half; one that spans two blocks to the older, in its block. A Helium instruction that waits for its pipe is charged to
+what the pipe's holder was. What a block leaves behind at its end (results still on their way) is in its ``Passage``; the block
+after it starts with that, less the refill of a taken branch: its ``Entry``.
 """
 
 from __future__ import annotations
@@ -14,44 +16,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.counters.types import FLAGS_BIT, PC_BIT, Block
+from engine.counters.types import PC_BIT, Block
 from engine.records.cause import Cause
-from engine.timing.classes import LOADS, MULTIPLIERS, SINGLE_TRANSFERS, SOLO, Operation, Unit, prepare
+from engine.timing.classes import FLOATS, LOADS, MULTIPLIERS, SINGLE_TRANSFERS, STORES, Operation, Unit, prepare
+from engine.timing.operands import Producer, latest_ready, wait_for, write_results
+from engine.timing.pairing import pair_extra, slowness
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks
+from engine.timing.vector import Busy, Pipes
 
 _MAC = COLUMN[Cause.MAC]
 _ALU = COLUMN[Cause.OTHER_ALU]
 _TRANSFER = COLUMN[Cause.LOAD_STORE_ISSUE]
 _LONG = COLUMN[Cause.MULTIPLY_DIVIDE_LATENCY]
 _LOAD_USE = COLUMN[Cause.LOAD_USE]
-_FLOAT = frozenset({Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE})
-_FLAGS = 1 << FLAGS_BIT
 _LONG_RUN, _LONG_STORE_RUN = 3, 4  # see catalog.core.FetchTable
-
-
-@dataclass(frozen=True)
-class Producer:
-    """The instruction that writes a register, when it issued (ticks, relative to its block's start) and for how long.
-
-    ``base``: the register is its updated base address. ``word``: which of the words that a multiple transfer brings one by one.
-    """
-
-    op: Operation
-    start: int
-    issue: int
-    base: bool = False
-    word: int = 0
 
 
 @dataclass(frozen=True)
 class Entry:
     """What a block finds in the pipeline: results on their way, by register (``start`` is negative), and the instruction before it.
 
-    ``before`` is given where control falls through to an instruction that may pair with it.
+    ``before`` is given where control falls through to an instruction that may pair with it. ``beside``: ``before`` issued a cycle
+    ago without a partner, so the first instruction may still issue beside it. ``busy``: vector pipes still held.
     """
 
     producers: tuple[tuple[int, Producer], ...] = ()
     before: Operation | None = None
+    beside: bool = False
+    busy: Busy = ()
 
 
 EMPTY = Entry()
@@ -60,31 +52,39 @@ EMPTY = Entry()
 
 @dataclass(frozen=True)
 class Passage:
-    """One execution of a block: ``ticks`` by cause (order of ``table.CAUSES``), and the results not yet usable at its ``end``."""
+    """One execution of a block: ``ticks`` by cause (order of ``table.CAUSES``), and the results not yet usable at its ``end``.
+
+    ``joined``: the first instruction issued beside the one before the block. ``open``: the last one has no partner, and what
+    follows may issue beside it.
+    """
 
     ticks: tuple[int, ...]
     end: int
     pending: tuple[tuple[int, Producer], ...]
+    joined: bool = False
+    open: bool = False
+    busy: Busy = ()
 
-    def entry(self, gap: int, before: Operation | None, t: CoreTicks) -> Entry:
+    def entry(self, gap: int, before: Operation | None, t: CoreTicks, *, beside: bool = False) -> Entry:
         """What a block finds that begins ``gap`` ticks after this one's end."""
         begin = self.end + gap
         kept = tuple(
             (bit, Producer(p.op, p.start - begin, p.issue, p.base, p.word))
             for bit, p in self.pending
-            if _latest(p, t) > begin
+            if latest_ready(p, t) > begin
         )
-        return Entry(kept, before) if kept or before is not None else EMPTY
+        busy = tuple((name, free - begin, column) for name, free, column in self.busy if free > begin)
+        return Entry(kept, before, beside, busy) if kept or busy or before is not None else EMPTY
 
 
 @dataclass
 class _Slot:
-    """The instruction issued last, and whether another may still join it."""
+    """The instruction issued last, and whether another may still join it; ``column``: None where another block was charged."""
 
     op: Operation
     start: int
     issue: int
-    column: int
+    column: int | None
     open: bool
 
 
@@ -121,152 +121,30 @@ def issue_ticks(op: Operation, before: Operation | None, t: CoreTicks) -> int:
             return t.issue_fp_mac
         case Unit.FP_DIVIDE:
             return t.issue_fp_divide
-        case _:
+        case Unit.FP:
             return t.issue_fp
+        case Unit.LOOP_END:
+            return 0  # see branches: only the first and the last of a loop cost anything
+        case _:
+            return CYCLE
 
 
 def _cause_columns(op: Operation, t: CoreTicks) -> tuple[int, int]:
     """Columns of the first issue cycle and of the further ones."""
-    if op.unit in LOADS or op.unit in (Unit.STORE, Unit.STORE_MULTIPLE):
+    if op.unit in LOADS or op.unit is Unit.VECTOR_LOAD or op.unit in STORES:
         return _TRANSFER, _TRANSFER
     if op.counts_as_mac or (op.unit is Unit.MULTIPLY and not t.has_mac):
         return _MAC, _LONG
-    if op.unit in MULTIPLIERS or op.unit in _FLOAT or op.unit is Unit.DIVIDE:
+    if op.unit in MULTIPLIERS or op.unit in FLOATS or op.unit is Unit.DIVIDE:
         return _ALU, _LONG
     return _ALU, _ALU
 
 
 def _stall_column(op: Operation) -> int:
-    if op.unit in LOADS:
+    if op.unit in LOADS or op.unit is Unit.VECTOR_LOAD:
         return _LOAD_USE
-    return _LONG if op.unit in MULTIPLIERS or op.unit in _FLOAT or op.unit is Unit.DIVIDE else _ALU
-
-
-def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
-    """When a consumer may issue that needs this producer's result at a port (address, shift, accumulator, store, data)."""
-    unit = p.op.unit
-    if p.base:
-        return p.start + max(p.issue, t.latency_alu)  # the address adder's result goes straight to the next address
-    if port == "store" and unit not in LOADS and unit not in _FLOAT:
-        # store data are taken late, some cores take them beside the instruction that makes them
-        return p.start + (t.latency_mac_to_store if unit in MULTIPLIERS else t.latency_alu_to_store)
-    if unit in LOADS:
-        if port == "address":
-            latency = t.latency_load_to_address
-        elif port == "accumulator":
-            latency = t.latency_load_to_accumulator
-        elif consumer.unit in MULTIPLIERS:
-            latency = t.latency_load_to_multiply
-        elif consumer.unit in (Unit.STORE, Unit.STORE_MULTIPLE):
-            latency = t.latency_load_to_store
-        else:
-            latency = t.latency_load + (t.latency_load_to_shift_extra if port == "shift" else 0)
-        if p.op.narrow and consumer.unit not in (Unit.STORE, Unit.STORE_MULTIPLE):
-            latency += t.latency_load_narrow_extra
-        return p.start + p.word * t.issue_multiple_per_register + latency
-    if unit in (Unit.MAC, Unit.MAC_LONG):
-        latency = t.latency_mac_to_accumulator if port == "accumulator" else t.latency_mac
-    elif unit in (Unit.MULTIPLY, Unit.MULTIPLY_LONG):
-        latency = t.latency_multiply
-        if port == "accumulator":
-            latency = min(latency, t.latency_mac_to_accumulator)
-    elif unit is Unit.ALU_LATE:
-        latency = t.latency_alu_late
-        if port == "accumulator":
-            latency = min(latency, t.latency_mac_to_accumulator)
-    elif unit in (Unit.FP, Unit.FP_DIVIDE):
-        latency = t.latency_fp
-    elif unit is Unit.FP_MAC:
-        latency = t.latency_fp_mac
-    else:
-        latency = t.latency_alu
-    if port == "address":
-        latency += t.latency_alu_to_address - t.latency_alu
-    elif port == "shift":
-        latency += t.latency_alu_to_shift_extra
-    return p.start + max(p.issue, latency)
-
-
-def _latest(p: Producer, t: CoreTicks) -> int:
-    """When the slowest consumer may issue."""
-    unit = p.op.unit
-    if p.base:
-        return p.start + max(p.issue, t.latency_alu)
-    if unit in LOADS:
-        latency = max(
-            t.latency_load + t.latency_load_to_shift_extra,
-            t.latency_load_to_address,
-            t.latency_load_to_multiply,
-            t.latency_load_to_accumulator,
-            t.latency_load_to_store,
-        )
-        narrow = t.latency_load_narrow_extra if p.op.narrow else 0
-        return p.start + p.word * t.issue_multiple_per_register + latency + narrow
-    return max(_ready(p, port, p.op, t) for port in ("address", "shift"))
-
-
-def _write(op: Operation, producers: dict[int, Producer], start: int, issue: int) -> None:
-    for word, bit in enumerate(op.result_bits):
-        producers[bit] = Producer(op, start, issue, word=min(word, op.words - 1))
-    for bit in op.base_bits:
-        producers[bit] = Producer(op, start, issue, base=True)
-
-
-def _wait(op: Operation, producers: dict[int, Producer], t: CoreTicks) -> tuple[int, Producer | None]:
-    """Earliest issue of ``op`` by its operands, and the producer that binds it."""
-    earliest, binding = 0, None
-    data = "store" if op.unit in (Unit.STORE, Unit.STORE_MULTIPLE) else "data"
-    ports = (("shift", op.shifted_bits), ("address", op.address_bits), ("accumulator", op.accumulator_bits))
-    for port, bits in (*ports, (data, op.other_bits)):
-        for bit in bits:
-            producer = producers.get(bit)
-            if producer is None or (bit == FLAGS_BIT and t.predicts and op.unit is Unit.BRANCH):
-                continue  # a predicted branch does not wait for its flags
-            ready = _ready(producer, port, op, t)
-            if ready > earliest:
-                earliest, binding = ready, producer
-    return earliest, binding
-
-
-def _same_bank(older: Operation, younger: Operation) -> bool | None:
-    """Do two loads touch the same of two word-interleaved banks? None where their distance is not known."""
-    if older.offset is None or younger.offset is None or older.base_bits or younger.base_bits:
-        return None
-    if older.address_bits != younger.address_bits or older.address_bits == older.result_bits:
-        return None
-    distance = (older.offset - younger.offset) % 8
-    return {0: True, 4: False}.get(distance)
-
-
-def _pair_extra(older: Operation, younger: Operation, t: CoreTicks) -> int | None:
-    """Ticks that a pair costs beyond its older half; None where the two cannot issue together (see catalog.core.DualIssue)."""
-    a, b = older.unit, younger.unit
-    if a in SOLO or b in SOLO or a is Unit.BRANCH or younger.bitfield:
-        return None
-    if (a in MULTIPLIERS and b in MULTIPLIERS) or (a in _FLOAT and b in _FLOAT):
-        return None
-    stores = (a is Unit.STORE, b is Unit.STORE)
-    if all(stores) or (any(stores) and (a in MULTIPLIERS or b in MULTIPLIERS)):
-        return None
-    if older.writes & younger.writes & ~_FLAGS:
-        return None
-    if a is Unit.LOAD and b is Unit.LOAD:
-        same_bank = _same_bank(older, younger)
-        return t.dual_issue_load_load if same_bank is None else CYCLE * same_bank
-    if any(stores) and (a is Unit.LOAD or b is Unit.LOAD):
-        return t.dual_issue_load_store
-    return t.dual_issue_other
-
-
-def _slowness(op: Operation, t: CoreTicks) -> int:
-    """Issue to usable result: decides which half of a pair is charged."""
-    if op.unit is Unit.LOAD:
-        return t.latency_load_to_multiply + t.latency_load_narrow_extra * op.narrow
-    if op.unit in MULTIPLIERS:
-        return t.latency_mac
-    if op.unit in _FLOAT:
-        return t.latency_fp
-    return CYCLE
+    long = op.unit in MULTIPLIERS or op.unit in FLOATS or op.unit in (Unit.DIVIDE, Unit.VECTOR_MULTIPLY)
+    return _LONG if long else _ALU
 
 
 def _tail_column(transfer: Operation | None, op: Operation, t: CoreTicks) -> int | None:
@@ -284,10 +162,12 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
     """One execution of a straight line of operations that begins with ``entry`` in the pipeline."""
     spent = [0] * len(CAUSES)
     producers: dict[int, Producer] = dict(entry.producers)
+    pipes = Pipes(entry.busy)
     now = 0  # when the next instruction may issue
     tail = 0  # data phase of the last transfer that only a neighbour can use
     tail_op: Operation | None = None
-    last: _Slot | None = None
+    last = _Slot(entry.before, -CYCLE, CYCLE, None, open=True) if entry.beside and entry.before else None
+    joined = False
     run, only_stores, charged = 0, True, False  # wide instructions off word boundaries, one behind the other
     for op in ops:
         if not op.wide_unaligned:
@@ -299,25 +179,31 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
                 spent[_ALU] += t.fetch_unaligned_wide_run
                 now += t.fetch_unaligned_wide_run
         before = last.op if last else entry.before
-        earliest, binding = _wait(op, producers, t)
+        earliest, binding = wait_for(op, producers, t)
         issue = issue_ticks(op, before, t)
         first, further = _cause_columns(op, t)
-        if t.dual and last is not None and last.open and issue == CYCLE and earliest <= last.start:
-            extra = _pair_extra(last.op, op, t)
+        pipe, free, holder = pipes.choose(op, t) if op.vector is not None else ("", -CYCLE, first)
+        if last is not None and last.open and issue == CYCLE and max(earliest, free) <= last.start:
+            extra = pair_extra(last.op, op, t)
             if extra is not None and extra < CYCLE:
-                if _slowness(op, t) > _slowness(last.op, t):
-                    spent[last.column] -= last.issue
+                column = last.column
+                if column is None:
+                    column, joined = first, True
+                elif slowness(op, t) > slowness(last.op, t):
+                    spent[column] -= last.issue
                     spent[first] += last.issue
-                    last.column = first
-                spent[last.column] += extra
+                    column = first
+                spent[column] += extra
                 now += extra
-                _write(op, producers, last.start, issue)
-                last = _Slot(op, last.start, issue, last.column, open=False)
+                write_results(op, producers, last.start, issue)
+                if pipe:
+                    pipes.take(pipe, last.start, op, first, t)
+                last = _Slot(op, last.start, issue, column, open=False)
                 continue
         if tail:
-            column = _tail_column(tail_op, op, t)
-            if column is not None:
-                spent[column] += tail
+            tail_column = _tail_column(tail_op, op, t)
+            if tail_column is not None:
+                spent[tail_column] += tail
                 now += tail
         # a store with a register offset has taken its second cycle already
         if before is not None and before.unit is Unit.STORE and not before.register_offset and op.unit in LOADS:
@@ -326,12 +212,17 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         if earliest > now and binding is not None:
             spent[_stall_column(binding.op)] += earliest - now
             now = earliest
+        if free > now:
+            spent[holder] += free - now
+            now = free
+        if pipe:
+            pipes.take(pipe, now, op, first, t)
         if op.literal:
             issue += t.load_store_literal_extra
         spent[first] += min(issue, CYCLE)
         spent[further] += max(0, issue - CYCLE)
-        last = _Slot(op, now, min(issue, CYCLE), first, open=t.dual and issue == CYCLE)
-        _write(op, producers, now, issue)
+        last = _Slot(op, now, min(issue, CYCLE), first, open=(t.dual or t.pairs_16) and issue == CYCLE)
+        write_results(op, producers, now, issue)
         was_load = before is not None and before.unit is Unit.LOAD
         if op.unit is Unit.LOAD:
             tail, tail_op = t.load_store_load_tail, op
@@ -342,9 +233,9 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         now += issue
     spent[_TRANSFER] += tail
     now += tail
-    return Passage(
-        tuple(spent), now, tuple((bit, p) for bit, p in producers.items() if bit != PC_BIT and _latest(p, t) > now)
-    )
+    pending = tuple((bit, p) for bit, p in producers.items() if bit != PC_BIT and latest_ready(p, t) > now)
+    is_open = last is not None and last.open and last.start + CYCLE == now
+    return Passage(tuple(spent), now, pending, joined, is_open, pipes.busy_at(now))
 
 
 def operations_ticks(ops: Sequence[Operation], t: CoreTicks) -> tuple[int, ...]:

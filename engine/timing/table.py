@@ -42,7 +42,10 @@ class CoreTicks:
 
     has_mac: bool
     dual: bool
+    pairs_16: bool
     predicts: bool
+    shared_memory_pipe: bool
+    bitwise_any_pipe: bool
     issue_alu: int
     issue_system: int
     issue_it: int
@@ -102,6 +105,23 @@ class CoreTicks:
     dual_issue_load_load: int = 0
     dual_issue_load_store: int = 0
     dual_issue_other: int = 0
+    dual_issue_vector: int = 0
+    pairs_16_bit_extra: int = 0
+    branch_loop_first: int = 0
+    branch_loop_last: int = 0
+    vector_occupancy: int = 0
+    vector_per_element: int = 0
+    vector_alu: int = 0
+    vector_alu_late: int = 0
+    vector_narrow: int = 0
+    vector_late_to_store: int = 0
+    vector_mac: int = 0
+    vector_mac_to_accumulator: int = 0
+    vector_to_scalar: int = 0
+    vector_move_to_scalar: int = 0
+    vector_load: int = 0
+    vector_gather: int = 0
+    vector_gather_address_extra: int = 0
 
 
 def core_ticks(core: Core, end: End) -> CoreTicks:
@@ -110,6 +130,9 @@ def core_ticks(core: Core, end: End) -> CoreTicks:
     return CoreTicks(
         has_mac=core.architecture != "armv6-m",
         dual=core.dual_issue is not None,
+        pairs_16=core.pairs_16_bit is not None,
         predicts=core.predictor is not None,
+        shared_memory_pipe=core.vector is not None and core.vector.shared_memory_pipe,
+        bitwise_any_pipe=core.vector is not None and core.vector.bitwise_any_pipe,
         **figures,
     )

@@ -130,7 +130,8 @@ def stalls_of(
     events: EventTable, pipeline: Ticks, table: CoreTicks, board: Board, clock_mhz: float, end: End
 ) -> StallTicks:
     """Stall ticks by region and memory; ``pipeline`` as from ``pipeline_ticks``."""
-    return stall_ticks(events, pipeline.sum(axis=1), memory_cost(board, clock_mhz, end), table, end)
+    cost = memory_cost(board, clock_mhz, end, events.counted)
+    return stall_ticks(events, pipeline.sum(axis=1), cost, table, end)
 
 
 def by_cause(stalls: StallTicks) -> Ticks:

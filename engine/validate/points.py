@@ -39,7 +39,9 @@ def validate(
 
 def _point(row: ReferenceRow, choice: Choice) -> Point:
     share = kernel_share(row)
-    notes = [*choice.notes, *([row.reason] if row.reason else []), *([share.note] if share else [])]
+    use, notes = _use(row, choice)
+    notes += [row.reason] if row.reason else []
+    notes += [share.note] if share else []
     record: RunRecord | None = None
     board: Board | None = None
     try:
@@ -50,11 +52,26 @@ def _point(row: ReferenceRow, choice: Choice) -> Point:
             record = make(run)
     except WhycyclesError as error:
         notes.append(f"not run: {error.message}")
-    return with_energy(_compare(row, choice, record, share, tuple(notes)), row, record, board)
+    return with_energy(_compare(row, choice, use, record, share, tuple(notes)), row, record, board)
+
+
+def _use(row: ReferenceRow, choice: Choice) -> tuple[Use, list[str]]:
+    """What a row is good for with the run that was chosen, and the notes on both: in doubt, no error is ours."""
+    shown = ", shown as report"
+    if row.use is None:
+        return Use.REPORT, [*choice.doubts, *choice.notes, f"the row does not say its use{shown}"]
+    if row.use is Use.EXACT and choice.doubts:
+        return Use.REPORT, [*(f"{doubt}{shown}" for doubt in choice.doubts), *choice.notes]
+    return row.use, [*choice.doubts, *choice.notes]
 
 
 def _compare(
-    row: ReferenceRow, choice: Choice, record: RunRecord | None, share: KernelShare | None, notes: tuple[str, ...]
+    row: ReferenceRow,
+    choice: Choice,
+    use: Use,
+    record: RunRecord | None,
+    share: KernelShare | None,
+    notes: tuple[str, ...],
 ) -> Point:
     interval: tuple[float, float] | None = None
     simulated = error = None
@@ -88,7 +105,7 @@ def _compare(
         interval_ms=interval,
         published_uj=row.energy_uj,
         energy_uj=None,
-        use=row.use,
+        use=use,
         bound_side=row.bound_side,
         holds=holds,
         run_id=record.id if record else None,

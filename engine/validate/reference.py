@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-import math
+import io
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,11 @@ from engine.records.validation import BoundSide, Use
 
 @dataclass(frozen=True)
 class ReferenceRow:
-    """One published result. ``use`` exact: same kernels and a known build; bound: other kernels; report: not fully known."""
+    """One published result, as its file says. ``use`` exact: same kernels and a known build; bound: other kernels; report: not fully known.
+
+    ``use`` is None, ``kernels``, ``framework``, ``compiler``, ``reason`` and ``source`` are empty where the row is blank. ``board`` and
+    ``model`` are names, or paths from the working directory or from ``folder``, where the file lies.
+    """
 
     board: str
     model: str
@@ -24,65 +30,125 @@ class ReferenceRow:
     kernels: str
     framework: str
     compiler: str
-    use: Use
+    use: Use | None
     bound_side: BoundSide | None
     reason: str
     source: str
+    folder: Path
+
+    @property
+    def board_found(self) -> str:
+        """The board as the engine takes it: a path from ``folder`` is resolved."""
+        return _found(self.board, self.folder)
+
+    @property
+    def model_found(self) -> str:
+        """The model as the engine takes it: a path from ``folder`` is resolved."""
+        return _found(self.model, self.folder)
 
 
-_NEEDED = ("board", "model", "clock_mhz", "latency_ms", "kernels", "use")
+NEEDED = ("board", "model", "clock_mhz", "latency_ms")
+"""Columns that every reference file has; all others may be absent."""
+
+_MOST_BYTES = 1 << 24
+_SMALLEST, _LARGEST = 1e-6, 1e12  # what no latency, clock or energy lies beyond, in whatever unit it was written
 
 
 def read_reference(path: Path) -> tuple[ReferenceRow, ...]:
-    """All rows of a reference CSV, in its order. Raises RecordError with file, line and column."""
+    """All rows of a reference CSV, in its order; blank ones are passed over. Raises RecordError with file, line and column."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in _NEEDED if c not in (reader.fieldnames or ())]
-            if missing:
-                raise RecordError(f"{path} has no column {', '.join(missing)}", hint=f"needed: {', '.join(_NEEDED)}")
-            return tuple(_row(path, line, row) for line, row in enumerate(reader, start=2))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise RecordError(f"{path} has more than {_MOST_BYTES} bytes", hint="give a CSV file of published results")
+        # a spreadsheet's export may begin with a byte order mark
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        header = [name.strip().lower() for name in next(reader, [])]
+        _check_header(path, header)
+        rows = tuple(_row(path, line, values) for line, values in _lines(path, header, reader))
+    except (OSError, UnicodeError, csv.Error) as error:
         raise RecordError(
-            f"{path} cannot be read: {error}", hint="give a CSV file with one published result per row"
+            f"{path} cannot be read: {error}", hint="give a CSV file in UTF-8 with one published result per row"
         ) from None
+    if not rows:
+        raise RecordError(f"{path} holds no row", hint="write one published result per row under the column names")
+    return rows
 
 
-def _row(path: Path, line: int, raw: dict[str, str | None]) -> ReferenceRow:
-    row = {k: (v or "").strip() for k, v in raw.items() if isinstance(k, str)}
+def _check_header(path: Path, header: list[str]) -> None:
+    missing = [c for c in NEEDED if c not in header]
+    if missing:
+        one_cell = len(header) == 1 and any(sign in header[0] for sign in ";\t")
+        hint = "separate columns by commas" if one_cell else f"needed: {', '.join(NEEDED)}"
+        raise RecordError(f"{path} has no column {', '.join(missing)}", hint=hint)
+    twice = sorted({c for c in header if c and header.count(c) > 1})
+    if twice:
+        raise RecordError(f"{path} has the column {', '.join(twice)} twice", hint="remove one of them")
 
+
+def _lines(path: Path, header: list[str], reader: Iterator[list[str]]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows that hold something: the number of the (last) line, and its cells by column."""
+    for values in reader:
+        cells = [v.strip() for v in values]
+        line: int = reader.line_num  # type: ignore[attr-defined]
+        if not any(cells):
+            continue
+        if any(cells[len(header) :]):
+            raise RecordError(
+                f"{path} line {line} has {len(cells)} cells for {len(header)} columns",
+                hint='put a text that holds commas in quotes: "a, b"',
+            )
+        yield line, dict(zip(header, cells, strict=False))
+
+
+def _row(path: Path, line: int, row: dict[str, str]) -> ReferenceRow:
     def fail(column: str, wanted: str) -> RecordError:
-        return RecordError(
-            f"{path} line {line}: {column} is '{row.get(column, '')}'", hint=f"{column} must be {wanted}"
-        )
+        said = row.get(column, "")
+        what = f"is '{said}'" if said else "is blank"
+        return RecordError(f"{path} line {line}: {column} {what}", hint=f"{column} must be {wanted}")
+
+    def text(column: str) -> str:
+        if not row.get(column):
+            raise fail(column, "a name, or the path of a file")
+        return row[column]
 
     def number(column: str) -> float:
+        wanted = "a number above 0, with a decimal point where it needs one"
         try:
-            value = float(row[column])
+            value = float(row.get(column, ""))
         except ValueError:
-            raise fail(column, "a number above 0") from None
-        if not 0 < value < math.inf:
-            raise fail(column, "a number above 0")
+            raise fail(column, wanted) from None
+        # written so that NaN is refused too
+        if not _SMALLEST <= value <= _LARGEST:
+            raise fail(column, wanted)
         return value
 
-    if row["use"] not in list(Use):
-        raise fail("use", " or ".join(Use))
-    use = Use(row["use"])
-    side = row.get("bound_side", "")
-    if (use is Use.BOUND and side not in list(BoundSide)) or (side and side not in list(BoundSide)):
+    said, side = row.get("use", "").lower(), row.get("bound_side", "").lower()
+    if said and said not in list(Use):
+        raise fail("use", f"{', '.join(Use)} or blank")
+    use = Use(said) if said else None
+    if (use is Use.BOUND or side) and side not in list(BoundSide):
         raise fail("bound_side", " or ".join(BoundSide))
     return ReferenceRow(
-        board=row["board"],
-        model=row["model"],
+        board=text("board"),
+        model=text("model"),
         clock_mhz=number("clock_mhz"),
         latency_ms=number("latency_ms"),
         energy_uj=number("energy_uj") if row.get("energy_uj") else None,
         voltage_v=number("voltage_v") if row.get("voltage_v") else None,
-        kernels=row["kernels"],
+        kernels=row.get("kernels", ""),
         framework=row.get("framework", ""),
         compiler=row.get("compiler", ""),
         use=use,
         bound_side=BoundSide(side) if side else None,
         reason=row.get("reason", ""),
         source=row.get("source", ""),
+        folder=path.parent,
     )
+
+
+def _found(name: str, folder: Path) -> str:
+    """A path that holds from ``folder`` alone is resolved; anything else stays as it is. ``isfile`` raises nothing."""
+    beside = os.path.join(folder, name)  # noqa: PTH118 - Path would raise for what is no path
+    is_path = "/" in name or name.endswith((".toml", ".tflite"))
+    return beside if is_path and not os.path.isfile(name) and os.path.isfile(beside) else name  # noqa: PTH113

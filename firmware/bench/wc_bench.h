@@ -29,6 +29,7 @@ uint32_t wc_bench_mul_add(uint32_t seed, uint32_t passes);
 uint32_t wc_bench_mla(uint32_t seed, uint32_t passes);
 uint32_t wc_bench_smlad(uint32_t seed, uint32_t passes);
 uint32_t wc_bench_vfma(uint32_t seed, uint32_t passes);
+uint32_t wc_bench_vmladav(uint32_t seed, uint32_t passes);
 
 /* Outside of every measured region. */
 void wc_bench_fill(uint32_t *buffer, uint32_t words, uint32_t base);

@@ -103,6 +103,34 @@
         return sum; \
     }
 
+/* 32 vector loads whose offsets cycle through the span. */
+#define WC_BENCH_VLDR(name, span) \
+    __attribute__((noinline)) static uint32_t name(const uint32_t *from, uint32_t step, uint32_t blocks, uint32_t passes) \
+    { \
+        uint32_t sum = 0; \
+        do { \
+            const uint32_t *at = from; \
+            uint32_t left = blocks, last; \
+            __asm volatile(".syntax unified\n" \
+                           ".balign 8\n" \
+                           "1:\n" \
+                           ".set .Lwc_bench_offset, 0\n" \
+                           ".rept 32\n" \
+                           "vldrw.u32 q0, [%[at], #(.Lwc_bench_offset)]\n" \
+                           ".set .Lwc_bench_offset, (.Lwc_bench_offset + 16) %% " #span "\n" \
+                           ".endr\n" \
+                           "vmov %[last], s0\n" \
+                           "add %[sum], %[sum], %[last]\n" \
+                           "add %[at], %[at], %[step]\n" \
+                           "subs %[left], %[left], #1\n" \
+                           "bne 1b\n" \
+                           : [at] "+&r"(at), [left] "+&r"(left), [sum] "+&r"(sum), [last] "=&r"(last) \
+                           : [step] "r"(step) \
+                           : "q0", "cc", "memory"); \
+        } while (--passes); \
+        return sum; \
+    }
+
 #define WC_BENCH_LDM(name, span, turns, loads) \
     __attribute__((noinline)) static uint32_t name(const uint32_t *from, uint32_t step, uint32_t blocks, uint32_t passes) \
     { \

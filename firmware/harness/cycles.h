@@ -19,4 +19,22 @@ static inline uint32_t wc_cycles(void) { return 0; }
 static inline uint32_t wc_cycles(void) { return WC_DWT_CYCCNT; }
 #endif
 
+/* What a marker stamps. A port with a UART has a timer too: its microseconds serve where no counter runs (an emulator). */
+#ifdef WC_UART
+#include "port.h"
+extern int wc_stamp_micros;
+static inline uint32_t wc_stamp(void)
+{
+    if (wc_stamp_micros)
+        return wc_port_micros();
+#ifdef WC_PORT_CYCLES
+    return wc_port_cycles();
+#else
+    return wc_cycles();
+#endif
+}
+#else
+#define wc_stamp wc_cycles
+#endif
+
 #endif

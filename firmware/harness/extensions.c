@@ -1,10 +1,19 @@
 /* Commands beyond MLPerf Tiny's. Answers start with "m-wc-".
  *
- *   wc id        m-wc-KEY-[VALUE] for every fact about the build
- *   wc layers    one inference: m-wc-layer-[INDEX,CYCLES,NAME] per layer, then m-wc-inference-[CYCLES]
- *   wc map       m-wc-map-[PART,ADDRESS,BYTES]
- *   wc output    m-wc-output-[INDEX,OFFSET,HEX], 32 bytes to a line: the raw bytes, for bit-exact comparison
- *   wc stack     m-wc-stack-[USED,RESERVED] in bytes, deepest use since start-up
+ *   wc id              m-wc-KEY-[VALUE] for every fact about the build, then about the clock: clock-hz, clock-source, clock-problem
+ *   wc layers [N [W]]  m-wc-layer-[INDEX,NAME] per layer, then N (1) inferences after W (0) to warm up:
+ *                      m-wc-counter-[cycles] or, where no counter runs, m-wc-counter-[us]; m-wc-marker-[TICKS] that two markers with
+ *                      nothing between them count; per inference m-wc-run-[TOTAL,LAYER0,LAYER1,...,SUM], layers with what a marker counts, SUM
+ *                      of the marker and all before it modulo 2^32.
+ *                      Up to eight inferences run back to back; one that does not count precedes every further eight, because
+ *                      printing fills the caches with other things
+ *   wc loop [N [W]]    N inferences in one loop as `infer` times them: m-wc-loop-[N,MICROSECONDS,SUM], SUM as above
+ *   wc map             m-wc-map-[PART,ADDRESS,BYTES]
+ *   wc crc             m-wc-crc-[PART,CRC32] of what must be as it was built (code, constants, weights) and of the input
+ *   wc output          m-wc-output-[INDEX,OFFSET,HEX], 32 bytes to a line: the raw bytes, for bit-exact comparison; then
+ *                      m-wc-crc-[output,CRC32] over all of them
+ *   wc stack           m-wc-stack-[USED,RESERVED] in bytes, deepest use since start-up
+ *   wc reset           restarts; the answer is the announcement
  */
 #include "extensions.h"
 
@@ -12,6 +21,7 @@
 
 #include "cycles.h"
 #include "info.h"
+#include "port.h"
 #include "text.h"
 #include "whycycles.h"
 
@@ -22,6 +32,10 @@
 extern uint32_t wc_stack_bottom[], wc_stack_top[];
 extern char wc_text_start[], wc_text_end[], wc_constants_start[], wc_constants_end[], wc_weights_start[], wc_weights_end[];
 extern char wc_data_start[], wc_data_end[], wc_bss_start[], wc_bss_end[], wc_arena_start[], wc_arena_end[];
+
+typedef struct {
+    const char *part, *start, *end;
+} part_t;
 
 void wc_paint_stack(void)
 {
@@ -43,22 +57,30 @@ static void stack(void)
     wc_put("]\r\n");
 }
 
+static void fact(const char *key, const char *value)
+{
+    wc_put("m-wc-");
+    wc_put(key);
+    wc_put("-[");
+    wc_put_quoted(value);
+    wc_put("]\r\n");
+}
+
 static void id(void)
 {
-    for (uint32_t i = 0; i < wc_fact_count; ++i) {
-        wc_put("m-wc-");
-        wc_put(wc_facts[i].key);
-        wc_put("-[");
-        wc_put_quoted(wc_facts[i].value);
-        wc_put("]\r\n");
-    }
+    for (uint32_t i = 0; i < wc_fact_count; ++i)
+        fact(wc_facts[i].key, wc_facts[i].value);
+    wc_put("m-wc-clock-hz-[");
+    wc_put_u32(wc_port_clock_hz());
+    wc_put("]\r\n");
+    fact("clock-source", wc_port_clock_source());
+    if (wc_port_clock_problem())
+        fact("clock-problem", wc_port_clock_problem());
 }
 
 static void map(void)
 {
-    const struct {
-        const char *part, *start, *end;
-    } parts[] = {
+    const part_t parts[] = {
         {"code", wc_text_start, wc_text_end},       {"constants", wc_constants_start, wc_constants_end},
         {"weights", wc_weights_start, wc_weights_end}, {"data", wc_data_start, wc_data_end},
         {"bss", wc_bss_start, wc_bss_end},          {"arena", wc_arena_start, wc_arena_end},
@@ -75,9 +97,46 @@ static void map(void)
     }
 }
 
+/* The CRC-32 of zip and Ethernet, of what follows something whose CRC-32 is `crc`. */
+static uint32_t crc32(uint32_t crc, const char *from, const char *end)
+{
+    crc = ~crc;
+    for (const char *p = from; p < end; ++p) {
+        crc ^= (uint8_t)*p;
+        for (int bit = 0; bit < 8; ++bit)
+            crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
+    }
+    return ~crc;
+}
+
+static void put_crc(const char *part, uint32_t crc)
+{
+    wc_put("m-wc-crc-[");
+    wc_put(part);
+    wc_put(",");
+    wc_put_hex32(crc);
+    wc_put("]\r\n");
+}
+
+static void crc(void)
+{
+    const char *const stimulus = (const char *)wc_stimulus;
+    const part_t parts[] = {
+        {"code", wc_text_start, wc_text_end},
+        {"constants", wc_constants_start, wc_constants_end},
+        {"weights", wc_weights_start, wc_weights_end},
+        {"input", stimulus, stimulus + wc_stimulus_bytes},
+    };
+    for (uint32_t i = 0; i < sizeof parts / sizeof parts[0]; ++i)
+        put_crc(parts[i].part, crc32(0, parts[i].start, parts[i].end));
+}
+
 static void output(void)
 {
-    for (uint32_t i = 0; i < wc_output_count; ++i)
+    uint32_t crc = 0;
+    for (uint32_t i = 0; i < wc_output_count; ++i) {
+        const char *const data = (const char *)wc_outputs[i].data;
+        crc = crc32(crc, data, data + wc_outputs[i].bytes);
         for (uint32_t k = 0; k < wc_outputs[i].bytes; ++k) {
             if (k % OUTPUT_LINE == 0) {
                 wc_put("m-wc-output-[");
@@ -90,12 +149,16 @@ static void output(void)
             if (k % OUTPUT_LINE == OUTPUT_LINE - 1 || k + 1 == wc_outputs[i].bytes)
                 wc_put("]\r\n");
         }
+    }
+    put_crc("output", crc);
 }
 
 /* Whether the core has a cycle counter that runs; starts it. */
-static int cycles_start(void)
+static int cycles_run(void)
 {
-#if WC_HAS_CYCLES
+#ifdef WC_PORT_CYCLES
+    return wc_port_clock_problem() == 0;
+#elif WC_HAS_CYCLES
     WC_DEMCR |= 1u << 24; /* TRCENA */
     WC_DWT_LAR = 0xC5ACCE55u; /* Cortex-M7 locks the unit against software */
     WC_DWT_CTRL |= 1u; /* CYCCNTENA */
@@ -108,35 +171,129 @@ static int cycles_start(void)
 #endif
 }
 
-static void layers(void)
+/* What two markers with nothing between them count. */
+static uint32_t empty_layer(void)
 {
-    if (!cycles_start()) {
-        wc_put("e-[This core has no cycle counter]\r\n");
-        return;
-    }
-    if (!wc_input_loaded())
-        return;
     wc_cycle_log = wc_cycle_stamps;
-    const uint32_t before = wc_cycles();
-    const int fine = wc_infer_once();
-    const uint32_t total = wc_cycles() - before;
+    wc_layer_begin();
+    wc_layer_end();
     wc_cycle_log = 0;
+    return wc_cycle_stamps[1] - wc_cycle_stamps[0];
+}
+
+static int timed_inference(uint32_t *run)
+{
+    wc_place_input();
+    wc_mark(1);
+    wc_cycle_log = wc_cycle_stamps;
+    const uint32_t before = wc_stamp();
+    wc_infer();
+    run[0] = wc_stamp() - before;
+    wc_cycle_log = 0;
+    wc_mark(0);
+    for (uint32_t i = 0; i < wc_layer_count; ++i)
+        run[1 + i] = wc_cycle_stamps[2 * i + 1] - wc_cycle_stamps[2 * i];
+    return wc_status == 0;
+}
+
+static int several(uint32_t runs, uint32_t warmups, uint32_t marker)
+{
+    const uint32_t words = wc_layer_count + 1;
+    while (warmups--)
+        if (!wc_infer_once())
+            return 0;
+    for (uint32_t n = 0; n < runs; ++n)
+        if (!timed_inference(wc_runs + n * words))
+            return 0;
+    for (uint32_t n = 0; n < runs; ++n) {
+        uint32_t sum = marker;
+        wc_put("m-wc-run-[");
+        for (uint32_t i = 0; i < words; ++i) {
+            wc_put_u32(wc_runs[n * words + i]);
+            wc_put(",");
+            sum += wc_runs[n * words + i];
+        }
+        wc_put_u32(sum);
+        wc_put("]\r\n");
+    }
+    return 1;
+}
+
+/* Reads "[N [W]]"; whether that is right and an input is there. */
+static int asked(char *rest, uint32_t *runs, uint32_t *warmups)
+{
+    const char *word = wc_word(&rest);
+    *runs = 1;
+    *warmups = 0;
+    if (word && (!wc_parse_u32(word, runs) || *runs == 0)) {
+        wc_put("e-[Inference iterations must be >0]\r\n");
+        return 0;
+    }
+    word = word ? wc_word(&rest) : 0;
+    if (word && !wc_parse_u32(word, warmups)) {
+        wc_put("e-[Inference warmup must be >=0]\r\n");
+        return 0;
+    }
+    return wc_input_loaded();
+}
+
+static void loop(char *rest)
+{
+    uint32_t runs, warmups, micros = 0;
+    int fine = 1;
+    if (!asked(rest, &runs, &warmups))
+        return;
+    while (fine && warmups--)
+        fine = wc_infer_once();
+    if (fine) {
+        wc_mark(1);
+        const uint32_t before = wc_port_micros();
+        for (uint32_t n = 0; fine && n < runs; ++n)
+            fine = wc_infer_once();
+        micros = wc_port_micros() - before;
+        wc_mark(0);
+    }
     if (!fine) {
         wc_put("e-[A layer failed]\r\n");
         return;
     }
+    wc_put("m-wc-loop-[");
+    wc_put_u32(runs);
+    wc_put(",");
+    wc_put_u32(micros);
+    wc_put(",");
+    wc_put_u32(runs + micros);
+    wc_put("]\r\n");
+}
+
+static void layers(char *rest)
+{
+    uint32_t runs, warmups;
+    if (!asked(rest, &runs, &warmups))
+        return;
+    wc_stamp_micros = !cycles_run();
     for (uint32_t i = 0; i < wc_layer_count; ++i) {
         wc_put("m-wc-layer-[");
         wc_put_u32(i);
         wc_put(",");
-        wc_put_u32(wc_cycle_stamps[2 * i + 1] - wc_cycle_stamps[2 * i]);
-        wc_put(",");
         wc_put_quoted(wc_layer_names[i]);
         wc_put("]\r\n");
     }
-    wc_put("m-wc-inference-[");
-    wc_put_u32(total);
+    fact("counter", wc_stamp_micros ? "us" : "cycles");
+    (void)empty_layer(); /* the second time it is in the caches */
+    const uint32_t marker = empty_layer();
+    wc_put("m-wc-marker-[");
+    wc_put_u32(marker);
     wc_put("]\r\n");
+    while (runs) {
+        const uint32_t now = runs < WC_RUNS ? runs : WC_RUNS;
+        if (!several(now, warmups, marker)) {
+            wc_put("e-[A layer failed]\r\n");
+            return;
+        }
+        runs -= now;
+        warmups = 1;
+    }
 }
 
 void wc_extension(char *rest)
@@ -147,13 +304,19 @@ void wc_extension(char *rest)
     else if (strcmp(word, "id") == 0)
         id();
     else if (strcmp(word, "layers") == 0)
-        layers();
+        layers(rest);
+    else if (strcmp(word, "loop") == 0)
+        loop(rest);
     else if (strcmp(word, "map") == 0)
         map();
+    else if (strcmp(word, "crc") == 0)
+        crc();
     else if (strcmp(word, "output") == 0)
         output();
     else if (strcmp(word, "stack") == 0)
         stack();
+    else if (strcmp(word, "reset") == 0)
+        wc_port_reset();
     else {
         wc_put("e-[Unknown command: wc ");
         wc_put_quoted(word);

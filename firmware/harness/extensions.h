@@ -11,7 +11,13 @@ void wc_paint_stack(void);
 /* Whether a whole input has been loaded; complains if not. */
 int wc_input_loaded(void);
 
+/* Copies the input into place, as every inference needs it. */
+void wc_place_input(void);
+
 /* Copies the input into place and runs one inference; 0 if a layer failed. */
 int wc_infer_once(void);
+
+/* Drives the port's marker pin, if it has one. */
+void wc_mark(int on);
 
 #endif

@@ -28,4 +28,8 @@ extern uint8_t wc_stimulus[];
 /* Two entries per layer: cycle counter at begin and end. */
 extern uint32_t wc_cycle_stamps[];
 
+/* Inferences that are timed back to back before they are printed: per inference its total, then its layers. */
+#define WC_RUNS 8u
+extern uint32_t wc_runs[];
+
 #endif

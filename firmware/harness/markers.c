@@ -14,7 +14,7 @@ __attribute__((noinline, used)) void wc_layer_begin(void)
     uint32_t *const entry = wc_cycle_log;
     if (entry) {
         wc_cycle_log = entry + 1;
-        *entry = wc_cycles();
+        *entry = wc_stamp();
     }
     __asm volatile("@ begin" ::: "memory");
 }
@@ -23,8 +23,12 @@ __attribute__((noinline, used)) void wc_layer_end(void)
 {
     uint32_t *const entry = wc_cycle_log;
     if (entry) {
-        *entry = wc_cycles();
+        *entry = wc_stamp();
         wc_cycle_log = entry + 1;
     }
     __asm volatile("@ end" ::: "memory");
 }
+
+#ifdef WC_UART
+int wc_stamp_micros;
+#endif

@@ -11,7 +11,7 @@
  *   results              m-results-[a,b,...] real values of all outputs
  *   help                 the list
  *
- * Extensions, which such a runner ignores: `wc id`, `wc layers`, `wc map`, `wc output`, `wc stack` (extensions.c).
+ * Extensions, which such a runner ignores: `wc id`, `wc layers`, `wc crc`, `wc reset` and more (extensions.c).
  * Errors are "e-[...]". The input is kept beside the arena and copied in before every inference, because a model may reuse
  * its input tensor's memory; the copy is inside the timed loop.
  */
@@ -30,6 +30,15 @@
 #define PROFILE "ULPMark for tinyML Firmware V0.0.1"
 #define DEFAULT_WARMUPS 10u
 #define BUFFER_LINE 8u
+
+/* A port without a marker pin has no such function. */
+__attribute__((weak)) void wc_port_mark(int on);
+
+void wc_mark(int on)
+{
+    if (wc_port_mark)
+        wc_port_mark(on);
+}
 
 static uint32_t expected_bytes; /* announced by `db load`; 0: nothing announced */
 static uint32_t loaded_bytes;
@@ -166,11 +175,16 @@ int wc_input_loaded(void)
     return 0;
 }
 
-int wc_infer_once(void)
+void wc_place_input(void)
 {
     const uint8_t *from = wc_stimulus;
     for (uint32_t i = 0; i < wc_input_count; from += wc_inputs[i++].bytes)
         memcpy(wc_inputs[i].data, from, wc_inputs[i].bytes);
+}
+
+int wc_infer_once(void)
+{
+    wc_place_input();
     wc_infer();
     return wc_status == 0;
 }
@@ -217,7 +231,9 @@ static void infer(char *rest)
     wc_put_u32(n);
     wc_end();
     timestamp();
+    wc_mark(1);
     const int fine = infer_times(n);
+    wc_mark(0);
     timestamp();
     if (!fine) {
         report_failure();
@@ -240,10 +256,13 @@ static void help(void)
            "  print [N [OFFSET]] : Print bytes of the buffer as hex\r\n"
            "infer N [W=10]: Execute N inferences after W warmup loops\r\n"
            "results       : Print the result vector\r\n"
-           "wc id         : Print what was built\r\n"
-           "wc layers     : One inference, cycles per layer\r\n"
+           "wc crc        : Print checksums of code, weights and input\r\n"
+           "wc id         : Print what was built, and the clock\r\n"
+           "wc layers [N [W]] : N inferences after W warmup loops, cycles per layer\r\n"
+           "wc loop [N [W]] : N inferences in one loop after W warmup loops, microseconds\r\n"
            "wc map        : Print where everything lies in memory\r\n"
            "wc output     : Print the raw output bytes as hex\r\n"
+           "wc reset      : Restart\r\n"
            "wc stack      : Print the stack used so far\r\n");
 }
 

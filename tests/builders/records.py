@@ -65,11 +65,26 @@ def make_stack(**cycles: int) -> Stack:
 
 
 def make_counters(**counts: int) -> Counters:
-    """Counters from names; the others are 0. ``instructions`` is the sum of the classes unless given."""
-    filled = dict.fromkeys(Counters.model_fields, 0) | counts
-    if "instructions" not in counts:
-        filled["instructions"] = sum(v for k, v in filled.items() if k.endswith("_instructions"))
-    return Counters(**filled)
+    """Counters from names; the others follow where these need them, else they are 0."""
+    found = dict.fromkeys(Counters.model_fields, 0) | counts
+
+    def at_least(name: str, least: int) -> None:
+        if name not in counts:
+            found[name] = least
+
+    at_least(
+        "instructions", sum(v for k, v in found.items() if k.endswith("_instructions") and not k.startswith("mve_"))
+    )
+    at_least("blocks", found["taken_branches"])
+    at_least("mac_lanes", found["mac_instructions"] + 2 * found["simd_mac_instructions"])
+    at_least("simd_lane_slots", found["mac_lanes"])
+    at_least("flash_fetch_lines", found["flash_fetch_misses"])
+    at_least("flash_read_lines", found["flash_read_misses"])
+    at_least("ram_read_bytes", max(0, 4 * found["read_accesses"] - found["flash_read_bytes"]))
+    at_least("read_accesses", -(-(found["flash_read_bytes"] + found["ram_read_bytes"]) // 4))
+    at_least("ram_write_bytes", 4 * found["write_accesses"])
+    at_least("write_accesses", -(-found["ram_write_bytes"] // 4))
+    return Counters(**found)
 
 
 def make_region(stack: Stack, counters: Counters = ZERO_COUNTERS, *, cold_extra: int = 0) -> Region:
@@ -140,7 +155,7 @@ def mixed_region(units: int, mix: Mix) -> tuple[Stack, Counters]:
         ram_read_bytes=3 * loads,
         ram_write_bytes=2 * stores,
         stack_high_water_bytes=96,
-        flash_fetch_lines=2 * branches,
+        flash_fetch_lines=max(2 * branches, fetch // 5),
         flash_fetch_misses=fetch // 5,
         flash_read_lines=loads // 4,
         flash_read_misses=min(loads // 4, read // 5),
@@ -206,6 +221,7 @@ def make_record(
     flash_bytes: int = 96_000,
     ram_bytes: int = 40_000,
     output_matches_oracle: bool | None = True,
+    oracle_note: str = "hand-made by a test builder: equal to itself, bit for bit",
     evidence: Evidence = Evidence.SIMULATED,
     notes: tuple[str, ...] = (HAND_MADE,),
 ) -> RunRecord:
@@ -217,9 +233,11 @@ def make_record(
         )
     warm = sum(x.cycles for x in layers) + glue.cycles
     arena = min(ram_bytes, 24_000)
+    deepest = max(x.counters.stack_high_water_bytes for x in (*layers, glue))
+    stack_bytes = max(min(ram_bytes - arena, 4096), deepest)
     return RunRecord(
         schema=1,
-        id=id if id is not None else f"{model}.{board}.{kernels}.{compiler}-{opt.lower()}",
+        id=id if id is not None else f"{model}_{board}_{kernels}_{compiler}-{opt.lower()}_{clock_mhz:g}mhz",
         model=model,
         board=board,
         core=core,
@@ -231,7 +249,7 @@ def make_record(
         target="unicorn",
         evidence=evidence,
         output_matches_oracle=output_matches_oracle,
-        oracle_note="compared with nothing: hand-made by a test builder",
+        oracle_note=oracle_note,
         cycles=Cycles(cold=sum(x.cold_cycles for x in layers) + glue.cold_cycles, warm=warm),
         cycles_interval=(math.floor(warm * interval[0]), math.ceil(warm * interval[1])),
         latency_ms=warm / clock_mhz / 1000.0,
@@ -239,10 +257,10 @@ def make_record(
         macs=sum(x.macs for x in layers),
         memory=MemoryUse(
             flash_bytes=flash_bytes,
-            ram_bytes=ram_bytes,
+            ram_bytes=max(ram_bytes, stack_bytes),
             arena_bytes=arena,
-            stack_bytes=min(ram_bytes - arena, 4096),
-            stack_high_water_bytes=min(ram_bytes - arena, 600),
+            stack_bytes=stack_bytes,
+            stack_high_water_bytes=max(min(stack_bytes, 600), deepest),
             parts=(
                 MemoryPart(name="weights", kind="weights", memory="flash", address=0x0800_4000, bytes=flash_bytes // 2),
                 MemoryPart(name="code", kind="code", memory="flash", address=0x0800_0000, bytes=flash_bytes // 4),
@@ -349,18 +367,25 @@ def counters(draw: st.DrawFn) -> Counters:
     free = {
         name: draw(_COUNT)
         for name in Counters.model_fields
-        if name.endswith("_instructions") or name in {"flash_read_bytes", "ram_read_bytes", "ram_write_bytes", "blocks"}
+        if (name.endswith("_instructions") and not name.startswith("mve_"))
+        or name in {"flash_read_bytes", "ram_read_bytes", "ram_write_bytes"}
+    }
+    helium = draw(st.one_of(st.just(0), st.integers(0, sum(v for k, v in free.items() if k.endswith("_instructions")))))
+    vectors = {
+        f"mve_{part}_instructions": draw(st.integers(0, helium)) for part in ("mac", "load", "store", "predicated")
     }
     mac, simd = free["mac_instructions"], free["simd_mac_instructions"]
     lanes = draw(st.sampled_from((1, 2)))
     fetch, read = draw(_COUNT), draw(_COUNT)
     return make_counters(
         **free,
+        **vectors,
+        mve_instructions=helium,
+        folded_loop_ends=draw(st.one_of(st.just(0), st.integers(0, free["branch_instructions"]))),
+        blocks=free["branch_instructions"],
         taken_branches=draw(st.integers(0, free["branch_instructions"])),
         mac_lanes=mac + 2 * simd,
         simd_lane_slots=(mac + simd + free["multiply_instructions"]) * max(lanes, 2 if simd else 1),
-        read_accesses=free["load_instructions"],
-        write_accesses=free["store_instructions"],
         stack_high_water_bytes=draw(st.integers(0, 4096)),
         flash_fetch_lines=fetch,
         flash_fetch_misses=draw(st.integers(0, fetch)),

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.catalog.assumptions import assumptions
-from engine.catalog.board import Board, Cache, MemoryKind
+from engine.catalog.access_waits import used_figures
+from engine.catalog.assumptions import assumptions, uncertain
+from engine.catalog.board import Board, MemoryKind
 from engine.catalog.figure import Figure, Frozen
+from engine.catalog.flash import Cache
 from engine.catalog.load import BOARDS_DIR, board_sha256, list_boards, load_board, load_core
+from engine.catalog.walk import figures
 from engine.errors import CatalogError
 
 BOARDS = list_boards()
@@ -33,7 +36,8 @@ def _parts(item: Frozen, path: str = "") -> list[tuple[str, Frozen]]:
 def test_the_catalogue_covers_boards_of_every_core() -> None:
     cores = [b.core for b in BOARDS]
     assert len(BOARDS) >= 14
-    for core, least in (("cortex-m0plus", 2), ("cortex-m3", 1), ("cortex-m4", 5), ("cortex-m7", 3), ("cortex-m33", 3)):
+    wanted = {"m0plus": 2, "m3": 1, "m4": 5, "m7": 3, "m33": 3, "m55": 2, "m85": 1}
+    for core, least in ((f"cortex-{short}", n) for short, n in wanted.items()):
         assert cores.count(core) >= least, core
 
 
@@ -73,7 +77,8 @@ def test_placement_suits_the_memories(board: Board) -> None:
     place = {part: board.memory(getattr(board.placement, part)) for part in PARTS}
     for part in ("activations", "stack"):
         assert place[part].kind in (MemoryKind.SRAM, MemoryKind.DTCM), part
-    assert place["code"].kind is MemoryKind.FLASH
+    has_flash = any(m.kind is MemoryKind.FLASH for m in board.memories)
+    assert (place["code"].kind is MemoryKind.FLASH) == has_flash
     for memory in board.memories:
         assert (memory.origin % 0x400, memory.bytes % 0x400) == (0, 0), memory.name
 
@@ -83,19 +88,23 @@ def test_caches_hold_whole_flash_words(board: Board) -> None:
     flash = board.flash
     for cache in (flash.icache, flash.dcache):
         if cache is not None:
-            sets = cache.bytes // (cache.line_bytes * cache.ways)
+            width = flash.width_bytes.value
+            sets = cache.bytes // (cache.line_of(width) * cache.ways_of(width))
             assert sets & (sets - 1) == 0
-            assert cache.line_bytes % flash.width_bytes.value == 0
+            assert cache.line_of(width) % width == 0
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda b: b.name)
 def test_assumptions_are_exactly_the_inferred_figures(board: Board) -> None:
     core = load_core(board.core)
     found = assumptions(board, core)
+    unused = {f".{key}" for key, _ in figures(board)} - {f".{key}" for key in used_figures(board)} - {".max_clock_mhz"}
+    names = [m.name for m in board.memories]
     on_board = sum(
         getattr(item, "inferred", None) is not None
         for place, item in _parts(board)
         if not place.startswith((".current", ".price"))
+        and re.sub(r"memories\[(\d+)\]", lambda n: f"memories.{names[int(n[1])]}", place) not in unused
     ) + sum(t.startswith("inferred: ") for t in (board.flash.ladder_source, board.flash.prefetch_source))
     assert sum(a.key.startswith("board.") for a in found) == on_board
     assert sum(a.key.startswith("core.") for a in found) == sum(f.inferred is not None for _, f in core.figures())
@@ -106,6 +115,22 @@ def test_assumptions_are_exactly_the_inferred_figures(board: Board) -> None:
         assert (a.value is None) == (a.low is None) == (a.high is None)
         if a.value is not None and a.low is not None and a.high is not None:
             assert a.low <= a.value <= a.high
+
+
+@pytest.mark.parametrize("name", ["nucleo-h743zi", "nucleo-h7a3zi", "stm32f746g-disco"])
+def test_a_run_rests_on_what_its_caches_leave_to_wait_for(name: str) -> None:
+    board = load_board(name)
+    core = load_core(board.core)
+    ram = board.placement.activations
+    cached, bare = (f"memories.{ram}.line_fill_cycles", "flash.miss_extra_cycles"), (
+        f"memories.{ram}.wait_states", f"memories.{ram}.write_wait_states", f"memories.{ram}.fetch_wait_states",
+        "flash.uncached_read_cycles", "flash.uncached_fetch_cycles",
+    )  # fmt: skip
+    without = board.model_copy(update={"flash": board.flash.model_copy(update={"icache": None, "dcache": None})})
+    for described, yes, no in ((board, cached, bare), (without, bare, cached)):
+        keys = {a.key for a in uncertain(described, core)}
+        assert {f"board.{key}" for key in yes} <= keys
+        assert keys.isdisjoint({f"board.{key}" for key in no})
 
 
 def test_assumptions_name_where_they_stand() -> None:

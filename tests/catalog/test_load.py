@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine.catalog.board import Board, ClockStep, FlashInterface
+from engine.catalog.board import Board
 from engine.catalog.campaign import load_campaign
+from engine.catalog.flash import ClockStep, FlashInterface
 from engine.catalog.load import (
     BOARDS_DIR,
     board_sha256,
@@ -108,8 +109,9 @@ def test_hashes_follow_content_not_layout(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_broken_boards_say_what_and_where(tmp_path: Path, old: str, new: str, place: str, hint: str) -> None:
     path = tmp_path / "my-board.toml"
-    text = EXAMPLE.replace("bytes = 16\n", "bytes = 16 \n").replace(old, new, 1)
-    assert text != EXAMPLE.replace("bytes = 16\n", "bytes = 16 \n")
+    whole = EXAMPLE.replace("\nbytes = 16\n", "\nbytes = 16 \nline_bytes = 8\nways = 2\n")
+    text = whole.replace(old, new, 1)
+    assert text != whole
     path.write_text(text)
     with pytest.raises(CatalogError) as caught:
         load_board(path)
@@ -254,3 +256,20 @@ def test_mutated_boards_load_or_fail_with_one_message(tmp_path: Path, data: st.D
         assert str(path) in found.message
         assert found.hint
         assert not any(raw in found.message for raw in RAW)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("l4r5zi", "nucleo-l4r5zi"),
+        ("NUCLEO_L4R5ZI", "nucleo-l4r5zi"),
+        ("stm32l4r5zi", "nucleo-l4r5zi"),
+        ("nucleo-f270zg", "nucleo-f207zg"),
+        ("pico", "raspberry-pi-pico"),
+        ("nrf5340", "nrf5340-dk"),
+    ],
+)
+def test_an_unknown_board_gets_those_it_may_mean(name: str, meant: str) -> None:
+    with pytest.raises(UsageError) as error:
+        load_board(name)
+    assert error.value.hint.startswith(f"did you mean {meant}"), error.value.hint

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from engine.catalog.board import Board
+from engine.catalog.board import Board, Memory
 from engine.catalog.core import Core
 from engine.catalog.figure import Figure, Frozen
 from engine.catalog.load import board_sha256, core_sha256, list_boards, load_board, load_core
-from engine.catalog.override_keys import WAIT_STATES, override_keys
-from engine.catalog.overrides import SOURCE, Override, override, override_notes, parse_override
+from engine.catalog.override_keys import WAIT_STATES, only_times, override_keys
+from engine.catalog.override_notes import override_notes, without_effect
+from engine.catalog.override_text import SOURCE, Override, parse_override
+from engine.catalog.overrides import override
 from engine.catalog.walk import figures, value_at, with_figure
 from engine.errors import UsageError
 
 BOARDS = list_boards()
+RAM_ONLY = tuple(k for k in Memory.model_fields if k.endswith(("wait_states", "cycles")))
 F446 = load_board("nucleo-f446re")
 M4 = load_core("cortex-m4")
 
@@ -76,7 +79,10 @@ def test_a_cache_is_changed_in_part_removed_and_added() -> None:
     added = made(*parts, board=bare)[0].flash.dcache
     assert added is not None
     assert (added.bytes, added.source) == (64, f"bytes, line_bytes, ways {SOURCE}")
-    assert refusal(*parts[:2], board=bare).hint == "also --set flash.dcache.ways=VALUE"
+    assert refusal(*parts[1:], board=bare).hint == "also --set flash.dcache.bytes=VALUE"
+    as_wide = made("flash.icache.line_bytes=none", "flash.icache.ways=none")[0].flash
+    assert as_wide.icache is not None
+    assert (as_wide.icache.line_of(8), as_wide.icache.ways_of(8)) == (8, 128)
 
 
 def test_a_yes_or_no_and_what_stands_in_a_list() -> None:
@@ -134,6 +140,10 @@ def test_a_value_that_no_figure_has_is_refused(value: str) -> None:
         ("flash.zzz=3", "unknown key 'zzz' in flash", "flash.width_bytes, flash.ladder.…"),
         ("zzz=3", "unknown key 'zzz'", "memories.…, flash.…, core.…"),
         ("memories.ram.bytes=8", "unknown key 'ram' in memories", "memories.sram.bytes"),
+        ("flash.ladder.0.wait_states=99", "flash.ladder.0.wait_states: must be at most 64, found 99", "at most 64"),
+        ("memories.flash.wait_states=3", "unknown key 'wait_states' in memories.flash", "flash.wait_states"),
+        ("memories.flash.line_fill_cycles=3", "unknown key 'line_fill_cycles' in memories.flash", "memories.sram.line"),
+        ("memories.sram.bytes=12", "memories.sram.bytes", ""),
         ("flash.ladder.9.wait_states=8", "unknown key '9' in flash.ladder", "flash.ladder."),
         ("flash.prefetch.x=3", "unknown key 'x' in flash.prefetch", "flash.prefetch"),
         ("flash.wait_states.x=3", "unknown key 'wait_states' in flash", "flash.wait_states"),
@@ -142,7 +152,7 @@ def test_a_value_that_no_figure_has_is_refused(value: str) -> None:
         ("flash=3", "flash is a table", "flash.icache.…"),
         ("core.latency=3", "core.latency is a table", "core.latency.load,"),
         ("vendor=x", "'vendor' is no figure", "known: "),
-        ("silicon=tested", "'silicon' is no figure", "known: "),
+        ("port=stm32l4", "'port' is no figure", "known: "),
         ("price_usd=3", "'price_usd' is no figure", "known: "),
         ("core.architecture=armv6-m", "'architecture' in core is no figure", "known: core.dsp"),
         ("core.dsp=false", "'dsp' of armv7e-m is true", "boards show"),
@@ -155,7 +165,7 @@ def test_a_value_that_no_figure_has_is_refused(value: str) -> None:
         ("flash.width_bytes=7", "'width_bytes' must be a power of two", "bytes, not bits"),
         ("flash.wait_states=x", "wait states are whole cycles", "a number"),
         ("flash.wait_states=1.5", "wait states are whole cycles", "a number"),
-        ("flash.wait_states=99", "flash.ladder[0].wait_states: must be at most 64, found 99", "at most 64"),
+        ("flash.wait_states=99", "=99: flash.wait_states: must be at most 64, found 99", "at most 64"),
         ("flash.icache.ways=3", "must be a multiple of line_bytes * ways", "change the ways"),
         ("core.latency.load=0.0001", "'latency.load' must be a multiple of 0.001", "boards show"),
         ("core.latency.load=1000000", "more than 100000", "look it up again"),
@@ -171,11 +181,16 @@ def test_what_cannot_be_set_is_one_message_and_a_hint(text: str, message: str, h
 
 
 @pytest.mark.parametrize(
-    "texts", [("flash.prefetch=true", "flash.prefetch=false"), ("flash.dcache.ways=2", "flash.dcache=none"),
-              ("flash.wait_states=3", "flash.ladder.0.wait_states=1")],
-)  # fmt: skip
-def test_overrides_that_contradict_each_other_are_refused(texts: tuple[str, ...]) -> None:
-    assert "contradict each other" in refusal(*texts).message
+    ("texts", "why"),
+    [
+        (("flash.prefetch=true", "flash.prefetch=false"), "flash.prefetch is given twice"),
+        (("flash.prefetch=true", "flash.prefetch=true"), "flash.prefetch is given twice"),
+        (("flash.dcache.ways=2", "flash.dcache=none"), "contradict each other"),
+        (("flash.wait_states=3", "flash.ladder.0.wait_states=1"), "contradict each other"),
+    ],
+)
+def test_overrides_that_contradict_each_other_are_refused(texts: tuple[str, ...], why: str) -> None:
+    assert why in refusal(*texts).message
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda b: b.name)
@@ -208,6 +223,32 @@ def test_every_figure_can_be_overridden_with_its_own_value(board: Board) -> None
             assert plain or (board_sha256(new_board), core_sha256(new_core)) != (board_sha256(board), core_sha256(core))
 
 
+@pytest.mark.parametrize("board", BOARDS, ids=lambda b: b.name)
+def test_every_figure_of_a_memory_that_is_left_out_can_be_given(board: Board) -> None:
+    core = load_core(board.core)
+    absent = [k for k in override_keys(board, core) if k.startswith("memories.") and value_at(board, k) is None]
+    assert not any(k.startswith("memories.flash.") for k in absent)
+    override(board, core, [parse_override(f"{key}=1") for key in absent])
+
+
+@pytest.mark.parametrize("name", ["nucleo-h743zi", "nucleo-l4r5zi"])
+def test_every_hint_leads_to_a_key(name: str) -> None:
+    board = load_board(name)
+    core = load_core(board.core)
+    keys = [k for k in override_keys(board, core) if not k.startswith("core.")]
+    typed = (
+        {k[:-1] for k in keys}
+        | {k.split(".", 1)[1] for k in keys if "." in k}
+        | {f"memories.flash.{x}" for x in RAM_ONLY}
+    )
+    for key in sorted(typed - set(keys)):
+        error = refusal(f"{key}=3", board=board)
+        assert "[" not in error.message, key  # an index is no key that can be typed
+        if error.hint.startswith("did you mean "):
+            meant = error.hint.removeprefix("did you mean ").removesuffix("?").split(" or ")
+            assert set(meant) <= set(override_keys(board, core)), key
+
+
 def test_the_notes_say_what_the_description_says() -> None:
     keys = (
         "flash.wait_states=3",
@@ -235,3 +276,65 @@ def test_a_figure_is_replaced_by_its_key() -> None:
     for key in ("flash.nothing", "memories.moon.bytes"):
         with pytest.raises(KeyError):
             value_at(board, key)
+
+
+H743 = load_board("nucleo-h743zi")
+
+
+@pytest.mark.parametrize(
+    ("board", "texts", "why"),
+    [
+        (H743, ["memories.axi_sram.wait_states=3"], "a cache is in front of axi_sram: what misses waits line_fill_cycles"),
+        (H743, ["memories.axi_sram.wait_states=3", "flash.dcache=none"], None),
+        (H743, ["memories.axi_sram.write_wait_states=3", "flash.dcache.policy=write_through"], None),
+        (H743, ["memories.axi_sram.write_back_cycles=3", "flash.dcache.policy=write_through"], "passes every write on"),
+        (H743, ["memories.axi_sram.fetch_wait_states=3"], "a missed line waits line_fill_cycles"),
+        (H743, ["memories.axi_sram.fetch_wait_states=3", "flash.icache.also_serves=none"], None),
+        (H743, ["memories.axi_sram.line_fill_cycles=3"], None),
+        (H743, ["memories.axi_sram.line_fill_cycles=3", "flash.icache=none", "flash.dcache=none"], "no cache is in front"),
+        (H743, ["memories.dtcm.line_fill_cycles=3"], "no cache is in front of dtcm"),
+        (H743, ["memories.dtcm.write_back_cycles=3"], "no data cache is in front of dtcm"),
+        (H743, ["memories.dtcm.wait_states=3"], None),
+        (H743, ["flash.uncached_read_cycles=3"], "a cache is in front of the flash"),
+        (H743, ["flash.uncached_read_cycles=3", "flash.dcache=none"], None),
+        (H743, ["flash.miss_extra_cycles=3"], None),
+        (H743, ["flash.miss_extra_cycles=3", "flash.icache=none", "flash.dcache=none"], "no cache is in front of the flash"),
+        (H743, ["flash.icache.policy=write_through"], "no data of a RAM goes through this cache"),
+        (H743, ["flash.dcache.policy=write_through"], None),
+        (F446, ["flash.dcache.policy=write_through"], "no data of a RAM goes through this cache"),
+        (F446, ["flash.width_bytes=16.0"], "the description says the same"),
+        (F446, ["flash.prefetch=true"], "the description says the same"),
+        (F446, ["flash.width_bytes=32"], "every line takes as many reads of the flash"),
+        (F446, ["flash.width_bytes=8"], None),
+        (F446, ["flash.width_bytes=32", "flash.dcache=none"], None),
+        (load_board("nucleo-l4r5zi"), ["flash.width_bytes=16"], None),
+        (F446, ["memories.sram.wait_states=0"], None),
+        (load_board("nucleo-g0b1re"), ["flash.dcache=none"], "the description says the same"),
+        (F446, ["flash.dcache.also_serves=none"], "the description says the same"),
+        (F446, ["core.latency.load=2"], "the description says the same"),
+        (F446, ["core.latency.load=3"], None),
+        (F446, ["max_clock_mhz=180"], "the description says the same"),
+        (F446, ["memories.sram.bytes=0x8000"], "it decides what fits"),
+    ],
+)  # fmt: skip
+def test_what_cannot_make_a_difference_is_known(board: Board, texts: list[str], why: str | None) -> None:
+    core = load_core(board.core)
+    first, *_ = overrides = [parse_override(t) for t in texts]
+    found = without_effect(board, core, override(board, core, overrides)[0], first)
+    assert (found is None) == (why is None), found
+    assert found is None or why is None or why in found
+
+
+@pytest.mark.parametrize(
+    ("key", "only"),
+    [
+        ("flash.wait_states", True), ("flash.ladder.0.wait_states", True), ("flash.prefetch", True),
+        ("flash.miss_extra_cycles", True), ("memories.sram.wait_states", True), ("memories.sram.bytes", False),
+        ("flash.width_bytes", False), ("flash.dcache.bytes", False), ("flash.dcache", False), ("flash.unified", False),
+        ("default_clock_mhz", False), ("max_clock_mhz", True), ("nothing.at.all", False),
+    ],
+)  # fmt: skip
+def test_which_keys_only_change_what_things_cost(key: str, only: bool) -> None:
+    assert only_times(Board, key) is only
+    assert only_times(Core, "latency.load")
+    assert not only_times(Core, "dsp")

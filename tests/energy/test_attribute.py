@@ -10,7 +10,7 @@ from engine.records.diff import diff_records
 from engine.records.run import RunRecord
 from engine.records.run_energy import NoEnergy, PowerKind, RunEnergy
 from engine.records.store import dump_record
-from tests.builders.records import kws_record, records
+from tests.builders.records import PATIENT, kws_record, records
 
 L4 = load_board("nucleo-l4r5zi")
 
@@ -23,6 +23,7 @@ def power(mw: float, low: float = 0.9, high: float = 1.1) -> Power:
     return Power(mw, mw * low, mw * high, 1.8, PowerKind.OTHER_FIRMWARE, "a test", ("a test",))
 
 
+@PATIENT
 @given(records(), st.floats(0.01, 5000))
 def test_layers_and_causes_sum_to_the_inference_exactly(r: RunRecord, mw: float) -> None:
     found = apply(power(mw), r)
@@ -34,6 +35,7 @@ def test_layers_and_causes_sum_to_the_inference_exactly(r: RunRecord, mw: float)
     assert found.interval_nj[0] <= found.energy_nj <= found.interval_nj[1]
 
 
+@PATIENT
 @given(records(), st.floats(0.01, 5000), st.sampled_from(list(Cause)), st.integers(0, 10**9))
 def test_more_cycles_never_cost_less(r: RunRecord, mw: float, cause: Cause, more: int) -> None:
     glue = r.glue
@@ -51,6 +53,7 @@ def test_more_cycles_never_cost_less(r: RunRecord, mw: float, cause: Cause, more
     assert two.interval_nj[1] >= one.interval_nj[1]
 
 
+@PATIENT
 @given(records())
 def test_memories_that_nobody_waited_for_cost_nothing(r: RunRecord) -> None:
     found = apply(power(40.0), r)

@@ -9,7 +9,7 @@ from engine.energy.battery import Duty, battery_life
 from engine.energy.power import Power
 from engine.errors import UsageError
 from engine.records.run_energy import PowerKind, RunEnergy
-from tests.builders.records import kws_record
+from tests.builders.records import PATIENT, kws_record
 
 RECORD = kws_record(board="nucleo-l4r5zi", clock_mhz=120.0)
 POWER = Power(36.0, 18.0, 54.0, 1.8, PowerKind.OTHER_FIRMWARE, "a test", ("a test",))
@@ -49,6 +49,7 @@ def test_what_cannot_be_is_refused(changes: dict[str, float], message: str) -> N
         battery_life(RECORD, energy(), dataclasses.replace(DUTY, **changes))
 
 
+@PATIENT
 @given(st.floats(1, 1e5), st.floats(0, 1e4), st.floats(0, 100), st.floats(0.1, 1e5))
 def test_more_of_anything_that_draws_never_lasts_longer(every: float, sleep: float, wake: float, more: float) -> None:
     duty = dataclasses.replace(DUTY, every_s=every, sleep_ua=sleep, wake_ms=wake)

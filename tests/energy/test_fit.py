@@ -11,7 +11,7 @@ from engine.energy.rows import candidates
 from engine.errors import RecordError, UsageError
 from engine.pipeline.energy_fit import model_path, predict
 from engine.records.energy_model import Coefficient, EnergyModel, Load, Term, TrainingRow, read_energy_model
-from tests.builders.records import kws_record
+from tests.builders.records import PATIENT, kws_record
 
 LOADS = st.builds(
     Load,
@@ -29,12 +29,14 @@ COEFFICIENTS = st.tuples(*(st.floats(0, 1e3) for _ in Term)).map(
 )
 
 
+@PATIENT
 @given(COEFFICIENTS, LOADS, st.floats(0, 1e9), st.integers(0, 10**9))
 def test_more_never_costs_less(coefficients: tuple[Coefficient, ...], load: Load, cycles: float, bytes_: int) -> None:
     more = load.model_copy(update={"cycles": load.cycles + cycles, "ram_write_bytes": load.ram_write_bytes + bytes_})
     assert predict_uj(coefficients, more) >= predict_uj(coefficients, load)
 
 
+@PATIENT
 @given(COEFFICIENTS, LOADS)
 def test_no_traffic_costs_no_traffic_energy_and_terms_sum(coefficients: tuple[Coefficient, ...], load: Load) -> None:
     still = load.model_copy(update={"flash_read_bytes": 0, "ram_read_bytes": 0, "ram_write_bytes": 0})
@@ -43,6 +45,7 @@ def test_no_traffic_costs_no_traffic_energy_and_terms_sum(coefficients: tuple[Co
     assert sum(terms.values()) == predict_uj(coefficients, still)
 
 
+@PATIENT
 @given(st.lists(st.tuples(*(st.floats(-5, 5) for _ in range(4))), min_size=3, max_size=12), st.floats(0.01, 10))
 def test_the_solver_finds_the_least_of_the_convex_problem(rows: list[tuple[float, ...]], penalty: float) -> None:
     data = np.array(rows)

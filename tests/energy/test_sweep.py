@@ -9,6 +9,7 @@ from engine.catalog.load import load_board
 from engine.energy.published import published_power
 from engine.energy.sweep import EnergySweep, Strategy, Timed, energy_sweep
 from engine.records.run_energy import NoEnergy
+from tests.builders.records import PATIENT
 
 L4 = load_board("nucleo-l4r5zi")
 FLASH = MemoryKind.FLASH
@@ -56,6 +57,7 @@ def test_a_board_without_power_says_why() -> None:
     assert isinstance(found, NoEnergy)
 
 
+@PATIENT
 @given(st.lists(st.tuples(st.floats(1, 120), st.integers(1, 10**9)), min_size=1, max_size=8), st.integers(1, 10**9))
 def test_more_cycles_never_cost_less_at_any_clock(pairs: list[tuple[float, int]], more: int) -> None:
     timed = [at(clock, cycles) for clock, cycles in pairs]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from engine.catalog.board import MemoryKind
 from engine.catalog.load import board_sha256, load_board
-from engine.catalog.overrides import override_board, parse_override
+from engine.catalog.override_text import parse_override
+from engine.catalog.overrides import override_board
 from engine.explain.compare import compare
 from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_split import cycle_effects, split
@@ -74,8 +75,29 @@ def stalls(draw):
 @st.composite
 def counts(draw):
     """Counters as far as stalls depend on them."""
-    names = ("flash_read_bytes", "ram_read_bytes", "ram_write_bytes", "flash_fetch_lines", "flash_fetch_misses")
-    return make_counters(**{name: draw(COUNT) for name in ("alu_instructions", "flash_read_misses", *names)})
+    names = (
+        "alu_instructions",
+        "flash_read_bytes",
+        "ram_read_bytes",
+        "ram_write_bytes",
+        "flash_fetch_misses",
+        "flash_read_misses",
+    )
+    found = {name: draw(COUNT) for name in names}
+    return make_counters(**found, flash_fetch_lines=found["flash_fetch_misses"] + draw(COUNT))
+
+
+def fitting(region, rows):
+    """The region with these rows, and counters that read and wrote as many bytes."""
+    read, written = (sum(getattr(r, name) for r in rows) for name in ("read_bytes", "write_bytes"))
+    kept = {
+        name: getattr(region.counters, name)
+        for name in ("alu_instructions", "flash_fetch_lines", "flash_fetch_misses", "flash_read_misses")
+    }
+    flash = min(region.counters.flash_read_bytes, read)
+    moved = {"flash_read_bytes": flash, "ram_read_bytes": read - flash, "ram_write_bytes": written}
+    counters = make_counters(**kept, **moved) if rows else region.counters
+    return region.model_copy(update={"memories": tuple(rows), "counters": counters})
 
 
 @st.composite
@@ -87,10 +109,12 @@ def with_traffic(draw, region, names, keep):
     for i, memory in enumerate(touched):
         own = left if i == len(touched) - 1 else draw(st.integers(0, left))
         left -= own
-        events = ("fetch_misses", "read_misses", "write_misses", "write_backs")
-        counted = ("read_bytes", "write_bytes", "fetch_lines", "read_lines", "write_lines", *events)
-        rows.append(row(memory, own, **{name: draw(COUNT) for name in counted}))
-    return region.model_copy(update={"memories": tuple(rows)})
+        counted = {name: draw(COUNT) for name in ("read_bytes", "write_bytes", "write_backs")}
+        for path in ("fetch", "read", "write"):
+            counted[f"{path}_misses"] = draw(COUNT)
+            counted[f"{path}_lines"] = counted[f"{path}_misses"] + draw(COUNT)
+        rows.append(row(memory, own, **counted))
+    return fitting(region, rows)
 
 
 @st.composite
@@ -207,7 +231,8 @@ def test_committed_runs_pair_by_pair():
 
 
 def one_layer(stack, rows, board="nucleo-l4r5zi", overrides=(), **settings):
-    events = make_counters(alu_instructions=1000, load_instructions=500, read_accesses=500)
+    moved = {"ram_read_bytes": sum(r.read_bytes for r in rows)} if rows else {}
+    events = make_counters(alu_instructions=1000, load_instructions=500, read_accesses=2000, **moved)
     layer = make_layer(0, stack=stack, counters=events).model_copy(update={"memories": tuple(rows)})
     return described([layer], board, overrides, **settings)
 

@@ -10,7 +10,7 @@ from engine.explain.explain import explain_run
 from engine.explain.hardware import Hardware
 from engine.records.run import RunRecord
 from engine.records.run_energy import NoEnergy, RunEnergy
-from tests.builders.records import kws_record, records
+from tests.builders.records import PATIENT, kws_record, records
 
 L4, H7, NRF = (load_board(name) for name in ("nucleo-l4r5zi", "nucleo-h743zi", "nrf5340-dk"))
 
@@ -36,6 +36,7 @@ def test_a_card_without_energy_says_why() -> None:
     assert line.startswith("Energy: none, no published power measurement of x")
 
 
+@PATIENT
 @given(records())
 def test_every_run_has_sentences(r: RunRecord) -> None:
     for energy in (energy_of(r, None), NoEnergy(reason="none")):

@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from rich.console import Console
 
 from engine.catalog.load import load_board, load_core
+from engine.catalog.override_text import parse_override
+from engine.catalog.overrides import override_board
 from engine.explain.bottleneck import Bottleneck
 from engine.explain.explain import bound_by, explain_run
 from engine.explain.hardware import Hardware, hardware_of
@@ -116,6 +118,11 @@ def test_a_cold_inference_that_is_no_slower_says_why():
     assert "(72,000 bytes) are larger than the flash caches (1,280 bytes)" in said
     bare = board.model_copy(update={"flash": board.flash.model_copy(update={"icache": None, "dcache": None})})
     assert "no flash cache to warm" in explain_run(same, Hardware(bare, None)).cold
+    quick = override_board(board, [parse_override("flash.wait_states=0")])
+    found = explain_run(same, Hardware(quick, None)).cold
+    assert found.endswith("flash answers without a wait state at this clock, so nothing that misses costs a cycle.")
+    late = override_board(quick, [parse_override("flash.miss_extra_cycles=1")])
+    assert "larger than the flash caches" in explain_run(same, Hardware(late, None)).cold
     large = board.flash.model_copy(update={"icache": board.flash.icache.model_copy(update={"bytes": 2**20})})
     roomy = board.model_copy(update={"flash": large})
     for unexplained in (Hardware(roomy, None), NONE):

@@ -62,5 +62,9 @@ def test_no_point_where_there_is_nothing_to_divide(macs, cycles, data_bytes):
     assert point_of(layer_with(macs=macs, cycles=cycles, data_bytes=data_bytes), 100.0, roofs) is None
 
 
-def test_vector_cores_have_no_ceilings_yet():
-    assert ceilings_of(load_core("cortex-m4").model_copy(update={"mve": True})) is None
+def test_roofs_of_a_vector_core_are_those_of_its_pipes():
+    roofs = ceilings_of(load_core("cortex-m55"))
+    # one VMLADAV of 16 products every 2 cycles, 16 bytes loaded every 2
+    assert (roofs.compute.value, roofs.ram.value) == (16.0, 8.0)
+    assert "VMLADAV of 16 products" in roofs.compute.basis
+    assert not roofs.compute.inferred

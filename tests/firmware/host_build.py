@@ -1,4 +1,4 @@
-"""Compiles a lowered model for the host with ziglang's clang and runs it, so that kernels can be tested without an emulator.
+"""Builds a lowered model as a shared library of this machine and runs it, so that kernels can be tested without an emulator.
 
 Undefined behaviour in our code (signed overflow, bad shifts) traps, so that a wrong bound shows up as a crash of the child.
 """
@@ -10,12 +10,14 @@ import importlib.util
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from engine.firmware.lowering import LoweredModel
+from engine.firmware.toolchain import Source, Tree, compile_all
+from engine.firmware.toolchain.host import HOST_CPU, HostClang
 from engine.paths import FIRMWARE_DIR
 
 _HARNESS = """
@@ -25,6 +27,8 @@ void wc_layer_begin(void) { wrong += begins != ends; ++begins; }
 void wc_layer_end(void) { ++ends; wrong += begins != ends; }
 unsigned host_layers(void) { unsigned n = wrong ? 0 : begins; begins = ends = wrong = 0; return n; }
 """
+# Ours must be free of undefined behaviour; CMSIS-NN's own (x * (1 << 31) in places) is not for us to judge.
+_STRICT = ("-fPIC", "-fsanitize=undefined", "-fsanitize-trap=undefined", "-Werror")
 
 
 def _cmsis_nn() -> Path:
@@ -35,64 +39,52 @@ def _cmsis_nn() -> Path:
 
 
 class HostBuilder:
-    """Compiles C files once each (objects are kept in ``folder``) and links one shared library per model."""
+    """Links one shared library per model into ``folder``; objects come from the engine's cache."""
 
     def __init__(self, folder: Path, *, dsp: bool) -> None:
         self._folder = folder
-        self._flags = [
-            "-O1", "-g0", "-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-command-line-argument",
-            f"-I{Path(__file__).parent / 'host_shim'}", f"-I{FIRMWARE_DIR / 'harness'}", f"-I{FIRMWARE_DIR / 'kernels'}",
-            f"-I{_cmsis_nn() / 'Include'}",
-        ]  # fmt: skip
-        # Ours must be free of undefined behaviour; CMSIS-NN's own (x * (1 << 31) in places) is not for us to judge.
-        self._strict = ["-fsanitize=undefined", "-fsanitize-trap=undefined", "-Werror"]
-        self._arm = ["-fno-sanitize=all", "-w", *(["-D__ARM_FEATURE_DSP=1"] if dsp else [])]
+        self._tools = HostClang()
+        self._arm = ("-fPIC", *(["-D__ARM_FEATURE_DSP=1"] if dsp else []))
+        self._shim = Tree(Path(__file__).parent / "host_shim", "host-shim")
+        self._cmsis = Tree(_cmsis_nn(), "cmsis-nn")
+        self._kernels = Tree(FIRMWARE_DIR / "kernels", "kernels")
+        self._includes = (
+            self._shim, Tree(FIRMWARE_DIR / "harness", "harness"), self._kernels, Tree(_cmsis_nn() / "Include", "cmsis-nn/Include"),
+            Tree(FIRMWARE_DIR / "harness" / "libc", "harness/libc"),
+        )  # fmt: skip
 
     def build(self, model: LoweredModel) -> HostModel:
         """Compile, link and load a model."""
-        sources = _cmsis_nn() / "Source"
-        jobs = [(path, self._strict) for path in model.kernel_sources]
-        jobs += [(sources / name, self._arm) for name in model.cmsis_nn_sources]
-        generated = [(self._text("model", model.source), self._strict), (self._text("host", _HARNESS), self._strict)]
-        objects = [self._compile(path, flags) for path, flags in jobs + generated]
-        name = hashlib.sha256(" ".join(map(str, objects)).encode()).hexdigest()[:16]
-        return HostModel(self._link(name, objects), model)
+        sources = [Source(self._kernels, p.name, self._includes, _STRICT) for p in model.kernel_sources]
+        sources += [self._arms(f"Source/{name}") for name in model.cmsis_nn_sources]
+        sources += [self._generated("model", model.source), self._generated("host", _HARNESS)]
+        return HostModel(self._link(sources), model)
 
-    def _link(self, name: str, objects: Sequence[Path]) -> Path:
-        library = self._folder / f"lib{name}.so"
-        if not library.exists():
-            # Nothing but mem* is missing, and the process has those: without libc there is none to build first.
-            _zig(["-shared", "-nostdlib", "-nodefaultlibs", "-o", str(library), *map(str, objects)])
-        return library
-
-    def build_probe(self) -> Path:
-        """A library that tells which kernels CMSIS-NN's wrappers would call."""
-        source = _cmsis_nn() / "Source"
-        self._arm.append(f"-I{source}")
+    def build_probe(self, *, mve: bool = False) -> Path:
+        """A library that tells which kernels CMSIS-NN's wrappers would call; ``mve``: those on a core with Helium (sizes are not)."""
+        within = Tree(_cmsis_nn() / "Source", "cmsis-nn/Source")
         kernels = ("ConvolutionFunctions/*.c", "NNSupportFunctions/arm_*.c", "PoolingFunctions/arm_avgpool_s8.c")
-        paths = [p for pattern in kernels for p in sorted(source.glob(pattern)) if "wrapper" not in p.name]
-        objects = [self._compile(p, self._arm) for p in [Path(__file__).parent / "host_shim" / "probe.c", *paths]]
-        return self._link("probe", objects)
+        paths = [p for pattern in kernels for p in sorted(within.path.glob(pattern)) if "wrapper" not in p.name]
+        helium = ("-DARM_MATH_MVEI",) if mve else ()  # for the wrappers alone: the kernels need its intrinsics
+        probe = Source(self._shim, "probe.c", (*self._includes, within), (*self._arm, *helium), third_party=True)
+        return self._link([probe, *(self._arms(p.relative_to(_cmsis_nn()).as_posix()) for p in paths)])
 
-    def _text(self, stem: str, text: str) -> Path:
-        path = self._folder / f"{stem}_{hashlib.sha256(text.encode()).hexdigest()[:16]}.c"
-        if not path.exists():
-            path.write_text(text)
-        return path
+    def _arms(self, file: str) -> Source:
+        return Source(self._cmsis, file, self._includes, self._arm, third_party=True)
 
-    def _compile(self, source: Path, flags: Sequence[str]) -> Path:
-        key = hashlib.sha256(repr((source.read_bytes(), list(flags))).encode()).hexdigest()[:16]
-        target = self._folder / f"{source.stem}_{key}.o"
-        if not target.exists():
-            _zig(["-c", str(source), "-o", str(target), *self._flags, *flags])
-        return target
+    def _generated(self, stem: str, text: str) -> Source:
+        folder = self._folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+        folder.mkdir(exist_ok=True)
+        (folder / f"{stem}.c").write_text(text)
+        return Source(Tree(folder, "generated"), f"{stem}.c", self._includes, _STRICT)
 
-
-def _zig(arguments: Iterable[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ziglang", "cc", *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    def _link(self, sources: Sequence[Source]) -> Path:
+        objects = compile_all(self._tools, HOST_CPU, "O1", tuple(sources))
+        library = self._folder / f"lib{hashlib.sha256(' '.join(map(str, objects)).encode()).hexdigest()[:16]}.so"
+        if not library.exists():
+            # nothing but mem* is missing, and the process that loads it has those
+            self._tools.link_library(objects, library)
+        return library
 
 
 class HostModel:

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from engine.catalog.access_waits import front_of
 from engine.catalog.board import Board, MemoryKind
 from engine.catalog.load import list_boards, load_board, load_core
 from engine.counters.count import count_regions
@@ -13,7 +14,7 @@ from engine.errors import UsageError
 from engine.firmware.bench.build import build_benchmarks
 from engine.firmware.bench.expect import expected_output
 from engine.firmware.bench.lower import lower_benchmarks
-from engine.firmware.bench.plan import data_cache, plan_benchmarks
+from engine.firmware.bench.plan import plan_benchmarks
 from engine.firmware.bench.types import Plan, Work
 from engine.firmware.image import symbol_addresses
 from engine.firmware.link import linker_script
@@ -56,7 +57,7 @@ def test_every_memory_of_every_board_is_read_and_copied_or_says_why_not() -> Non
         for memory in board.memories:
             works = {b.work for b in plan.benchmarks if b.memory == memory.name}
             assert works == {Work.READ, Work.COPY} or any(memory.name in s.name for s in plan.skipped)
-            cache = data_cache(board, memory)
+            cache = front_of(memory, board.flash).data
             sets = {
                 b.resident: b.working_set_bytes
                 for b in plan.benchmarks

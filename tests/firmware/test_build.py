@@ -18,9 +18,9 @@ from engine.firmware import assemble
 from engine.firmware import build as module
 from engine.firmware.build import build
 from engine.firmware.image import symbol_addresses
-from engine.firmware.mps2 import mps2_board
+from engine.firmware.mps2 import emulated_board, mps2_board
 from engine.firmware.toolchain.types import Toolchain
-from engine.firmware.types import CompilerName, Firmware, KernelLibrary
+from engine.firmware.types import CompilerName, Firmware, KernelLibrary, Section
 from engine.models.graph import Graph
 from engine.models.library import resolve_model
 from engine.models.reader import read_graph
@@ -225,7 +225,8 @@ def test_region_bodies_are_the_same_instructions_on_mps2(
     assert kernels | {"wc_infer", "wc_layer_begin", "wc_layer_end"} <= set(ours)
     assert set(ours) == set(theirs)
     assert set(ours) - set(with_uart) == set()
-    port_only = {"wc_port_init", "wc_port_run"}
+    # a port with a UART has markers that can take microseconds too; they are no part of a layer
+    port_only = {"wc_port_init", "wc_port_run", "wc_layer_begin", "wc_layer_end"}
     moved = 0
     for name, function in ours.items():
         for other in (theirs, with_uart):
@@ -242,6 +243,37 @@ def test_region_bodies_are_the_same_instructions_on_mps2(
             content = stream.read()
         for name in ("wc_infer", *kernels):
             assert same[name].code in content, name
+
+
+@pytest.mark.parametrize("place", [{}, {"code": "sram3", "weights": "sram1"}])
+def test_a_link_for_an_emulator_differs_in_addresses_only(kws: Graph, place: dict[str, str]) -> None:
+    board = load_board("nucleo-l4r5zi")
+    board = board.model_copy(update={"placement": board.placement.model_copy(update=place)})
+    core = CORES["cortex-m4"]
+    plain = made(kws, board=board)
+    there = emulated_board(board, core, plain.sections)
+    twin = made(kws, board=board, memory_map=there)
+    assert twin.elf_sha256 != plain.elf_sha256
+    assert {m.name for m in there.memories} == {s.memory for s in plain.sections}
+    for ours, theirs in zip(plain.sections, sorted(twin.sections, key=lambda s: _rank(s, plain)), strict=True):
+        assert (ours.name, ours.memory, ours.bytes) == (theirs.name, theirs.memory, theirs.bytes)
+        moved = there.memory(ours.memory).origin - board.memory(ours.memory).origin
+        assert theirs.address - ours.address == moved
+    machine = mps2_board(core)
+    for memory in there.memories:
+        assert any(m.origin <= memory.origin and memory.end <= m.end for m in machine.memories)
+
+
+def _rank(section: Section, plain: Firmware) -> int:
+    return [s.name for s in plain.sections].index(section.name)
+
+
+def test_what_an_emulator_has_no_room_for_is_refused(kws: Graph) -> None:
+    board = load_board("nucleo-l4r5zi")
+    sections = made(kws).sections
+    huge = replace(sections[-1], bytes=5 << 20)
+    with pytest.raises(DoesNotFitError, match="does not fit QEMU's mps2-an386"):
+        emulated_board(board, CORES["cortex-m4"], [*sections[:-1], huge])
 
 
 @pytest.mark.parametrize(

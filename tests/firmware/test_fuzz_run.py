@@ -18,7 +18,7 @@ from engine.firmware.types import CompilerName, KernelLibrary
 from engine.models.graph import Graph
 from engine.models.inputs import make_inputs
 from engine.models.reader import parse_graph
-from engine.targets.machine import Limits
+from engine.targets.device import Limits
 from engine.targets.outputs import run_outputs
 from tests.builders.mutate import mutate
 from tests.builders.oracle_fork import ForkedOracle

@@ -9,10 +9,12 @@ import pytest
 
 from engine.catalog.board import Board, Memory, MemoryKind, Placement
 from engine.catalog.load import load_board, load_core
+from engine.catalog.override_text import parse_override
+from engine.catalog.overrides import override
 from engine.errors import BuildError, DoesNotFitError, UsageError
 from engine.firmware.image import read_image, symbol_addresses
-from engine.firmware.link import STACK_BYTES, boot_memory, link, linker_script, parse_overflows
-from engine.firmware.mps2 import mps2_board, mps2_machine
+from engine.firmware.link import STACK_BYTES, boot_memory, link, linker_script, parse_overflows, refuse_absurd
+from engine.firmware.mps2 import has_mps2_machine, mps2_board, mps2_core, mps2_machine
 from engine.firmware.toolchain import cpu_for, toolchain
 from engine.firmware.types import CompilerName
 from tests.firmware.machine import Machine
@@ -130,6 +132,31 @@ def test_a_full_memory_is_named_with_the_bytes_too_many(name: CompilerName, tmp_
     assert "Os" in raised.value.hint
 
 
+def test_a_part_that_is_too_large_alone_is_refused_with_what_else_is_known() -> None:
+    needs = {"arena": 600, "weights": 400}
+    small = board(
+        sram=STACK_BYTES + 592, flash=392, weights="itcm"
+    )  # the weights alone do not fit, the arena with the stack
+    with pytest.raises(DoesNotFitError) as raised:
+        refuse_absurd(small, needs, STACK_BYTES)
+    message = raised.value.message
+    assert f"memory 'sram' ({STACK_BYTES + 592} bytes: activations, stack) overflows by at least 8 bytes" in message
+    assert "memory 'flash' (392 bytes: code, weights to copy) overflows by at least 8 bytes" in message
+    # each part fits alone: the linker will know to the byte
+    refuse_absurd(board(sram=STACK_BYTES + 592, flash=400), needs, STACK_BYTES)
+
+
+def test_a_memory_that_was_made_too_small_is_told_its_size() -> None:
+    described = load_board("nucleo-f446re")
+    shrunk = override(described, load_core("cortex-m4"), [parse_override("memories.sram.bytes=8192")])[0]
+    with pytest.raises(DoesNotFitError) as raised:
+        refuse_absurd(shrunk, {"arena": 9001, "weights": 1}, STACK_BYTES)
+    assert raised.value.hint.startswith(f"sram needs more than {9001 + STACK_BYTES + 7} bytes; ")
+    with pytest.raises(DoesNotFitError) as raised:
+        refuse_absurd(described, {"arena": 1 << 20, "weights": 1}, STACK_BYTES)
+    assert "needs" not in raised.value.hint
+
+
 def test_overflow_messages_of_both_linkers() -> None:
     lld = (
         "ld.lld: error: section '.bss' will not fit in region 'sram': overflowed by 16 bytes\n"
@@ -177,6 +204,9 @@ def test_mps2_boards() -> None:
         "cortex-m7": "mps2-an500",
         "cortex-m33": "mps2-an505",
     }
-    other = CORES["cortex-m33"].model_copy(update={"name": "cortex-m85", "architecture": "armv8.1-m.main"})
+    m85 = CORES["cortex-m33"].model_copy(update={"name": "cortex-m85", "architecture": "armv8.1-m.main"})
+    assert (mps2_machine(m85), mps2_core(m85)) == ("mps3-an547", "cortex-m55")
+    other = CORES["cortex-m33"].model_copy(update={"name": "cortex-m23", "architecture": "armv8-m.base"})
+    assert not has_mps2_machine(other)
     with pytest.raises(UsageError):
         mps2_board(other)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tflite
 
-from engine.errors import ModelError, UnsupportedOperatorError, UsageError, WhycyclesError
+from engine.errors import ModelError, UnsupportedOperatorError, WhycyclesError
 from engine.firmware.lowering import NO_KERNEL, LoweredModel, lower, supported_operators
 from engine.firmware.lowering.codegen import printable
 from engine.firmware.types import KernelLibrary
@@ -193,13 +193,6 @@ def test_float_models_are_told_to_quantise() -> None:
     with pytest.raises(UnsupportedOperatorError, match="floating point") as caught:
         reference(graph_of(b))
     assert "representative dataset" in caught.value.hint
-
-
-def test_cores_with_helium_are_refused_for_cmsis_nn_only() -> None:
-    graph = graph_of(chain())
-    assert lower(graph, KernelLibrary.REFERENCE, core_features=("dsp", "mve"))
-    with pytest.raises(UsageError):
-        lower(graph, KernelLibrary.CMSIS_NN, core_features=("dsp", "mve"))
 
 
 def test_reshape_costs_nothing_and_shares_its_input() -> None:

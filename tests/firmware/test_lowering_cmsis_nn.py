@@ -24,7 +24,7 @@ from tests.firmware.host_build import HostBuilder
 PROBED = {
     1: "arm_convolve_1x1_s8_fast",
     2: "arm_convolve_1x1_s8",
-    3: "arm_convolve_s8",  # arm_convolve_1_x_n_s8 forwards to it on every core without Helium
+    3: "arm_convolve_1_x_n_s8",
     4: "arm_convolve_s8",
     5: "arm_depthwise_conv_3x3_s8",
     6: "arm_depthwise_conv_s8_opt",
@@ -61,9 +61,20 @@ def windows(draw: st.DrawFn, *, depthwise: bool) -> Window:
     )  # fmt: skip
 
 
-def view(dsp: bool) -> OperatorView:
+@pytest.fixture(scope="module")
+def helium(tmp_path_factory: pytest.TempPathFactory) -> Probe:
+    library = HostBuilder(tmp_path_factory.mktemp("probe"), dsp=True).build_probe(mve=True)
+    dll = ctypes.CDLL(str(library))
+
+    def ask(function: str, w: Window) -> int:
+        return int(getattr(dll, function)((ctypes.c_int32 * 14)(*astuple(w))))
+
+    return ask
+
+
+def view(dsp: bool, mve: bool = False) -> OperatorView:
     operator = Operator(0, "CONV_2D", (), (), OtherOptions())
-    return OperatorView(Subgraph(0, "", (), (operator,), (), ()), operator, KernelLibrary.CMSIS_NN, dsp)
+    return OperatorView(Subgraph(0, "", (), (operator,), (), ()), operator, KernelLibrary.CMSIS_NN, dsp, mve=mve)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -71,7 +82,10 @@ def view(dsp: bool) -> OperatorView:
 def test_convolve_as_the_wrapper(probe: tuple[bool, Probe], w: Window) -> None:
     dsp, ask = probe
     kernel, scratch = cmsis_nn.convolve_kernel(view(dsp), w)
-    assert kernel == PROBED[ask("probe_convolve", w)]
+    probed = PROBED[ask("probe_convolve", w)]
+    if probed == "arm_convolve_1_x_n_s8":
+        probed = "arm_convolve_s8"  # it forwards to it without Helium
+    assert kernel == probed
     assert scratch == (ask("probe_convolve_bytes", w) if kernel == "arm_convolve_s8" else 0)
 
 
@@ -85,6 +99,29 @@ def test_depthwise_as_the_wrapper(probe: tuple[bool, Probe], w: Window) -> None:
         probed = "arm_depthwise_conv_s8"  # _opt forwards to it without the DSP extension
     assert kernel == probed
     assert scratch == (ask("probe_depthwise_opt_bytes", w) if kernel == "arm_depthwise_conv_s8_opt" else 0)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(conv=windows(depthwise=False), depthwise=windows(depthwise=True))
+def test_kernels_for_helium_as_the_wrappers(helium: Probe, conv: Window, depthwise: Window) -> None:
+    probed = PROBED[helium("probe_convolve", conv)]
+    if probed == "arm_convolve_1_x_n_s8" and conv.out_w % 4:
+        probed = "arm_convolve_s8"  # to which it forwards then
+    assert cmsis_nn.convolve_kernel(view(True, True), conv)[0] == probed
+    assert (
+        cmsis_nn.depthwise_kernel(view(True, True), depthwise)[0] == PROBED[helium("probe_depthwise_conv", depthwise)]
+    )
+
+
+def test_scratch_for_helium() -> None:
+    """By hand from ``arm_convolve_s8.c`` and ``arm_depthwise_conv_s8_opt.c``: four columns of whole half vectors; 4 x 124 columns."""
+    w = Window(8, 8, 4, 6, 6, 4, 3, 3, 1, 1, 1, 1, 0, 0)
+    assert cmsis_nn.convolve_kernel(view(True, True), w) == ("arm_convolve_s8", 4 * 40)
+    assert cmsis_nn.depthwise_kernel(view(True, True), w) == ("arm_depthwise_conv_s8_opt", 4 * 124 * 9)
+    b = ModelBuilder()
+    b.output(b.average_pool_2d(b.input((1, 4, 4, 8))))
+    model = lower(parse_graph(b.build(), "t"), KernelLibrary.CMSIS_NN, core_features=("dsp", "mve"))
+    assert [t for t in model.arena.tensors if t.tensor is None] == []
 
 
 @pytest.mark.parametrize("channels", [1, 3, 64])

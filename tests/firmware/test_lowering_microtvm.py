@@ -27,8 +27,9 @@ from engine.paths import FIRMWARE_DIR
 from engine.pipeline.measure import measure
 from engine.pipeline.rerun import settings_of, verify_record
 from engine.pipeline.settings import RunSettings, resolve
+from engine.targets.device import Limits
 from engine.targets.image import Image
-from engine.targets.machine import Limits, Machine
+from engine.targets.machine import Machine
 from engine.targets.outputs import run_outputs
 from tests.builders.oracle import Oracle
 from tests.builders.tflite_builder import ModelBuilder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.firmware.image import part_checksums
 from engine.firmware.info import OutputScale, info_source
 from engine.firmware.link import link
 from engine.firmware.mps2 import mps2_board
@@ -82,7 +84,8 @@ def test_a_session_of_the_official_runner(core: str) -> None:
     ]
     assert machine.talk("results%") == [f"m-results-[{real}]", "m-ready"]
     raw = bytes(q & 0xFF for q in expected(STIMULUS)).hex()
-    assert machine.talk("wc output%") == [f"m-wc-output-[0,0,{raw}]", "m-ready"]
+    crc = zlib.crc32(bytes.fromhex(raw))
+    assert machine.talk("wc output%") == [f"m-wc-output-[0,0,{raw}]", f"m-wc-crc-[output,0x{crc:08x}]", "m-ready"]
 
 
 def test_time_stamps_rise() -> None:
@@ -103,17 +106,55 @@ def test_warm_up_is_ten_unless_given_and_one_inference() -> None:
 def test_cycles_per_layer_where_the_core_counts_them(core: str) -> None:
     machine = device(core)
     load(machine)
-    lines = machine.talk("wc layers%")
-    if core == "cortex-m0plus":
-        assert lines == ["e-[This core has no cycle counter]", "m-ready"]
-        return
-    # this emulated counter moves by 100 at every read: one read opens a layer, the next closes it
-    assert lines == ["m-wc-layer-[0,100,dot_0]", "m-wc-layer-[1,100,copy_1]", "m-wc-inference-[500]", "m-ready"]
+    lines = machine.talk("wc layers 2 1%")
+    # emulated counters that move by 100 cycles, or 250 us, at every read: one read opens a layer, the next closes it
+    step, counter = (250, "us") if core == "cortex-m0plus" else (100, "cycles")
+    run = f"m-wc-run-[{5 * step},{step},{step},{8 * step}]"
+    assert lines == [
+        "m-wc-layer-[0,dot_0]",
+        "m-wc-layer-[1,copy_1]",
+        f"m-wc-counter-[{counter}]",
+        f"m-wc-marker-[{step}]",
+        run,
+        run,
+        "m-ready",
+    ]
     machine.uc.mem_write(machine.symbols["wc_cycle_stamps"], bytes(16))
     machine.talk("infer 1 0%")
     assert bytes(machine.uc.mem_read(machine.symbols["wc_cycle_stamps"], 16)) == bytes(16), (
         "a plain inference logs nothing"
     )
+
+
+def test_any_number_of_inferences_is_timed() -> None:
+    machine = device()
+    load(machine)
+    runs = [line for line in machine.talk("wc layers 19 3%") if line.startswith("m-wc-run-")]
+    assert runs == ["m-wc-run-[500,100,100,800]"] * 19
+
+
+def test_a_loop_is_timed_and_says_its_sum() -> None:
+    machine = device()
+    load(machine)
+    assert machine.talk("wc loop 5 2%") == ["m-wc-loop-[5,250,255]", "m-ready"]
+
+
+def test_checksums_are_those_of_the_elf_and_of_what_was_loaded() -> None:
+    machine = device()
+    load(machine)
+    told = dict(
+        re.fullmatch(r"m-wc-crc-\[(\w+),0x([0-9a-f]{8})\]", line).groups() for line in machine.talk("wc crc%")[:-1]
+    )
+    assert {part: int(crc, 16) for part, crc in told.items()} == {
+        **part_checksums(elf("cortex-m4")),
+        "input": zlib.crc32(STIMULUS),
+    }
+
+
+def test_a_reset_is_asked_of_the_core() -> None:
+    machine = device()
+    machine.talk("wc reset%")
+    assert bytes(machine.uc.mem_read(0xE000_ED0C, 4)) == (0x05FA_0004).to_bytes(4, "little")
 
 
 def test_the_map_names_every_part() -> None:
@@ -134,7 +175,13 @@ def test_stack_use_is_seen() -> None:
 
 
 def test_facts_about_the_build() -> None:
-    assert device().talk("wc id%") == ["m-wc-model-[toy]", "m-wc-core-[cortex-m4]", "m-ready"]
+    assert device().talk("wc id%") == [
+        "m-wc-model-[toy]",
+        "m-wc-core-[cortex-m4]",
+        "m-wc-clock-hz-[25000000]",
+        "m-wc-clock-source-[FPGA oscillator]",
+        "m-ready",
+    ]
 
 
 def test_the_buffer_can_be_read_back() -> None:
@@ -148,7 +195,18 @@ def test_the_buffer_can_be_read_back() -> None:
 
 def test_help_lists_every_command() -> None:
     text = "\n".join(device().talk("help%"))
-    for command in ("name", "profile", "timestamp", "load N", "HH[HH]*", "print", "infer N", "results", "wc layers"):
+    for command in (
+        "name",
+        "profile",
+        "timestamp",
+        "load N",
+        "HH[HH]*",
+        "print",
+        "infer N",
+        "results",
+        "wc layers",
+        "wc reset",
+    ):
         assert command in text
 
 
@@ -175,6 +233,9 @@ def test_help_lists_every_command() -> None:
         ("infer 1 -1", "Inference warmup must be >=0"),
         ("infer 1", f"Input has 0 bytes, expected {INPUT_BYTES}"),
         ("wc", "Command 'wc' requires a subcommand"),
+        ("wc layers 0", "Inference iterations must be >0"),
+        ("wc layers 1 x", "Inference warmup must be >=0"),
+        ("wc layers 1", f"Input has 0 bytes, expected {INPUT_BYTES}"),
         ("wc nothing", "Unknown command: wc nothing"),
         ("x" * 161, "Command too long"),
         ("db " + "00" * 5000, "Command too long"),
@@ -205,7 +266,8 @@ def test_a_failing_layer_is_reported_not_its_results() -> None:
     load(machine, bytes(7) + bytes([100]))
     assert masked(machine.talk("infer 1 0%"))[-2:] == ["e-[Layer 1 failed]", "m-ready"]
     assert "m-infer-done" not in machine.talk("infer 2 0%")
-    assert machine.talk("wc layers%") == ["e-[A layer failed]", "m-ready"]
+    assert machine.talk("wc loop%") == ["e-[A layer failed]", "m-ready"]
+    assert machine.talk("wc layers%")[-2:] == ["e-[A layer failed]", "m-ready"]
 
 
 def test_line_ends_around_commands_are_ignored() -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import signal
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from engine.catalog.load import load_board, load_core
 from engine.errors import BuildError, ToolError, UsageError
-from engine.firmware.assemble import harness_sources
 from engine.firmware.cmsis_nn import CMSIS_NN_PATH, find_cmsis_nn
+from engine.firmware.ports import board_port, harness_sources, port_flags
 from engine.firmware.toolchain import (
     OPTS,
     Source,
@@ -22,12 +26,15 @@ from engine.firmware.toolchain import (
     compile_all,
     compilers,
     cpu_for,
+    gcc,
     objects,
+    process,
     toolchain,
 )
 from engine.firmware.toolchain.objects import tree_digest
 from engine.firmware.types import CompilerName
 from engine.paths import FIRMWARE_DIR
+from engine.targets.attributes import read_attributes
 from tests.firmware.toy import CORES
 
 LIBC = Tree(FIRMWARE_DIR / "harness" / "libc", "harness/libc")
@@ -84,21 +91,43 @@ def test_a_missing_gcc_is_absent_with_a_reason(monkeypatch: pytest.MonkeyPatch) 
         ("cortex-m4", "cortex-m4", "fpv4-sp-d16"),
         ("cortex-m7", "cortex-m7", "fpv5-d16"),
         ("cortex-m33", "cortex-m33", "fpv5-sp-d16"),
+        ("cortex-m55", "cortex-m55", ""),  # the name implies what it has
     ],
 )
 def test_flags_follow_the_core(name: CompilerName, core: str, mcpu: str, mfpu: str) -> None:
-    flags = toolchain(name).flags(cpu_for(CORES[core]), "O2")
+    flags = toolchain(name).flags(cpu_for(load_core(core)), "O2")
     assert f"-mcpu={mcpu}" in flags
     assert (f"-mfpu={mfpu}" in flags) == bool(mfpu)
-    assert ("-mfloat-abi=hard" if mfpu else "-mfloat-abi=soft") in flags
+    hard = bool(mfpu) or core == "cortex-m55"
+    assert ("-mfloat-abi=hard" if hard else "-mfloat-abi=soft") in flags
     assert not any("/" in flag for flag in flags)
     assert "-fno-builtin" not in flags
 
 
 def test_a_core_without_start_up_is_refused() -> None:
-    core = CORES["cortex-m33"].model_copy(update={"name": "cortex-m55", "architecture": "armv8.1-m.main"})
-    with pytest.raises(UsageError, match=r"armv8\.1-m"):
+    core = CORES["cortex-m33"].model_copy(update={"name": "cortex-m52", "architecture": "armv8.1-m.main"})
+    with pytest.raises(UsageError, match=r"armv8\.1-m.main without MVE"):
         cpu_for(core)
+
+
+@BOTH
+@pytest.mark.parametrize("core", ["cortex-m55", "cortex-m85"])
+def test_cores_with_helium_get_helium(name: CompilerName, core: str, tmp_path: Path) -> None:
+    cpu = cpu_for(load_core(core))
+    text = "#if !__ARM_FEATURE_MVE || !__ARM_FEATURE_DSP || !__ARM_FP\n#error\n#endif\nfloat half(float x) { return x / 2; }\n"
+    (tmp_path / "a.c").write_text(text, encoding="utf-8")
+    made = compile_all(toolchain(name), cpu, "O2", (Source(Tree(tmp_path, "a"), "a.c", (LIBC,)),))[0]
+    with made.open("rb") as stream:
+        attributes = read_attributes(ELFFile(stream))
+    assert attributes is not None
+    assert (attributes.architecture, attributes.mve, attributes.dsp) == ("armv8.1-m.main", True, True)
+
+
+@GCC
+def test_a_compiler_that_does_not_know_a_core_builds_for_the_one_like_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gcc, "_knows", lambda _compiler, mcpu: mcpu != "cortex-m85")
+    flags = toolchain(CompilerName.GCC).flags(cpu_for(load_core("cortex-m85")), "O2")
+    assert "-mcpu=cortex-m55" in flags
 
 
 def test_a_core_of_the_users_own_gets_a_generic_target() -> None:
@@ -228,6 +257,17 @@ def test_our_own_c_has_no_warnings(name: CompilerName, core: str, tmp_path: Path
         assert done.returncode == 0, done.stderr
 
 
+@BOTH
+def test_ports_for_boards_have_no_warnings(name: CompilerName, tmp_path: Path) -> None:
+    tools = toolchain(name)
+    for board in (load_board(b) for b in ("olimex-stm32-h405", "nucleo-h743zi", "nucleo-l4r5zi", "raspberry-pi-pico")):
+        flags = port_flags(board_port(board), board, board.default_clock_mhz)
+        for source in harness_sources(board_port(board).name, flags):
+            command = tools.compile_command(source, cpu_for(CORES[board.core]), "O2", tmp_path / "a.o")
+            done = subprocess.run([*command, "-Werror"], capture_output=True, text=True, cwd=tmp_path, check=False)
+            assert done.returncode == 0, done.stderr
+
+
 def test_inherited_search_paths_do_not_reach_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sneaky.h").write_text("#define SNEAKY 1\n", encoding="utf-8")
     monkeypatch.setenv("CPATH", str(tmp_path))
@@ -260,3 +300,27 @@ def test_cmsis_nn_from_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(CMSIS_NN_PATH, str(tmp_path))
     with pytest.raises(ToolError, match="no checkout"):
         find_cmsis_nn()
+
+
+def test_a_tool_ends_with_what_it_started(tmp_path: Path) -> None:
+    # the shell stands for a compiler driver, the sleep for the compiler it starts
+    script = f"sleep 60 & echo $! > {tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; wait"
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(process.run, ["sh", "-c", script], what="waiting")
+        while not (tmp_path / "pid").exists():
+            time.sleep(0.01)
+        process.stop_all()
+        assert call.result(timeout=30).returncode == -signal.SIGTERM
+    stat = Path(f"/proc/{int((tmp_path / 'pid').read_text())}/stat")
+    for _ in range(100):
+        # an orphan whose new parent has not asked for it yet is dead too
+        if not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError("the sleep goes on")
+
+
+def test_a_tool_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "TIMEOUT_S", 0.05)
+    with pytest.raises(ToolError, match="no answer after"):
+        process.run(["sleep", "60"], what="waiting")

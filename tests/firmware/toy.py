@@ -6,8 +6,8 @@ from pathlib import Path
 
 from engine.catalog.core import Core
 from engine.catalog.load import load_core
-from engine.firmware.assemble import harness_sources
 from engine.firmware.info import OutputScale, info_source
+from engine.firmware.ports import harness_sources
 from engine.firmware.toolchain import Cpu, Source, Toolchain, Tree, compile_all
 from engine.paths import FIRMWARE_DIR
 
@@ -67,8 +67,17 @@ def expected(stimulus: bytes) -> list[int]:
     return [v - 256 if v > 127 else v for v in wrapped]
 
 
-def toy_objects(folder: Path, tools: Toolchain, cpu: Cpu, opt: str, port: str, *, extra: str = "") -> tuple[Path, ...]:
-    """Objects of the toy model with the whole harness."""
+def toy_objects(
+    folder: Path,
+    tools: Toolchain,
+    cpu: Cpu,
+    opt: str,
+    port: str,
+    *,
+    extra: str = "",
+    flags: tuple[str, ...] | None = None,
+) -> tuple[Path, ...]:
+    """Objects of the toy model with the whole harness; ``flags`` are the port's (see ``port_flags``)."""
     (folder / "model.c").write_text(extra + MODEL, encoding="utf-8")
     facts = (("model", "toy"), ("core", cpu.core))
     info = info_source(
@@ -78,5 +87,8 @@ def toy_objects(folder: Path, tools: Toolchain, cpu: Cpu, opt: str, port: str, *
     includes = tuple(Tree(FIRMWARE_DIR / name, name) for name in ("harness", "harness/libc"))
     own = Tree(folder, "model")
     return compile_all(
-        tools, cpu, opt, (*harness_sources(port), Source(own, "model.c", includes), Source(own, "info.c", includes))
+        tools,
+        cpu,
+        opt,
+        (*harness_sources(port, flags), Source(own, "model.c", includes), Source(own, "info.c", includes)),
     )

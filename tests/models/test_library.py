@@ -176,7 +176,14 @@ def test_a_file_that_shares_a_zoo_name_is_not_taken_for_it(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("kwz", "kws"), ("IC", "ic"), ("mlperf-tiny/kvs", "mlperf-tiny/kws"), ("MLPerf-Tiny/AD", "mlperf-tiny/ad")],
+    [
+        ("kwz", "kws"),
+        ("IC", "ic"),
+        ("mlperf-tiny/kvs", "mlperf-tiny/kws"),
+        ("MLPerf-Tiny/AD", "mlperf-tiny/ad"),
+        ("vww", "mlperf-tiny/vww"),
+        ("MLPerfTiny-SWW", "mlperf-tiny/sww"),
+    ],
 )
 def test_unknown_names_get_near_misses(name, near):
     with pytest.raises(UsageError, match="no model called") as error:

@@ -1,5 +1,6 @@
 """Whole runs on the emulator: the record, its reproduction, the campaign's memory, and a user's own board and model."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from engine.models.zoo.card import ZOO
 from engine.pipeline import campaign as campaigns
 from engine.pipeline import local
 from engine.pipeline.campaign import Outcome, RunResult, run_campaign
+from engine.pipeline.contradictions import contradictions
 from engine.pipeline.fingerprint import execution_key
 from engine.pipeline.local import ANALYSIS, find_record, fresh_analysis, fresh_record, local_runs, save, simulated_dir
 from engine.pipeline.measure import measure
@@ -24,6 +26,7 @@ from engine.pipeline.prepare import prepare
 from engine.pipeline.publication import gather
 from engine.pipeline.rerun import hardware_for, settings_of, verify_record
 from engine.pipeline.settings import RunSettings, parse_set, resolve
+from engine.records.diff import diff_records
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, read_records, write_record
 from engine.targets.types import Execution
@@ -132,11 +135,11 @@ def test_a_campaign_measures_once(kws: RunRecord, own_runs: Path, monkeypatch: p
 
 
 def test_a_campaign_names_what_differs(kws: RunRecord, own_runs: Path) -> None:
-    changed = kws.model_copy(update={"macs": kws.macs + 1})
+    changed = kws.model_copy(update={"oracle_note": "another, bit for bit"})
     write_record(changed, own_runs / "simulated" / f"{kws.id}.json")
     save(resolve(KWS), kws)
     (result,) = run_campaign(TINY, jobs=1, update=False)
-    assert [d.field for d in result.differences] == ["macs"]
+    assert [d.field for d in result.differences] == ["oracle_note"]
     (updated,) = run_campaign(TINY, jobs=1, update=True)
     assert updated.differences
     assert read_records(own_runs / "simulated") == (kws,)
@@ -159,6 +162,32 @@ def test_a_failed_run_does_not_stop_a_campaign(own_runs: Path) -> None:
     assert result.outcome is Outcome.FAILED
     assert "no-such-board" in result.error
     assert result.hint
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed")
+def test_a_run_on_qemu_differs_in_name_and_provenance_alone(kws: RunRecord, own_runs: Path) -> None:
+    run = resolve(replace(KWS, target="qemu"))
+    record = measure(run)
+    assert {d.field for d in diff_records(kws, record)} == {"id", "target", "provenance.target_version"}
+    assert contradictions(record) == ()
+    assert settings_of(record).id == run.id
+    assert "target is 'toaster'" in contradictions(record.model_copy(update={"target": "toaster"}))[0]
+    assert "id is" in contradictions(record.model_copy(update={"target": "unicorn"}))[0]
+
+
+def test_a_run_whose_target_is_absent_leaves_its_committed_record(
+    kws: RunRecord, own_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    on_qemu = replace(KWS, target="qemu")
+    name = f"{kws.id}_qemu"
+    failed = campaigns._run(on_qemu)
+    assert (failed.id, failed.outcome) == (name, Outcome.FAILED)
+    assert "qemu-system-arm is not installed" in failed.error
+    write_record(kws.model_copy(update={"id": name, "target": "qemu"}), own_runs / "simulated" / f"{name}.json")
+    skipped = campaigns._run(on_qemu)
+    assert (skipped.id, skipped.outcome, skipped.committed) == (name, Outcome.SKIPPED, True)
+    assert "qemu is not on this machine" in skipped.error
 
 
 SET = replace(KWS, set=(parse_set("flash.wait_states=0"), parse_set("core.latency.load=3")))
@@ -217,7 +246,7 @@ def test_set_memories_are_another_execution() -> None:
     for texts in ((), ("flash.icache.ways=2",), ("flash.dcache=none",)):
         run = resolve(replace(KWS, set=tuple(parse_set(t) for t in texts)))
         made = prepare(resolve(KWS)).firmware
-        keys.add(execution_key(made, run.board, (b"",)))
+        keys.add(execution_key(run.target, made, run.board, (b"",)))
     assert len(keys) == 3
 
 

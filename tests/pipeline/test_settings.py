@@ -7,6 +7,7 @@ from engine.catalog.load import BOARDS_DIR, load_board, load_core
 from engine.errors import UsageError
 from engine.firmware.types import KernelLibrary, Lowering
 from engine.pipeline.settings import ResolvedRun, RunSettings, parse_place, parse_set, resolve
+from engine.targets.choose import UNICORN_CORES, choose_target
 
 
 def test_the_id_names_every_choice() -> None:
@@ -103,3 +104,33 @@ def test_a_users_board_keeps_its_digest_under_what_is_set(tmp_path: Path) -> Non
     assert resolve(RunSettings("kws", str(own), set=(parse_set("flash.prefetch=false"),))).id == (
         f"{plain}_flash.prefetch-false"
     )
+
+
+def test_auto_is_the_first_target_that_has_the_core_and_others_are_named() -> None:
+    plain = resolve(RunSettings("kws", "nucleo-l4r5zi"))
+    assert plain.target.name == "unicorn"
+    assert resolve(RunSettings("kws", "nucleo-l4r5zi", target="unicorn")).id == plain.id
+    on_qemu = resolve(RunSettings("kws", "nucleo-l4r5zi", target="qemu"))
+    assert (on_qemu.target.name, on_qemu.id) == ("qemu", f"{plain.id}_qemu")
+    assert on_qemu.target.note(on_qemu.core) == ""
+    m0 = resolve(RunSettings("kws", "nucleo-g0b1re", target="qemu"))
+    assert m0.target.note(m0.core).startswith("executed on a cortex-m3 (QEMU's mps2-an385)")
+    with pytest.raises(UsageError, match="no target 'toaster'"):
+        resolve(RunSettings("kws", "nucleo-l4r5zi", target="toaster"))
+
+
+def test_a_core_decides_which_targets_can_be_asked_for() -> None:
+    m55 = load_core("cortex-m4").model_copy(update={"name": "cortex-m55", "architecture": "armv8.1-m.main"})
+    assert choose_target("auto", m55).name == "qemu"
+    with pytest.raises(UsageError, match="the target unicorn has no core cortex-m55") as caught:
+        choose_target("unicorn", m55)
+    assert "--target qemu" in caught.value.hint
+    other = m55.model_copy(update={"name": "cortex-x", "architecture": "armv9"})
+    with pytest.raises(UsageError, match="no target has a core cortex-x"):
+        choose_target("auto", other)
+
+
+def test_the_table_of_targets_knows_what_unicorn_has() -> None:
+    from engine.targets.machine import SUPPORTED_CORES
+
+    assert set(SUPPORTED_CORES) == UNICORN_CORES

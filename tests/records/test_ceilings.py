@@ -1,5 +1,6 @@
 """Ceilings as data: what is refused, and how files are written and read."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from engine.records.ceilings import (
     ceilings_dir,
     ceilings_problems,
     dump_ceilings,
+    is_ceilings,
     read_ceilings,
     write_ceilings,
 )
@@ -59,10 +61,10 @@ def test_broken_files_are_refused_with_a_reason(tmp_path: Path) -> None:
         path.write_text(text, "utf-8")
         with pytest.raises(RecordError, match="no valid ceilings"):
             read_ceilings(path)
-    problems = ceilings_problems(path)
-    assert problems is not None
-    assert any("ticks" in p for p in problems)
-    assert ceilings_problems(FILE) == ()
-    for other in ("{}", "[]", "{"):
-        path.write_text(other, "utf-8")
-        assert ceilings_problems(path) is None
+    assert any("ticks" in p for p in ceilings_problems(path.read_text("utf-8")))
+    assert ceilings_problems(FILE.read_text("utf-8")) == ()
+
+
+def test_ceilings_say_that_they_are(tmp_path: Path) -> None:
+    assert is_ceilings(json.loads(FILE.read_text("utf-8")))
+    assert not any(map(is_ceilings, ({}, [], None, "ceilings", {"kind": "run"})))

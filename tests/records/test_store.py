@@ -4,10 +4,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 from hypothesis import given, settings
+from pydantic import ValidationError
 
 from engine.errors import RecordError
-from engine.records.diff import diff_records
-from engine.records.run import RunRecord
+from engine.records.diff import diff_records, diff_results
+from engine.records.run import MemoryTraffic, Region, RunRecord
 from engine.records.schema import json_schema
 from engine.records.store import (
     dump_record,
@@ -17,7 +18,7 @@ from engine.records.store import (
     write_atomically,
     write_record,
 )
-from tests.builders.records import kws_record, records
+from tests.builders.records import ZERO_STACK, kws_record, make_counters, records
 
 
 @given(records())
@@ -94,6 +95,66 @@ def break_key(data: dict) -> None:
     del data["evidence"]
 
 
+def set_at(path: str, value: object):
+    """Sets one value, like "layers.0.counters.blocks"; a number instead of a path part is an index."""
+    *way, last = path.split(".")
+
+    def damage(data: dict) -> None:
+        for part in way:
+            data = data[int(part) if part.isdigit() else part]
+        data[last] = value
+
+    return damage
+
+
+CONTRADICTIONS = [
+    ("macs", 1, "macs is 1, but those of the layers sum to"),
+    ("layers.1.index", 0, "layer 0 occurs more than once"),
+    ("clock_mhz", "120", "valid number"),
+    ("latency_ms", float("nan"), "finite number"),
+    ("clock_mhz", float("inf"), "finite number"),
+    ("memory.stack_high_water_bytes", 10**6, "stack_high_water_bytes is 1000000, more than stack_bytes"),
+    ("memory.stack_high_water_bytes", 3, "a region uses"),
+    ("memory.arena_bytes", 10**7, "more than ram_bytes"),
+    ("layers.0.counters.load_instructions", 10**9, "the instruction classes sum to"),
+    ("layers.0.counters.read_accesses", 10**9, "bytes were read in 1000000000 accesses"),
+    ("layers.0.counters.ram_write_bytes", 10**9, "bytes were written in"),
+    ("layers.0.counters.taken_branches", 10**9, "taken_branches is 1000000000, more than blocks"),
+    ("layers.0.counters.blocks", 10**9, "more than instructions"),
+    ("layers.0.counters.mac_lanes", 0, "mac_lanes is 0, less than"),
+    ("layers.0.counters.simd_lane_slots", 0, "more than simd_lane_slots (0)"),
+    ("layers.0.counters.flash_fetch_misses", 10**9, "more than flash_fetch_lines"),
+    ("layers.0.counters.flash_read_misses", 10**9, "more than flash_read_lines"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "why"), CONTRADICTIONS)
+def test_a_record_that_contradicts_itself_is_refused(path: str, value: object, why: str) -> None:
+    data = json.loads(dump_record(kws_record()))
+    set_at(path, value)(data)
+    found = record_problems(json.dumps(data))
+    assert any(why in problem for problem in found), found
+
+
+def traffic(**changes: int) -> MemoryTraffic:
+    counts = dict.fromkeys(MemoryTraffic.model_fields, 0) | {"memory": "flash"} | changes
+    return MemoryTraffic.model_validate(counts)
+
+
+def test_memories_must_agree_with_the_counters() -> None:
+    counters = make_counters(load_instructions=2, read_accesses=2, ram_read_bytes=8)
+    fields = {"cycles": 0, "cold_cycles": 5, "stack": ZERO_STACK, "counters": counters}
+    Region(**fields, memories=(traffic(read_bytes=8, cold_stall_cycles=5),))
+    with pytest.raises(ValidationError, match="read for 7 bytes"):
+        Region(**fields, memories=(traffic(read_bytes=7),))
+    with pytest.raises(ValidationError, match="flash occurs more than once"):
+        Region(**fields, memories=(traffic(read_bytes=4), traffic(read_bytes=4)))
+    with pytest.raises(ValidationError, match="cold stalls sum to 6"):
+        Region(**fields, memories=(traffic(read_bytes=8, cold_stall_cycles=6),))
+    with pytest.raises(ValidationError, match="read_misses is 1, more than read_lines"):
+        traffic(read_misses=1)
+
+
 @pytest.mark.parametrize("damage", [break_sum, break_total, break_interval, break_type, break_key])
 def test_a_damaged_record_is_refused_with_its_place(damage, tmp_path: Path) -> None:
     data = json.loads(dump_record(kws_record()))
@@ -130,6 +191,15 @@ def test_a_difference_names_layer_and_counter() -> None:
 
 def test_equal_records_have_no_difference() -> None:
     assert diff_records(kws_record(), kws_record()) == ()
+
+
+def test_the_version_of_an_emulator_alone_is_no_difference() -> None:
+    record = kws_record()
+    newer = record.model_copy(update={"provenance": record.provenance.model_copy(update={"target_version": "99"})})
+    assert diff_results(record, newer) == ()
+    assert [d.field for d in diff_records(record, newer)] == ["provenance.target_version"]
+    other = newer.model_copy(update={"macs": newer.macs + 1})
+    assert [d.field for d in diff_results(record, other)] == ["macs", "provenance.target_version"]
 
 
 def test_a_missing_layer_is_a_difference() -> None:

@@ -8,8 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.catalog.board import Board, Cache, ClockStep, FlashInterface, Memory, MemoryKind, Placement
+from engine.catalog.board import Board, Memory, MemoryKind, Placement
 from engine.catalog.figure import Figure
+from engine.catalog.flash import Cache, ClockStep, FlashInterface
 from engine.firmware.types import (
     ArenaPlan,
     ArenaTensor,
@@ -32,18 +33,20 @@ CPU = {
     "cortex-m33": "cortex_m33+dsp+fp_armv8d16sp",
 }
 CORES = tuple(CPU)
+VECTOR_CPU = {"cortex-m55": "cortex_m55+dsp+mve_fp", "cortex-m85": "cortex_m85+dsp+mve_fp"}
+"""Cores that only QEMU has."""
 
 _LINKER = """
 ENTRY(Reset_Handler)
 SECTIONS {
-  . = 0x08000000;
-  .vectors : { KEEP(*(.vectors)) }
+  . = FLASH;
+  .vectors : { KEEP(*(.vectors.first)) KEEP(*(.vectors)) }
   .text : { *(.text*) }
   .rodata : { *(.rodata*) *(.ARM.extab*) . = ALIGN(4); }
   __load = .;
-  .data 0x20000000 : AT(__load) { __data = .; *(.data*) . = ALIGN(4); __data_end = .; }
+  .data RAM : AT(__load) { __data = .; *(.data*) . = ALIGN(4); __data_end = .; }
   .bss (NOLOAD) : { __bss = .; *(.bss*) *(COMMON) . = ALIGN(16); __bss_end = .; }
-  .stack 0x2000f800 (NOLOAD) : { . = . + 2048; __stack_top = .; }
+  .stack RAM + 0xf800 (NOLOAD) : { . = . + 2048; __stack_top = .; }
   /DISCARD/ : { *(.ARM.exidx*) *(.comment) }
 }
 """
@@ -52,7 +55,10 @@ _HARNESS = """
 #include <stdint.h>
 extern uint32_t __load[], __data[], __data_end[], __bss[], __bss_end[], __stack_top[];
 void Reset_Handler(void);
-__attribute__((section(".vectors"), used)) const void *const vectors[2] = {__stack_top, (void *)Reset_Handler};
+__attribute__((section(".vectors"), used)) void wc_fault(void) { for (;;) __asm volatile(""); }
+#define F (void *)wc_fault
+__attribute__((section(".vectors.first"), used)) const void *const vectors[] = {
+  __stack_top, (void *)Reset_Handler, F, F, F, F, F, F, 0, 0, 0, F, F, 0, F, F};
 __attribute__((noinline)) void wc_idle(void) { __asm volatile("nop"); }
 __attribute__((noinline)) void wc_layer_begin(void) { __asm volatile(""); }
 __attribute__((noinline)) void wc_layer_end(void) { __asm volatile(""); }
@@ -61,6 +67,10 @@ volatile int32_t wc_status;
 __attribute__((aligned(16))) uint8_t wc_arena[4096];
 int main(void) { wc_idle(); for (;;) wc_infer(); }
 void Reset_Handler(void) {
+#if defined(__ARM_FP) && __ARM_FP
+  *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20;
+  __asm volatile("dsb"); __asm volatile("isb");
+#endif
   volatile uint32_t *d = __data, *s = __load;
   while (d < __data_end) *d++ = *s++;
   for (d = __bss; d < __bss_end;) *d++ = 0;
@@ -134,12 +144,24 @@ def zig(*arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def build(folder: Path, core: str, source: Source) -> Firmware:
-    """Compile and link one firmware: input 64 bytes at arena offset 0, output 64 bytes at offset 1024."""
-    flags = ["-target", "thumb-freestanding-eabi", f"-mcpu={CPU[core]}", "-ffreestanding", "-fno-sanitize=all"]
+def build(folder: Path, core: str, source: Source, memories: Board | None = None) -> Firmware:
+    """Compile and link one firmware: input 64 bytes at arena offset 0, output 64 bytes at offset 1024.
+
+    ``memories`` is a board whose ``flash`` and ``sram`` lie elsewhere.
+    """
+    places = {m.name: m.origin for m in (memories or board(core)).memories}
+    script = _LINKER.replace("FLASH", hex(places["flash"])).replace("RAM", hex(places["sram"]))
+    abi = "eabihf" if core in VECTOR_CPU else "eabi"
+    flags = [
+        "-target",
+        f"thumb-freestanding-{abi}",
+        f"-mcpu={(CPU | VECTOR_CPU)[core]}",
+        "-ffreestanding",
+        "-fno-sanitize=all",
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "harness.c").write_text(_HARNESS)
-    (folder / "link.ld").write_text(_LINKER)
+    (folder / "link.ld").write_text(script)
     name = "model.c" if source.language == "c" else "model.S"
     (folder / name).write_text(source.code)
     elf = folder / "firmware.elf"
@@ -147,10 +169,10 @@ def build(folder: Path, core: str, source: Source) -> Firmware:
         *flags, source.opt, "-nostdlib", "-Wl,-u,wc_arena", "-Wl,--build-id=none", "-g0", f"-Wl,-T,{folder / 'link.ld'}",
         str(folder / "harness.c"), str(folder / name), "-o", str(elf), "-lcompiler_rt",
     )  # fmt: skip
-    return describe(elf, core, source)
+    return describe(elf, core, source, places["sram"])
 
 
-def describe(elf: Path, core: str, source: Source) -> Firmware:
+def describe(elf: Path, core: str, source: Source, ram: int = RAM) -> Firmware:
     """The record that goes with such an ELF."""
     placed = ArenaTensor(tensor=0, name="in", offset=0, bytes=64, first=0, last=0)
     return Firmware(
@@ -168,7 +190,7 @@ def describe(elf: Path, core: str, source: Source) -> Firmware:
         arena=ArenaPlan(4096, 4096, (placed,)),
         inputs=(placed,),
         outputs=(ArenaTensor(tensor=1, name="out", offset=1024, bytes=64, first=0, last=0),),
-        sections=(Section("stack", "stack", "sram", 0x2000F800, STACK_BYTES),),
+        sections=(Section("stack", "stack", "sram", ram + 0xF800, STACK_BYTES),),
         flash_bytes=0,
         ram_bytes=0,
         stack_bytes=STACK_BYTES,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.catalog.board import Cache, FlashInterface, Memory, MemoryKind
+from engine.catalog.board import Memory, MemoryKind
+from engine.catalog.flash import Cache, FlashInterface
 from engine.counters.count import add_up, count_regions
 from engine.targets import layout as at
 from engine.targets.memory_system import MemorySystem
@@ -30,10 +31,12 @@ RAM = Memory(
 class PlainCache:
     """Lines as dictionaries of their last use, filling and dirt; a victim by the rule of the cache, in the documentation's words."""
 
-    def __init__(self, cache: Cache) -> None:
-        self.line, self.ways, self.cache = cache.line_bytes, cache.ways, cache
-        self.sets: list[dict[int, list[int]]] = [{} for _ in range(cache.bytes // cache.line_bytes // cache.ways)]
-        self.slots: list[list[int | None]] = [[None] * cache.ways for _ in self.sets]
+    def __init__(self, cache: Cache, width: int) -> None:
+        self.cache = cache
+        self.line = width if cache.line_bytes is None else cache.line_bytes
+        self.ways = cache.bytes // self.line if cache.ways is None else cache.ways
+        self.sets: list[dict[int, list[int]]] = [{} for _ in range(cache.bytes // self.line // self.ways)]
+        self.slots: list[list[int | None]] = [[None] * self.ways for _ in self.sets]
         self.time = 0
         self.lfsr = 0xACE1
 
@@ -69,21 +72,20 @@ class PlainCache:
 def plain(flash: FlashInterface, trace: list[Access], memory: Memory) -> list[int]:
     """The counters behind the first six, by the rules as the documentation words them."""
 
-    def buffer() -> Cache:
-        width = int(flash.width_bytes.value)
-        return Cache(bytes=width, line_bytes=width, ways=1, inferred="a buffer")
-
+    width = int(flash.width_bytes.value)
+    buffer = Cache(bytes=width, line_bytes=width, ways=1, inferred="a buffer")
     of_flash = memory is FLASH
-    code = PlainCache(flash.icache or buffer()) if of_flash or flash.icache else None
+    code = PlainCache(flash.icache or buffer, width) if of_flash or flash.icache else None
     shared = flash.unified and flash.icache
-    data = code if shared else PlainCache(flash.dcache or buffer()) if of_flash or flash.dcache else None
+    data = code if shared else PlainCache(flash.dcache or buffer, width) if of_flash or flash.dcache else None
+    by_word = of_flash and flash.icache is None and flash.uncached_fetch_cycles is not None
     last: list[int | None] = [None, None]
     events = [0] * 9
     for kind, address, size in trace:
         if kind == 3 and data is None:
             continue
         stream, store = (1, data) if kind >= 2 else (0, code)
-        line = store.line if store else 4
+        line = 4 if store is None or (by_word and stream == 0) else store.line
         if kind >= 2 and store is None:
             continue
         lines = sorted({byte // line for byte in range(address, address + size)})
@@ -91,7 +93,7 @@ def plain(flash: FlashInterface, trace: list[Access], memory: Memory) -> list[in
             lines = lines[1:]
         lost = False
         for number in lines:
-            hit, out = store.ask(number, write=kind == 3) if store else (True, False)
+            hit, out = store.ask(number * line // store.line, write=kind == 3) if store else (True, False)
             lost |= out
             if kind == 3:
                 events[6] += 1
@@ -118,15 +120,16 @@ def native(flash: FlashInterface, trace: list[Access], memory: Memory = FLASH) -
     return [int(v) for v in state[at.E_FETCH : at.EVENTS]]
 
 
-def _interface(width: int, icache: Cache | None, dcache: Cache | None, unified: bool) -> FlashInterface:
-    return kit.flash_interface(width, icache, None if unified else dcache, unified=unified and icache is not None)
+def _interface(width: int, icache: Cache | None, dcache: Cache | None, unified: bool, bus: bool) -> FlashInterface:
+    flash = kit.flash_interface(width, icache, None if unified else dcache, unified=unified and icache is not None)
+    return flash.model_copy(update={"uncached_fetch_cycles": kit.figure(2) if bus else None})
 
 
 caches = st.one_of(
     st.none(),
     st.builds(
         lambda line, sets, ways, replacement, policy: Cache(
-            bytes=line * sets * ways,
+            bytes=(line or 32) * sets * (ways or 1),
             line_bytes=line,
             ways=ways,
             replacement=replacement,
@@ -134,14 +137,14 @@ caches = st.one_of(
             also_serves=("ram",),
             inferred="of the test",
         ),
-        st.sampled_from([4, 8, 16, 32]),
+        st.sampled_from([4, 8, 16, 32, None]),
         st.integers(1, 5),
-        st.sampled_from([1, 2, 3, 4, 8, 32]),
+        st.sampled_from([1, 2, 3, 4, 8, 32, None]),
         st.sampled_from(["lru", "round_robin", "random"]),
         st.sampled_from(["write_back", "write_through"]),
     ),
 )
-interfaces = st.builds(_interface, st.sampled_from([4, 8, 16, 32]), caches, caches, st.booleans())
+interfaces = st.builds(_interface, st.sampled_from([4, 8, 16, 32]), caches, caches, st.booleans(), st.booleans())
 places = st.one_of(st.integers(0, 600), st.integers(0x08000000, 0x08000200))
 sizes = st.sampled_from([1, 2, 4, 8, 40])
 
@@ -189,6 +192,16 @@ def test_a_loop_in_a_cache_misses_once() -> None:
 def test_without_a_cache_every_line_is_read_again() -> None:
     flash = kit.flash_interface(16)
     assert native(flash, [(0, 0x100, 64)] * 10)[:3] == [40, 30, 10]
+    # over a bus every word is asked for, and the buffer still answers three of four
+    bus = flash.model_copy(update={"uncached_fetch_cycles": kit.figure(2)})
+    assert native(bus, [(0, 0x100, 64)] * 10)[:3] == [160, 30, 10]
+
+
+def test_a_line_left_out_is_one_read_of_the_flash() -> None:
+    cache = Cache(bytes=64, inferred="of the test")
+    lap = [(0, 8 * n, 8) for n in range(8)]  # 64 bytes, each 8 of them behind a jump
+    narrow, wide = (native(kit.flash_interface(width, cache), lap * 2)[:3] for width in (8, 16))
+    assert (narrow, wide) == ([16, 7, 1], [16, 3, 1])
 
 
 def test_constants_evict_code_only_from_a_unified_cache() -> None:

@@ -10,10 +10,12 @@ from engine.firmware.build import build
 from engine.firmware.types import CompilerName, Firmware, KernelLibrary
 from engine.models.library import resolve_model
 from engine.models.reader import read_graph
+from engine.targets.device import Limits
 from engine.targets.image import Image
-from engine.targets.machine import Limits, Machine
+from engine.targets.machine import Machine
+from engine.targets.session import code_bytes
 from engine.targets.types import Execution
-from engine.targets.unicorn_target import UnicornTarget, code_bytes
+from engine.targets.unicorn_target import UnicornTarget
 
 DATA = bytes((11 * n + 5) % 256 for n in range(490))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BadInputError, CheckFailedError, ExecutionError, ToolError, UsageError, WhycyclesError
-from engine.targets.machine import Limits
+from engine.targets.device import Limits
 from engine.targets.unicorn_target import UnicornTarget
 from tests.targets import kit
 from tests.targets.conftest import Builder
@@ -56,6 +56,14 @@ def test_faults_name_function_and_layer(make: Builder, core: str, body: str, wor
     assert any(w in error.message for w in words), error.message
     assert "culprit" in error.message
     assert "layer 0 (layer0)" in error.message
+
+
+def test_peripherals_are_there_for_a_ports_start_up_alone(make: Builder) -> None:
+    firmware = make("cortex-m4", in_layer("*(volatile int *)0x40021000 = 1;"))
+    with pytest.raises(ExecutionError, match="0x40021000"):
+        UnicornTarget(kit.board("cortex-m4"), limits=FEW).run(
+            dataclasses.replace(firmware, port="stm32l4"), [bytes(64)]
+        )
 
 
 def test_a_wild_jump(make: Builder) -> None:

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.errors import UsageError
+from engine.targets.session import same_profile
 from engine.targets.status import targets_status
 from engine.targets.store import load_execution, profile_path, save_execution
 from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
-from engine.targets.unicorn_target import same_profile
 
 KEY = "0123456789abcdef"
 
@@ -66,7 +67,17 @@ def test_keys_are_hashes(key: str) -> None:
 
 
 def test_the_doctor_hears_what_is_there() -> None:
-    (unicorn,) = targets_status()
+    found = {t.name: t for t in targets_status()}
+    unicorn, qemu = found["unicorn"], found["qemu"]
     assert unicorn.available
     assert unicorn.version.startswith("2.")
     assert "cortex-m0plus" in unicorn.detail
+    assert qemu.available == (shutil.which("qemu-system-arm") is not None)
+    assert ("cortex-m0plus (on cortex-m3)" if qemu.available else "not installed") in qemu.detail
+
+
+def test_the_doctor_hears_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    (qemu,) = (t for t in targets_status() if t.name == "qemu")
+    assert not qemu.available
+    assert "apt install" in qemu.detail

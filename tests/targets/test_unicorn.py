@@ -19,11 +19,13 @@ from engine.firmware.types import CompilerName, Firmware, KernelLibrary
 from engine.models.library import resolve_model
 from engine.models.reader import read_graph
 from engine.targets import layout, state
+from engine.targets.device import Limits
 from engine.targets.image import Image
-from engine.targets.machine import Limits, Machine
+from engine.targets.machine import Machine
 from engine.targets.memory_system import MemorySystem
+from engine.targets.session import same_profile
 from engine.targets.types import Execution
-from engine.targets.unicorn_target import UnicornTarget, same_profile
+from engine.targets.unicorn_target import UnicornTarget
 from engine.targets.untyped import unicorn_const
 from tests.targets import kit
 from tests.targets.conftest import Builder
@@ -238,8 +240,8 @@ out:
     assert run(firmware).outputs
     real = state.memory_state
 
-    def without_remedy(*arguments: object) -> tuple[state.State, MemorySystem]:
-        made, system = real(*arguments)  # type: ignore[arg-type]
+    def without_remedy(*arguments: object, **options: object) -> tuple[state.State, MemorySystem]:
+        made, system = real(*arguments, **options)  # type: ignore[arg-type]
         made[made[layout.H_CONDITIONAL] : made[layout.H_EVENTS]] = 0
         return made, system
 
@@ -318,7 +320,7 @@ wc_infer:
 def test_a_table_too_small_is_grown_not_lost(make: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     firmware = make("cortex-m4", kit.SMALL_NET, 3)
     expected = run(firmware)
-    monkeypatch.setattr("engine.targets.unicorn_target._FIRST_SLOTS", 16)
+    monkeypatch.setattr("engine.targets.session.FIRST_SLOTS", 16)
     assert same_profile(run(firmware).profile, expected.profile)
     assert len(expected.profile.src) > 16
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.catalog.board import Board
-from engine.catalog.load import load_board
+from engine.catalog.load import list_boards, load_board
 from engine.targets.types import MemoryEvents, MemoryProfile
 
 
@@ -22,6 +22,11 @@ def flash(
         read_misses_sequential=read_seq,
         read_misses_jump=read_jump,
     )
+
+
+def boards() -> tuple[Board, ...]:
+    """The catalogue's boards whose flash these events can be of."""
+    return tuple(b for b in list_boards() if any(m.name == "flash" for m in b.memories))
 
 
 def memory(*events: MemoryEvents) -> MemoryProfile:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from engine.catalog.board import Board, ClockStep
+from engine.catalog.board import Board
 from engine.catalog.figure import Figure
-from engine.catalog.load import list_boards, load_board, load_core
+from engine.catalog.flash import ClockStep
+from engine.catalog.load import load_board, load_core
 from engine.errors import UsageError
 from engine.targets.types import MemoryProfile
 from engine.timing.retime import Retiming
@@ -45,7 +46,7 @@ def test_the_clocks_of_a_ladder() -> None:
     assert sweep_clocks(slower) == (20, 40, 45, 50, 65, 80, 90, 100)  # an edge beyond the maximum is no clock
 
 
-@pytest.mark.parametrize("board", list_boards(), ids=lambda b: b.name)
+@pytest.mark.parametrize("board", events.boards(), ids=lambda b: b.name)
 def test_every_board_has_clocks(board: Board) -> None:
     clocks = sweep_clocks(board)
     assert len(clocks) >= 2

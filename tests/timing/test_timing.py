@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.catalog.board import Board, ClockStep
+from engine.catalog.board import Board
 from engine.catalog.figure import Figure
-from engine.catalog.load import list_boards, load_board, load_core
+from engine.catalog.flash import ClockStep
+from engine.catalog.load import load_board, load_core
 from engine.counters.types import Block
 from engine.errors import UsageError
 from engine.firmware.types import (
@@ -232,7 +233,7 @@ def edge_lists(draw: st.DrawFn) -> list[tuple[int, int, int, int]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(edge_lists(), st.lists(flash_events, max_size=3), st.sampled_from(list_boards()))
+@given(edge_lists(), st.lists(flash_events, max_size=3), st.sampled_from(events.boards()))
 def test_sums_are_exact_and_the_interval_holds(
     edges: list[tuple[int, int, int, int]], seen: list[MemoryEvents], board: Board
 ) -> None:

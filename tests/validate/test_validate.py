@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.errors import RecordError, ToolError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
@@ -23,9 +25,9 @@ HEADER = "board,model,clock_mhz,latency_ms,kernels,use,bound_side,framework,comp
 ROW = "nucleo-l4r5zi,kws,120,99.8,cmsis-nn,exact,,microTVM,arm-none-eabi-gcc -O3"
 
 
-def read(tmp_path: Path, text: str) -> tuple[ReferenceRow, ...]:
+def read(tmp_path: Path, text: str | bytes) -> tuple[ReferenceRow, ...]:
     path = tmp_path / "reference.csv"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_reference(path)
 
 
@@ -41,7 +43,7 @@ def test_a_row_says_how_it_was_built(tmp_path: Path) -> None:
     assert chosen.settings == RunSettings(
         "kws", "nucleo-l4r5zi", KernelLibrary.CMSIS_NN, CompilerName.GCC, "O3", 120.0, lowering=Lowering.MICROTVM
     )
-    assert chosen.notes == ()
+    assert chosen.notes == chosen.doubts == ()
 
 
 def test_what_a_row_does_not_say_is_noted(tmp_path: Path) -> None:
@@ -49,8 +51,73 @@ def test_what_a_row_does_not_say_is_noted(tmp_path: Path) -> None:
     chosen = choose(row)
     assert (chosen.settings.compiler, chosen.settings.opt) == (CompilerName.GCC, "O2")
     assert chosen.settings.lowering is Lowering.TFLM
-    assert len(chosen.notes) == 2
-    assert choose(row, CompilerName.CLANG).settings.compiler is CompilerName.CLANG
+    assert chosen.notes == (
+        "the row names no compiler: gcc -O2 taken",
+        "the row names no framework: kernels chosen as TensorFlow Lite Micro does",
+    )
+    assert chosen.doubts == ("kernels 'proprietary' are not ours: CMSIS-NN stands in",)
+    overruled = choose(row, CompilerName.CLANG)
+    assert overruled.settings.compiler is CompilerName.CLANG
+    assert "--compiler clang overrules the row's" in overruled.notes
+
+
+@pytest.mark.parametrize(
+    ("kernels", "taken", "doubted"),
+    [
+        ("cmsis-nn", KernelLibrary.CMSIS_NN, False),
+        ("CMSIS-NN", KernelLibrary.CMSIS_NN, False),
+        ("Arm CMSIS_NN 4.1", KernelLibrary.CMSIS_NN, False),
+        ("CMSIS-NN @011bf32", KernelLibrary.CMSIS_NN, False),
+        ("reference", KernelLibrary.REFERENCE, False),
+        ("TFLM reference kernels", KernelLibrary.REFERENCE, True),
+        ("TVM native schedules (not CMSIS-NN)", KernelLibrary.CMSIS_NN, True),
+        ("CMSIS-NN modified for RXv2", KernelLibrary.CMSIS_NN, True),
+        ("legacy CMSIS-NN q7", KernelLibrary.CMSIS_NN, True),
+        ("unknown", KernelLibrary.CMSIS_NN, True),
+        ("", KernelLibrary.CMSIS_NN, True),
+    ],
+)
+def test_kernels_that_are_not_ours_are_in_doubt(
+    tmp_path: Path, kernels: str, taken: KernelLibrary, doubted: bool
+) -> None:
+    (row,) = read(tmp_path, HEADER + ROW.replace("cmsis-nn", kernels))
+    chosen = choose(row)
+    assert (chosen.settings.kernels, bool(chosen.doubts)) == (taken, doubted)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "taken", "opt", "doubted"),
+    [
+        ("", CompilerName.GCC, "O2", False),
+        ("GNU Arm Embedded Toolchain 10.3 -O3", CompilerName.GCC, "O3", False),
+        ("arm-zephyr-eabi-g++ -Os", CompilerName.GCC, "Os", False),
+        ("gcc -O", CompilerName.GCC, "O1", False),
+        ("LLVM Embedded Toolchain for ARM 17.0.1", CompilerName.CLANG, "O2", False),
+        ("Armclang 6.18 -O3", CompilerName.CLANG, "O3", True),
+        ("IAR EWARM 9", CompilerName.GCC, "O2", True),
+        ("STM32CubeIDE (GCC) -Ofast", CompilerName.GCC, "O3", True),
+        ("gcc -Oz", CompilerName.GCC, "Os", True),
+        ("gcc -O3 and -Os", CompilerName.GCC, "O3", True),
+    ],
+)
+def test_a_build_that_is_not_ours_is_in_doubt(
+    tmp_path: Path, compiler: str, taken: CompilerName, opt: str, doubted: bool
+) -> None:
+    (row,) = read(tmp_path, HEADER + ROW.replace("arm-none-eabi-gcc -O3", compiler))
+    chosen = choose(row)
+    assert (chosen.settings.compiler, chosen.settings.opt, bool(chosen.doubts)) == (taken, opt, doubted)
+
+
+def test_a_path_holds_from_here_or_from_where_the_csv_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "my.toml").write_text("")
+    (row,) = read(tmp_path / "lab", HEADER + ROW.replace("nucleo-l4r5zi", "my.toml"))
+    chosen = choose(row)
+    assert (row.board, chosen.settings.board) == ("my.toml", str(tmp_path / "lab" / "my.toml"))
+    assert any(str(tmp_path) in note for note in chosen.notes)
+    assert chosen.settings.model == "kws"
+    monkeypatch.chdir(tmp_path / "lab")
+    assert choose(row).settings.board == "my.toml"
 
 
 @pytest.mark.parametrize(
@@ -64,12 +131,44 @@ def test_what_a_row_does_not_say_is_noted(tmp_path: Path) -> None:
         (HEADER + ROW.replace("exact", "perhaps"), "line 2: use"),
         (HEADER + ROW.replace("exact,", "bound,"), "line 2: bound_side"),
         (HEADER + ROW.replace("exact,", "bound,somewhere"), "line 2: bound_side"),
-        (HEADER + "nucleo-l4r5zi", "line 2: use"),
+        (HEADER + "nucleo-l4r5zi", "line 2: model is blank"),
+        (HEADER + ROW.replace("99.8", ""), "line 2: latency_ms is blank"),
+        (HEADER + "\n" + ROW + "\n,,\n" + ROW.replace("99.8", '"99,8"'), "line 5: latency_ms is '99,8'"),
+        (HEADER + ROW + ",GNU, not IAR", "line 2 has 11 cells for 9 columns"),
+        (HEADER, "holds no row"),
+        (HEADER.replace("use", "board") + ROW, "the column board twice"),
+        (HEADER + ROW.replace("microTVM", '"microTVM'), "cannot be read"),
+        ((HEADER + ROW).encode("utf-16"), "cannot be read"),
+        ((HEADER + ROW + "é").encode("latin-1"), "cannot be read"),
+        (b"\0" * 100, "no column"),
     ],
 )
-def test_a_broken_reference_names_its_place(tmp_path: Path, text: str, where: str) -> None:
+def test_a_broken_reference_names_its_place(tmp_path: Path, text: str | bytes, where: str) -> None:
     with pytest.raises(RecordError, match=where):
         read(tmp_path, text)
+
+
+def test_what_spreadsheets_write_is_read(tmp_path: Path) -> None:
+    (plain,) = read(tmp_path, HEADER + ROW)
+    exported = "\ufeff" + (HEADER.upper() + ROW.replace("exact", "Exact") + ",,\n,,,,\n").replace("\n", "\r\n")
+    assert read(tmp_path, exported) == (plain,)
+    assert read(tmp_path, '"more",' + HEADER + '"1, ✓",' + ROW) == (plain,)
+
+
+def test_few_columns_are_enough(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, "latency_ms,model,board,clock_mhz\n1e1,kws,nucleo-l4r5zi,120.0")
+    assert (row.latency_ms, row.clock_mhz, row.use, row.kernels, row.compiler) == (10.0, 120.0, None, "", "")
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: (HEADER + t).encode("utf-8", "replace"))))
+def test_any_file_is_rows_or_one_message(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    try:
+        rows = read(tmp_path_factory.getbasetemp(), content)
+    except RecordError:
+        return
+    assert all(r.latency_ms > 0 and r.board and r.model for r in rows)
+    for row in rows:
+        choose(row)
 
 
 @pytest.fixture
@@ -93,6 +192,39 @@ def test_errors_are_relative_to_what_was_published(tmp_path: Path) -> None:
     assert found.worst == pytest.approx(0.25)
     assert found.mape == pytest.approx((0.25 + 1 - 100 / 104) / 2)
     assert (first.holds, second.holds) == (False, True)
+
+
+@pytest.mark.usefixtures("at_100_ms")
+@pytest.mark.parametrize(
+    ("row", "note"),
+    [
+        (
+            ROW.replace("cmsis-nn", "proprietary"),
+            "kernels 'proprietary' are not ours: CMSIS-NN stands in, shown as report",
+        ),
+        (ROW.replace("cmsis-nn", ""), "the row names no kernels: CMSIS-NN stands in, shown as report"),
+        (
+            ROW.replace("arm-none-eabi-gcc", "iccarm"),
+            "compiler 'iccarm -O3' is not ours: gcc stands in, shown as report",
+        ),
+        (ROW.replace("exact", ""), "the row does not say its use, shown as report"),
+    ],
+)
+def test_only_what_is_exact_is_an_error_of_ours(tmp_path: Path, row: str, note: str) -> None:
+    found = validate(read(tmp_path, HEADER + ROW.replace("99.8", "80") + "\n" + row))
+    first, second = found.points
+    assert (first.use, second.use) == (Use.EXACT, Use.REPORT)
+    assert note in second.notes
+    assert second.error is not None
+    assert found.mape == found.worst == first.error
+
+
+@pytest.mark.usefixtures("at_100_ms")
+def test_a_bound_against_other_kernels_stays_one(tmp_path: Path) -> None:
+    row = ROW.replace("exact,", "bound,simulated_at_least").replace("cmsis-nn", "proprietary")
+    (point,) = validate(read(tmp_path, HEADER + row)).points
+    assert (point.use, point.holds) == (Use.BOUND, True)
+    assert point.notes[0] == "kernels 'proprietary' are not ours: CMSIS-NN stands in"
 
 
 @pytest.mark.usefixtures("at_100_ms")

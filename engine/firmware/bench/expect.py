@@ -36,6 +36,8 @@ def _mac(b: Benchmark, seed: int) -> int:
         case "SMLAD":
             halves = zip(_halves(a), _halves(factor), strict=True)
             return b.macs // 2 * sum(x * y for x, y in halves)
+        case "VMLADAV":
+            return b.macs // 4 * sum(x * y for x, y in zip(_bytes(a), _bytes(factor), strict=True))
         case "VFMA.F32":
             return b.macs * ((seed & 3) + 1) * ((seed >> 2 & 3) + 1)
         case _:
@@ -46,6 +48,11 @@ def _halves(word: int) -> tuple[int, int]:
     """The two signed halfwords of a word."""
     low, high = word & 0xFFFF, word >> 16
     return low - (low >> 15 << 16), high - (high >> 15 << 16)
+
+
+def _bytes(word: int) -> tuple[int, ...]:
+    """The four signed bytes of a word."""
+    return tuple(b - (b >> 7 << 8) for b in word.to_bytes(WORD_BYTES, "little"))
 
 
 def _read(b: Benchmark, base: int) -> int:

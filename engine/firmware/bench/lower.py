@@ -94,8 +94,8 @@ def _layer(index: int, b: Benchmark) -> LoweredLayer:
 def _definition(b: Benchmark) -> str:
     p = b.pattern
     assert p is not None
-    if b.instructions == "LDR":
-        return f"WC_BENCH_LDR({b.function}, {p.span_bytes})"
+    if b.instructions in ("LDR", "VLDR"):
+        return f"WC_BENCH_{b.instructions}({b.function}, {p.span_bytes})"
     macro = "WC_BENCH_COPY" if b.work is Work.COPY else "WC_BENCH_LDM"
     return f"{macro}({b.function}, {p.span_bytes}, {p.turns}, {p.loads})"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.catalog.board import Board, Cache, Memory, MemoryKind
+from engine.catalog.access_waits import front_of
+from engine.catalog.board import Board, Memory, MemoryKind
 from engine.catalog.core import Core, Fpu
+from engine.catalog.flash import Cache
 from engine.firmware.bench.types import Benchmark, Buffer, Pattern, Plan, Skipped, Work
 
 _MAC_PASSES = 256
@@ -49,6 +51,7 @@ _FORMS = (
     _Form(Work.READ, "LDM", 32, 16, 8),
     _Form(Work.COPY, "LDM+STM", 32, 8, 0),
 )
+_VECTOR_FORMS = (*_FORMS, _Form(Work.READ, "VLDR", 16, 32, 4))
 _BASELINE_FORMS = (_Form(Work.READ, "LDM", 28, 16, 7), _Form(Work.COPY, "LDM+STM", 24, 16, 0))
 
 
@@ -57,7 +60,7 @@ def plan_benchmarks(board: Board, core: Core) -> Plan:
     found: list[Benchmark] = list(_mac(core))
     skipped: list[Skipped] = []
     buffers: list[Buffer] = []
-    forms = _BASELINE_FORMS if core.architecture == "armv6-m" else _FORMS
+    forms = _BASELINE_FORMS if core.architecture == "armv6-m" else _VECTOR_FORMS if core.mve else _FORMS
     sizes = {m.name: _room(board, m) for m in board.memories}
     for memory in board.memories:
         room = sizes[memory.name]
@@ -74,14 +77,6 @@ def plan_benchmarks(board: Board, core: Core) -> Plan:
     return Plan(tuple(found), tuple(buffers), tuple(skipped))
 
 
-def data_cache(board: Board, memory: Memory) -> Cache | None:
-    """The cache that data reads of a memory go through, None if there is none."""
-    cache = board.flash.icache if board.flash.unified else board.flash.dcache
-    if cache is None or memory.kind is MemoryKind.FLASH or memory.name in cache.also_serves:
-        return cache
-    return None
-
-
 def _mac(core: Core) -> tuple[Benchmark, ...]:
     def mac(name: str, instructions: str, function: str, per_pass: int) -> Benchmark:
         return Benchmark(f"mac-{name}", Work.MAC, instructions, function, _MAC_PASSES, macs=per_pass * _MAC_PASSES)
@@ -93,13 +88,15 @@ def _mac(core: Core) -> tuple[Benchmark, ...]:
         found.append(mac("smlad", "SMLAD", "wc_bench_smlad", 256))
     if core.fpu is not Fpu.NONE:
         found.append(mac("vfma", "VFMA.F32", "wc_bench_vfma", 128))
+    if core.mve:
+        found.append(mac("vmladav", "VMLADAV", "wc_bench_vmladav", 2048))
     return tuple(found)
 
 
 def _room(board: Board, memory: Memory) -> int:
     """Bytes of the buffer in a memory: what its largest benchmark wants, or all that can be spared."""
     # source and destination of a copy inside it, and of those that end in the activations' memory
-    wanted = 2 * max(_large(data_cache(board, m)) for m in board.memories)
+    wanted = 2 * max(_large(front_of(m, board.flash).data) for m in board.memories)
     parts = board.placement.model_dump().values()
     held = memory.name in parts or memory.kind is MemoryKind.FLASH
     free = memory.bytes - (_FIRMWARE_BYTES if held else 0)
@@ -109,7 +106,7 @@ def _room(board: Board, memory: Memory) -> int:
 
 def _of_form(board: Board, memory: Memory, form: _Form, sizes: dict[str, int]) -> list[Benchmark | Skipped]:
     """One form of access to one memory: with a small working set where a cache may hold it, and with a large one."""
-    cache = data_cache(board, memory)
+    cache = front_of(memory, board.flash).data
     made: list[Benchmark | Skipped] = []
     copies = form.work is Work.COPY
     # constants cannot be written: they are copied to where activations lie

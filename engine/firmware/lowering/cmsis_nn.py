@@ -2,9 +2,9 @@
 
 The generated code calls the kernel that CMSIS-NN's own wrapper (``arm_convolve_wrapper_s8``,
 ``arm_depthwise_conv_wrapper_s8``) would choose, directly: the wrapper's dispatch is decided here, when the model is lowered, so
-a layer's kernel is known and unused kernels are not linked. Two forwarders are skipped as well: without Helium,
+a layer's kernel is known and unused kernels are not linked. Two forwarders are skipped as well: without Helium (MVE),
 ``arm_convolve_1_x_n_s8`` only calls ``arm_convolve_s8``, and without the DSP extension ``arm_depthwise_conv_s8_opt`` only calls
-``arm_depthwise_conv_s8``. Padding is passed as the rows and columns before the input; what SAME adds behind follows from the
+``arm_depthwise_conv_s8``. With Helium the same functions have other bodies, which call other helpers and want other scratch. Padding is passed as the rows and columns before the input; what SAME adds behind follows from the
 output's size, so asymmetric padding needs nothing special.
 """
 
@@ -25,6 +25,7 @@ _WIDEN = f"{_SUPPORT}/arm_q7_to_q15_with_offset.c"
 _SOURCES: dict[str, tuple[str, ...]] = {
     "arm_convolve_1x1_s8_fast": (f"{_CONV}/arm_convolve_1x1_s8_fast.c", f"{_SUPPORT}/arm_nn_mat_mult_nt_t_s8.c"),
     "arm_convolve_1x1_s8": (f"{_CONV}/arm_convolve_1x1_s8.c", f"{_SUPPORT}/arm_nn_mat_mult_nt_t_s8.c"),
+    "arm_convolve_1_x_n_s8": (f"{_CONV}/arm_convolve_1_x_n_s8.c",),
     "arm_convolve_s8": (f"{_CONV}/arm_convolve_s8.c", f"{_CONV}/arm_nn_mat_mult_kernel_s8_s16.c", _WIDEN),
     "arm_depthwise_conv_3x3_s8": (f"{_CONV}/arm_depthwise_conv_3x3_s8.c",),
     "arm_depthwise_conv_s8": (f"{_CONV}/arm_depthwise_conv_s8.c",),
@@ -40,6 +41,16 @@ _SOURCES: dict[str, tuple[str, ...]] = {
     "arm_avgpool_s8": ("PoolingFunctions/arm_avgpool_s8.c",),
     "arm_max_pool_s8": ("PoolingFunctions/arm_max_pool_s8.c",),
 }
+_MVE_HELPERS: dict[str, tuple[str, ...]] = {
+    "arm_convolve_1_x_n_s8": (f"{_SUPPORT}/arm_nn_mat_mul_core_1x_s8.c", f"{_SUPPORT}/arm_nn_mat_mul_core_4x_s8.c"),
+    "arm_convolve_s8": (f"{_CONV}/arm_nn_mat_mult_s8.c", f"{_SUPPORT}/arm_nn_mat_mul_core_4x_s8.c"),
+    "arm_depthwise_conv_s8_opt": (
+        f"{_SUPPORT}/arm_nn_depthwise_conv_nt_t_s8.c",
+        f"{_SUPPORT}/arm_nn_depthwise_conv_nt_t_padded_s8.c",
+    ),
+}
+MVE_BLOCK_CHANNELS = 124
+"""``CH_IN_BLOCK_MVE``: channels that the depthwise kernel for Helium takes at a time."""
 
 
 def convolve_kernel(view: OperatorView, w: Window) -> tuple[str, int]:
@@ -47,23 +58,32 @@ def convolve_kernel(view: OperatorView, w: Window) -> tuple[str, int]:
     if (w.kernel_h, w.kernel_w, w.pad_top, w.pad_left) == (1, 1, 0, 0):
         return ("arm_convolve_1x1_s8_fast" if (w.stride_h, w.stride_w) == (1, 1) else "arm_convolve_1x1_s8"), 0
     column = w.in_c * w.kernel_h * w.kernel_w
-    if column > MAX_COLUMN:  # arm_nn_mat_mult_kernel_s8_s16 counts columns in 16 bits
+    if column > MAX_COLUMN:  # arm_nn_mat_mult_kernel_s8_s16 and arm_nn_mat_mult_s8 count columns in 16 bits
         raise view.refuse(f"CMSIS-NN cannot sum {column} products per output, at most {MAX_COLUMN}", _REFERENCE_HINT)
-    return "arm_convolve_s8", 2 * column * 2
+    if not view.mve:
+        return "arm_convolve_s8", 2 * column * 2
+    if (w.in_h, w.kernel_h, w.dilation_w, w.out_w % 4) == (1, 1, 1, 0):
+        return "arm_convolve_1_x_n_s8", 0
+    return "arm_convolve_s8", 4 * (-(-column // 8) * 8)
 
 
 def depthwise_kernel(view: OperatorView, w: Window) -> tuple[str, int]:
     """Kernel and scratch bytes of a DEPTHWISE_CONV_2D, as ``arm_depthwise_conv_wrapper_s8`` decides."""
     if w.out_c != w.in_c or (w.dilation_h, w.dilation_w) != (1, 1):
         return "arm_depthwise_conv_s8", 0
-    if (w.kernel_h, w.kernel_w) == (3, 3) and w.pad_top <= 1 and w.pad_left <= 1:
+    if (w.kernel_h, w.kernel_w) == (3, 3) and w.pad_top <= 1 and w.pad_left <= 1 and not view.mve:
         return "arm_depthwise_conv_3x3_s8", 0
     if not view.dsp:
         return "arm_depthwise_conv_s8", 0
     area = w.kernel_h * w.kernel_w
     if area > MAX_COLUMN:
         raise view.refuse(f"CMSIS-NN cannot sum {area} products per output, at most {MAX_COLUMN}", _REFERENCE_HINT)
-    return "arm_depthwise_conv_s8_opt", w.in_c * area * 2
+    return "arm_depthwise_conv_s8_opt", 4 * MVE_BLOCK_CHANNELS * area if view.mve else w.in_c * area * 2
+
+
+def needs_bias(view: OperatorView, kernel: str) -> bool:
+    """Whether a kernel takes a missing bias for one at an address: the depthwise one for Helium does, behind its first block."""
+    return view.mve and kernel == "arm_depthwise_conv_s8_opt"
 
 
 def convolution(
@@ -112,7 +132,7 @@ def convolution(
         ),
         constants=(multiplier, shift, filter_, *((bias,) if bias else ())),
         structs=structs,
-        sources=_SOURCES[kernel],
+        sources=_sources(view, kernel),
         scratch_bytes=scratch_bytes,
         macs=macs,
         checked=True,
@@ -162,7 +182,7 @@ def fully_connected(
 
 def pool(view: OperatorView, kernel: str, w: Window, limits: ActivationRange) -> Call:
     """Call of ``arm_avgpool_s8`` or ``arm_max_pool_s8``; only the DSP path of the former needs scratch."""
-    scratch_bytes = 4 * w.in_c if kernel == "arm_avgpool_s8" and view.dsp else 0
+    scratch_bytes = 4 * w.in_c if kernel == "arm_avgpool_s8" and view.dsp and not view.mve else 0
     structs = (
         _context(view, scratch_bytes),
         Struct(
@@ -187,6 +207,11 @@ def pool(view: OperatorView, kernel: str, w: Window, limits: ActivationRange) ->
         scratch_bytes=scratch_bytes,
         checked=True,
     )  # fmt: skip
+
+
+def _sources(view: OperatorView, kernel: str) -> tuple[str, ...]:
+    helpers = _MVE_HELPERS.get(kernel, ()) if view.mve else ()
+    return (*_SOURCES[kernel], *helpers)
 
 
 def _context(view: OperatorView, scratch_bytes: int) -> Struct:

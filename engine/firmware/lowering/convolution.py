@@ -79,6 +79,8 @@ def _convolution(
 
     if view.library is KernelLibrary.CMSIS_NN:
         kernel, scratch = (cmsis_nn.convolve_kernel if axis == 0 else cmsis_nn.depthwise_kernel)(view, w)
+        if bias_ is None and cmsis_nn.needs_bias(view, kernel):
+            bias_ = view.no_bias(w.out_c)
         offsets = (-source.zero_point, target.zero_point)
         return cmsis_nn.convolution(
             view, kernel, w, offsets, limits, (multiplier, shift), (filter_, bias_), scratch, macs

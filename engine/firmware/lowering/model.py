@@ -25,29 +25,25 @@ def lower(
 ) -> LoweredModel:
     """Lower the main subgraph of ``graph`` to C that calls ``library``, with the choices of ``lowering``.
 
-    ``core_features`` names the core's extensions; "dsp" decides which CMSIS-NN kernels and scratch buffers are used.
+    ``core_features`` names the core's extensions; "dsp" and "mve" decide which CMSIS-NN kernels and scratch buffers are used.
     Raises UnsupportedOperatorError for operators without a lowering and for float models, ModelError for a model that is
-    broken or that a kernel cannot take, UsageError for a core or a ``lowering`` that ``library`` has no lowering for.
+    broken or that a kernel cannot take, UsageError for a ``lowering`` that ``library`` has none for.
     """
     if lowering is Lowering.MICROTVM and library is not KernelLibrary.CMSIS_NN:
         raise UsageError(
             f"the microtvm lowering calls CMSIS-NN's kernels, not {library}",
             hint="Use --kernels cmsis-nn, or leave --lowering out.",
         )
-    if library is KernelLibrary.CMSIS_NN and "mve" in core_features:
-        raise UsageError(
-            "cmsis-nn for cores with Helium (MVE) is not supported", hint="Use --kernels reference, or another board."
-        )
     main = graph.main
     _check_operators(main)
     _check_flow(main)
-    dsp = "dsp" in core_features
+    dsp, mve = ("dsp" in core_features), ("mve" in core_features)
     float_input = None
     table = LOWERINGS
     if lowering is Lowering.MICROTVM and graph.sha256 in FLOAT_IO:
         main, float_input = with_float_io(main)
         table = {**LOWERINGS, **FLOAT_LOWERINGS}
-    calls = [table[o.op](OperatorView(main, o, library, dsp, lowering)) for o in main.operators]
+    calls = [table[o.op](OperatorView(main, o, library, dsp, lowering, mve)) for o in main.operators]
     arena, storage = _plan(main, calls)
     layers = tuple(_layer(main, o, c) for o, c in zip(main.operators, calls, strict=True))
     inputs = tuple(storage[t] for t in main.inputs)

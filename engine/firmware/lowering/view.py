@@ -36,13 +36,14 @@ class PerTensor:
 
 @dataclass(frozen=True, eq=False)
 class OperatorView:
-    """One operator to be lowered for ``library``; ``dsp``: the core has the DSP extension."""
+    """One operator to be lowered for ``library``; ``dsp``, ``mve``: the core has the DSP extension, Helium."""
 
     graph: Subgraph
     operator: Operator
     library: KernelLibrary
     dsp: bool
     lowering: Lowering = Lowering.TFLM
+    mve: bool = False
 
     @property
     def index(self) -> int:
@@ -189,6 +190,10 @@ class OperatorView:
     def constant(self, slot: int, values: NDArray[np.int8] | NDArray[np.int32]) -> Constant:
         """Weights or biases as a C array, named after the tensor so that shared ones are stored once."""
         return Constant(f"C{self.operator.inputs[slot]}", values, weights=True)
+
+    def no_bias(self, channels: int) -> Constant:
+        """Biases of 0, for a kernel that cannot do without."""
+        return Constant(self.local("bias"), np.zeros(channels, np.int32), weights=True)
 
     def local(self, name: str) -> str:
         """A C name that belongs to this layer."""

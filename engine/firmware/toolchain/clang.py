@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from engine.firmware.toolchain.process import check, run
 from engine.firmware.toolchain.types import Source
 from engine.firmware.types import CompilerName
 from engine.paths import cache_dir
+from engine.scratch import scratch
 
 
 class Clang:
@@ -36,8 +36,8 @@ class Clang:
 
     def flags(self, cpu: Cpu, opt: str) -> tuple[str, ...]:
         """Flags that decide the code."""
-        fpu = (f"-mfpu={cpu.mfpu}", "-mfloat-abi=hard") if cpu.hard_float else ("-mfloat-abi=soft",)
-        return (f"--target={cpu.triple}", f"-mcpu={cpu.mcpu}", *fpu, f"-{opt}", "-fomit-frame-pointer", *BASE_FLAGS)
+        core = (f"--target={cpu.triple}", f"-mcpu={cpu.mcpu}", *cpu.float_flags)
+        return (*core, f"-{opt}", "-fomit-frame-pointer", *BASE_FLAGS)
 
     def compile_command(self, source: Source, cpu: Cpu, opt: str, out: Path) -> list[str]:
         """``zig clang -c``; only our own and clang's headers are searched."""
@@ -62,8 +62,8 @@ class Clang:
         if library.is_file():
             return library
         library.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-            made = Path(folder) / "libcompiler_rt.a"
+        with scratch(library.parent) as folder:
+            made = folder / "libcompiler_rt.a"
             source = self._root / "lib" / "compiler_rt.zig"
             target = "thumb-freestanding-eabi" + ("hf" if cpu.hard_float else "")
             check(
@@ -72,7 +72,7 @@ class Clang:
                     "-O", "ReleaseFast", "-fstrip", "-ffunction-sections", "-fdata-sections", "--name", "compiler_rt", f"-femit-bin={made}",
                 ],
                 what=f"building compiler-rt for {cpu.core}",
-                cwd=Path(folder),
+                cwd=folder,
             )  # fmt: skip
             made.replace(library)
         return library

@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.errors import ToolError
 from engine.firmware.toolchain.common import BASE_FLAGS, path_flags, warning_flags
 from engine.firmware.toolchain.cpu import Cpu
-from engine.firmware.toolchain.process import check
+from engine.firmware.toolchain.process import check, run
 from engine.firmware.toolchain.types import Source
 from engine.firmware.types import CompilerName
 
@@ -31,8 +31,7 @@ class Gcc:
 
     def flags(self, cpu: Cpu, opt: str) -> tuple[str, ...]:
         """Flags that decide the code."""
-        fpu = (f"-mfpu={cpu.mfpu}", "-mfloat-abi=hard") if cpu.hard_float else ("-mfloat-abi=soft",)
-        return (f"-mcpu={cpu.mcpu}", *fpu, f"-{opt}", *BASE_FLAGS)
+        return (f"-mcpu={self._mcpu(cpu)}", *cpu.float_flags, f"-{opt}", *BASE_FLAGS)
 
     def compile_command(self, source: Source, cpu: Cpu, opt: str, out: Path) -> list[str]:
         """``gcc -c``; newlib's headers are not searched, so both compilers see the same libc."""
@@ -45,11 +44,22 @@ class Gcc:
 
     def link_command(self, objects: tuple[Path, ...], script: Path, cpu: Cpu, out: Path) -> list[str]:
         """GNU ld through the driver, which knows the libgcc of this core."""
-        fpu = [f"-mfpu={cpu.mfpu}", "-mfloat-abi=hard"] if cpu.hard_float else ["-mfloat-abi=soft"]
         return [
-            self._gcc, f"-mcpu={cpu.mcpu}", *fpu, "-mthumb", "-nostdlib", "-nostartfiles", "-Wl,--gc-sections",
+            self._gcc, f"-mcpu={self._mcpu(cpu)}", *cpu.float_flags, "-mthumb", "-nostdlib", "-nostartfiles", "-Wl,--gc-sections",
             "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments", "-T", str(script), *map(str, objects), "-lgcc", "-o", str(out),
         ]  # fmt: skip
+
+    def _mcpu(self, cpu: Cpu) -> str:
+        """The core's name, or that of an older one with the same instructions where this gcc is older than the core."""
+        return cpu.mcpu if not cpu.like_mcpu or _knows(self._gcc, cpu.mcpu) else cpu.like_mcpu
+
+
+@lru_cache(maxsize=16)
+def _knows(gcc: str, mcpu: str) -> bool:
+    return (
+        run([gcc, f"-mcpu={mcpu}", "-mthumb", "-E", "-x", "c", "/dev/null"], what="asking gcc for a core").returncode
+        == 0
+    )
 
 
 @lru_cache(maxsize=4)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from engine.errors import BuildError
 from engine.firmware.toolchain.cpu import Cpu
-from engine.firmware.toolchain.process import check
+from engine.firmware.toolchain.process import check, stop_all
 from engine.firmware.toolchain.types import Source, Toolchain, Tree
 from engine.paths import cache_dir
+from engine.scratch import scratch
 
 _FORMAT = "object-1"
 _HEADERS = (".h", ".inc", ".hpp")
@@ -24,9 +24,16 @@ def compile_all(toolchain: Toolchain, cpu: Cpu, opt: str, sources: tuple[Source,
     Raises BuildError with the compiler's first complaint.
     """
     digests = {tree: tree_digest(tree) for source in sources for tree in (source.tree, *source.includes)}
-    workers = max(2, os.cpu_count() or 2)
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2))
+    try:
         return tuple(pool.map(lambda source: _compile(toolchain, cpu, opt, source, digests), sources))
+    except BaseException:
+        # one has failed, or the user has had enough: nobody waits for the others
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop_all()
+        raise
+    finally:
+        pool.shutdown()
 
 
 def tree_digest(tree: Tree) -> str:
@@ -57,8 +64,8 @@ def _compile(toolchain: Toolchain, cpu: Cpu, opt: str, source: Source, digests: 
     if done.is_file():
         return done
     done.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=done.parent) as folder:
-        made = Path(folder) / "object.o"
+    with scratch(done.parent) as folder:
+        made = folder / "object.o"
         check(toolchain.compile_command(source, cpu, opt, made), what=f"compiling {source.name}", cwd=made.parent)
         made.replace(done)
     return done

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from engine.errors import BuildError, ToolError
 from engine.paths import cache_dir
 
 TIMEOUT_S = 600
+_running: set[subprocess.Popen[str]] = set()
 
 
 def _environment() -> dict[str, str]:
@@ -22,23 +25,48 @@ def _environment() -> dict[str, str]:
 
 
 def run(command: list[str], *, what: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a tool and return its output whatever its exit code; raises ToolError if it cannot start or hangs."""
+    """Run a tool and return its output whatever its exit code; raises ToolError if it cannot start or hangs.
+
+    The tool and what it starts form a process group: it ends with the call, however that ends.
+    """
     try:
-        return subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=cwd,
             env=_environment(),
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
+            process_group=0,
         )
     except OSError as error:
         raise ToolError(f"{what}: cannot run {command[0]}: {error.strerror}", hint="see 'whycycles doctor'") from error
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{what}: no answer after {TIMEOUT_S} s", hint="see 'whycycles doctor'") from error
+    with process:
+        _running.add(process)
+        try:
+            output, complaints = process.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            _stop(process, signal.SIGKILL)
+            raise ToolError(f"{what}: no answer after {TIMEOUT_S} s", hint="see 'whycycles doctor'") from error
+        except BaseException:
+            _stop(process, signal.SIGTERM)
+            raise
+        finally:
+            _running.discard(process)
+    return subprocess.CompletedProcess(command, process.returncode, output, complaints)
+
+
+def stop_all() -> None:
+    """End the tools that other threads are running; their calls return."""
+    for process in tuple(_running):
+        _stop(process, signal.SIGTERM)
+
+
+def _stop(process: subprocess.Popen[str], how: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, how)
 
 
 def check(command: list[str], *, what: str, cwd: Path | None = None) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+from engine.catalog.access_waits import used_figures
 from engine.catalog.board import Board, MemoryKind
 from engine.catalog.load import NO_PART_IN_RUN
+from engine.catalog.walk import figures
+from engine.firmware.ports import board_port
+from engine.records.measured import silicon_status
 from engine.site.catalog_charts import ladder_chart, lifetimes_chart
 from engine.site.ceilings_chart import boards_chart
 from engine.site.energy_view import measured_firmwares
@@ -36,6 +40,7 @@ def write_boards(renderer: Renderer, world: World) -> None:
         flash={b.name: _size(b, MemoryKind.FLASH) for b in world.boards.values()},
         ram={b.name: _size(b, MemoryKind.SRAM, MemoryKind.DTCM, MemoryKind.ITCM) for b in world.boards.values()},
         counts={name: len(world.of_board(name)) for name in [*world.boards, *strangers]},
+        silicon={name: silicon_status(name) for name in world.boards},
     )
     for b in world.boards.values():
         parts = b.placement.model_dump()
@@ -47,11 +52,15 @@ def write_boards(renderer: Renderer, world: World) -> None:
             "board.md.j2",
             charts,
             b=b,
+            silicon=silicon_status(b.name),
+            port=board_port(b) if b.port is not None else None,
             ceilings=ceilings.get(b.name),
             core=world.cores.get(b.core),
             runs=world.of_board(b.name),
             otherwise=world.made_otherwise(b.name),
             firmwares=measured_firmwares(b.name),
+            figures_list=[(key, f) for key, f in figures(b) if key.split(".")[0] not in NO_PART_IN_RUN],
+            used={*used_figures(b), "max_clock_mhz"},
             tables=sorted(set(_TABLE.findall(b.model_dump_json(exclude=set(NO_PART_IN_RUN))))),
             holds={m.name: ", ".join(part for part, memory in parts.items() if memory == m.name) for m in b.memories},
         )

@@ -2,7 +2,7 @@
  *
  * Everything here lies in the boot memory and calls nothing that may still have to be copied.
  */
-#include <stdint.h>
+#include "enable.h"
 
 /* Tables made by the linker script. Sizes are multiples of 4. */
 typedef struct {
@@ -56,7 +56,7 @@ __attribute__((section(".boot"), used)) void Reset_Handler(void)
 #if defined(__ARM_FP) && __ARM_FP
     /* CPACR: full access to coprocessors 10 and 11 */
     *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20;
-    __asm volatile("dsb\n\tisb" ::: "memory");
+    __asm volatile(WC_ENABLE_VECTORS);
 #endif
     /* the barriers keep compilers from turning the loops into calls of memcpy and memset */
     for (const wc_copy_t *part = wc_copy_start; part != wc_copy_end; ++part)

@@ -3,6 +3,7 @@
  * CMSDK UART: Cortex-M System Design Kit TRM (Arm DDI 0479), "APB UART". Addresses: AN385/AN386/AN500 and, for the secure
  * aliases, AN505; both as `info mtree` of qemu-system-arm 7.2 shows them.
  */
+#include "cortex_m.h"
 #include "port.h"
 #include "protocol.h"
 
@@ -16,7 +17,6 @@
 #define CLOCK_HZ 25000000u
 #endif
 
-#define REGISTER(address) (*(volatile uint32_t *)(address))
 #define UART_DATA REGISTER(UART_BASE + 0x00)
 #define UART_STATE REGISTER(UART_BASE + 0x04)
 #define UART_CTRL REGISTER(UART_BASE + 0x08)
@@ -55,3 +55,7 @@ void wc_port_putc(char c)
 }
 
 uint32_t wc_port_micros(void) { return FPGAIO_COUNTER; }
+uint32_t wc_port_clock_hz(void) { return CLOCK_HZ; }
+const char *wc_port_clock_source(void) { return "FPGA oscillator"; }
+const char *wc_port_clock_problem(void) { return 0; }
+void wc_port_reset(void) { wc_system_reset(); }

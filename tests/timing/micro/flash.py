@@ -9,7 +9,8 @@ Cycles of the pipeline: as derived for the Cortex-M4 at zero wait states.
 
 from __future__ import annotations
 
-from engine.catalog.board import Board, FlashInterface
+from engine.catalog.board import Board
+from engine.catalog.flash import FlashInterface
 from tests.targets import kit
 from tests.timing.micro.kit import Kernel, by, flash
 

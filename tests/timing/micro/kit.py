@@ -16,12 +16,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.catalog.board import Board, Cache, ClockStep, FlashInterface
+from engine.catalog.board import Board
 from engine.catalog.figure import Figure
+from engine.catalog.flash import Cache, ClockStep, FlashInterface
 from engine.catalog.load import load_core
 from engine.counters.decode import Decoder
 from engine.firmware.types import Firmware
 from engine.records.cause import Cause
+from engine.targets.qemu.target import QemuTarget
+from engine.targets.types import Target
 from engine.targets.unicorn_target import UnicornTarget
 from engine.timing.timing import TimedRun, time_execution
 from tests.targets import kit
@@ -127,8 +130,10 @@ def _layer(label: str, kernel: Kernel, repeats: int) -> str:
     body = text(kernel.body)
     if "COUNT" not in kernel.body:
         body = f".rept {repeats}\n{body}\n.endr"
-    fpu = kernel.core in ("cortex-m4", "cortex-m33", "cortex-m7")
+    fpu = kernel.core in ("cortex-m4", "cortex-m33", "cortex-m7") or kernel.core in kit.VECTOR_CPU
     floats = "\n".join(f"vmov s{n}, r0" for n in range(16)) if fpu else ""
+    if kernel.core in kit.VECTOR_CPU:
+        floats += "\n" + "\n".join(f"vmov.i32 q{n}, #0" for n in range(4, 8))
     return f"""
     .text
     .p2align 8
@@ -160,8 +165,8 @@ def _layer(label: str, kernel: Kernel, repeats: int) -> str:
 """
 
 
-def build(folder: Path, kernels: Sequence[Kernel]) -> Firmware:
-    """One ELF of kernels of one core, two layers each."""
+def build(folder: Path, kernels: Sequence[Kernel], memories: Board | None = None) -> Firmware:
+    """One ELF of kernels of one core, two layers each; ``memories``: see ``tests.targets.kit.build``."""
     parts, calls = [], []
     for n, kernel in enumerate(kernels):
         for repeats in (REPEATS, 2 * REPEATS):
@@ -178,12 +183,14 @@ def build(folder: Path, kernels: Sequence[Kernel]) -> Firmware:
             _FLUSH,
         )
     )
-    return kit.build(folder, kernels[0].core, kit.Source(source, len(calls), "assembler-with-cpp"))
+    return kit.build(folder, kernels[0].core, kit.Source(source, len(calls), "assembler-with-cpp"), memories)
 
 
-def timed(firmware: Firmware, board: Board, core: str, clock_mhz: float, data: bytes = bytes(64)) -> TimedRun:
-    """Execute and time a firmware the way the project does."""
-    execution = UnicornTarget(board, core).run(firmware, [data])
+def timed(
+    firmware: Firmware, board: Board, core: str, clock_mhz: float, data: bytes = bytes(64), target: Target | None = None
+) -> TimedRun:
+    """Execute and time a firmware the way the project does, on Unicorn unless another target is given."""
+    execution = (target or UnicornTarget(board, core)).run(firmware, [data])
     decoder = Decoder.of(firmware)
     starts = {int(a) for a in (*execution.profile.src, *execution.profile.dst) if a}
     blocks = {a: decoder.block(a) for a in starts}
@@ -193,7 +200,10 @@ def timed(firmware: Firmware, board: Board, core: str, clock_mhz: float, data: b
 def count(folder: Path, kernels: Sequence[Kernel]) -> dict[str, Count]:
     """The engine's count of every kernel by name; all of one core and one board."""
     first = kernels[0]
-    run = timed(build(folder, kernels), board_of(first), first.core, first.clock_mhz)
+    board, target = board_of(first), None
+    if first.core in kit.VECTOR_CPU:
+        target = QemuTarget(board, load_core(first.core), lambda m: build(folder / "qemu", kernels, m))
+    run = timed(build(folder, kernels), board, first.core, first.clock_mhz, target=target)
     counts = {}
     for n, kernel in enumerate(kernels):
         once, twice = (run.regions[2 * n + i].stack for i in (0, 1))

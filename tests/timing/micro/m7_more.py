@@ -112,7 +112,6 @@ MORE = (
         issues beside the next instruction: three instructions in one and a half cycles, pairs running on.""",
         by(other_alu=1.5),
         crosses_blocks=True,
-        disagrees="a branch never is the older half of a pair",
     ),
     Kernel(
         CORE,

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
 
 from engine.catalog.board import Board
-from tests.timing.micro import flash, m0plus, m3, m4, m7, m33
+from engine.targets.llvm_tools import find_llvm_tool
+from tests.targets import kit as targets
+from tests.timing.micro import flash, m0plus, m3, m4, m7, m33, m55, m85
 from tests.timing.micro.kit import Count, Kernel, board_of, count
 
-KERNELS = tuple(k for part in (m0plus, m3, m4, m33, m7, flash) for k in part.KERNELS)
+KERNELS = tuple(k for part in (m0plus, m3, m4, m33, m7, m55, m85, flash) for k in part.KERNELS)
 
 Counter = Callable[[Kernel], Count]
+
+NEEDS_QEMU = pytest.mark.skipif(
+    shutil.which("qemu-system-arm") is None or find_llvm_tool("llvm-objdump") is None,
+    reason="Helium needs qemu-system-arm, and llvm-objdump (extra 'llvm')",
+)
 
 
 def parameters() -> list[object]:
@@ -21,7 +29,10 @@ def parameters() -> list[object]:
         pytest.param(
             k,
             id=f"{k.core}-{k.name}",
-            marks=[pytest.mark.xfail(reason=k.disagrees, strict=True)] if k.disagrees else [],
+            marks=[
+                *([pytest.mark.xfail(reason=k.disagrees, strict=True)] if k.disagrees else []),
+                *([NEEDS_QEMU] if k.core in targets.VECTOR_CPU else []),
+            ],
         )
         for k in KERNELS
     ]

@@ -1,0 +1,88 @@
+"""``whycycles agree``: the same code on every emulator present, counts compared."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+
+from engine.cli.shell import console, json_option, print_json, progress_console
+
+
+@click.command(short_help="The same code on every emulator present, counts compared.")
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option(
+    "--board",
+    "-b",
+    "boards",
+    multiple=True,
+    help="Only this board's core; a name or a path to a board TOML. May be repeated.",
+)
+@click.option("--all", "every", is_flag=True, help="The zoo and the reference models, instead of kws and ic.")
+@click.option("--update", is_flag=True, help="Keep the result in measurements/agreement.json, which the website shows.")
+@json_option
+def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update: bool, as_json: bool) -> None:
+    """Run the same firmware on every emulator of this machine and compare, layer by layer and exactly: issued instructions, loads,
+    stores, bytes, outputs. Both kernel libraries, every core that two emulators have.
+
+    Exit code 1 if they disagree anywhere.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from engine.catalog.load import load_board
+    from engine.errors import CheckFailedError, UsageError
+    from engine.pipeline.agree import DEFAULT_MODELS, absent_emulators, agreement, answer, every_model, questions
+    from engine.pipeline.local import agreement_path
+    from engine.records.agreement import AgreementCase, read_agreement, write_agreement
+
+    if every and models:
+        raise UsageError("--all and a model exclude each other", hint="leave one of them out")
+    cores = sorted({load_board(b).core for b in boards}) or None
+    asked = questions(every_model() if every else models or DEFAULT_MODELS, cores)
+    err = progress_console()
+    for name, why in absent_emulators().items():
+        err.print(f"without {name}: {why}", soft_wrap=True)
+    cases: list[AgreementCase] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
+        task = bar.add_task("agreement", total=len(asked))
+        answers = answer(asked)
+        for question in asked:
+            bar.update(task, description=question.name)
+            cases.append(next(answers))
+            bar.advance(task)
+    found = agreement(cases)
+    if as_json:
+        print_json(found)
+    else:
+        _print(cases)
+    wrong = [c for c in cases if not c.agrees]
+    if wrong:
+        first = wrong[0]
+        what = first.failures[0] if first.failures else str(first.differences[0])
+        more = sum(len(c.differences) + len(c.failures) for c in wrong) - 1
+        raise CheckFailedError(
+            f"{first.name}: {what}" + (f"; {more} more" if more else ""),
+            hint="the first is an emulator's mistake or ours: report it with the ELF (in .whycycles/firmware)",
+        )
+    if update:
+        kept = read_agreement(agreement_path())
+        write_agreement(found if kept is None else kept.with_cases(found), agreement_path())
+
+
+def _print(cases: object) -> None:
+    assert isinstance(cases, list)
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "kernels", "core"):
+        table.add_column(name, no_wrap=True)
+    for name in ("instructions", "loads", "stores"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("emulators")
+    table.add_column("")
+    for c in cases:
+        ran = ", ".join(e.name if e.machine == c.core else f"{e.name} (as {e.machine})" for e in c.emulators)
+        verdict = "agree" if c.agrees else f"{len(c.differences) + len(c.failures)} differences"
+        table.add_row(c.model, c.kernels, c.core, f"{c.instructions:,}", f"{c.loads:,}", f"{c.stores:,}", ran, verdict)
+    console().print(table)
+    for c in cases:
+        for line in (*c.failures, *map(str, c.differences[:10])):
+            console().print(f"{c.name}: {line}", soft_wrap=True)

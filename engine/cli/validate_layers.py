@@ -1,0 +1,54 @@
+"""``whycycles validate --layers``: the counters of a real chip beside ours, layer by layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from engine.cli.shell import console, print_json, progress_console
+from engine.firmware.types import CompilerName
+from engine.records.layer_validation import Event, EventCounts, LayerValidation, relative_error
+
+
+def validate_layers(against: Path | None, compiler: CompilerName, update: bool, as_json: bool) -> None:
+    """Run, compare, print, and keep if asked."""
+    from engine.pipeline.local import layer_validations_path
+    from engine.records.layer_validation import read_layer_validations, write_layer_validations
+    from engine.validate.layers import published_layers
+    from engine.validate.layers import validate_layers as compare
+
+    rows = published_layers(against)
+    with progress_console().status("validating") as status:
+        found = compare(rows, compiler, lambda t: status.update(f"validating {t}"))
+    if update:
+        path = layer_validations_path()
+        write_layer_validations(read_layer_validations(path).with_result(found), path)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def _print(found: LayerValidation) -> None:
+    out = console()
+    out.print(
+        f"{found.model} on {found.board} at {found.clock_mhz:g} MHz: {found.published_kernels} on silicon, "
+        f"CMSIS-NN {found.kernels_version} with {found.compiler} {found.compiler_version} here",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer", no_wrap=True)
+    table.add_column("published cycles", justify="right")
+    table.add_column("simulated", justify="right")
+    for event in Event:
+        table.add_column(event.label, justify="right")
+    for p in found.points:
+        table.add_row(f"{p.layer} {p.op}", *_cells(p.published, p.simulated))
+    table.add_row("all", *_cells(*found.total()), style="bold")
+    out.print(table)
+
+
+def _cells(published: EventCounts, simulated: EventCounts) -> tuple[str, ...]:
+    errors = (relative_error(published, simulated, event) for event in Event)
+    return str(published.cycles), str(simulated.cycles), *("-" if e is None else f"{e:+.1%}" for e in errors)

@@ -1,0 +1,41 @@
+"""Measurements kept on this machine, and committed ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.errors import RecordError, UsageError
+from engine.paths import cache_dir
+from engine.records.cause import Evidence
+from engine.records.measured import MeasuredRecord, boards_dir, read_measured, write_measured
+
+
+def measured_path(record_id: str) -> Path:
+    """Where a measurement made on this machine is kept."""
+    return cache_dir() / "boards" / f"{record_id}.json"
+
+
+def keep_measured(record: MeasuredRecord, *, update: bool = False) -> Path:
+    """Keep a measurement here, and with ``update`` among the committed ones. Raises UsageError for an emulated one there."""
+    if update and record.evidence is not Evidence.MEASURED:
+        raise UsageError(
+            f"{record.id} was not measured on a board ({record.label})", hint="only measurements of silicon are committed: leave out --update"
+        )  # fmt: skip
+    path = measured_path(record.id)
+    write_measured(record, path)
+    if update:
+        path = boards_dir() / path.name
+        write_measured(record, path)
+    return path
+
+
+def find_measured(name: str) -> MeasuredRecord | None:
+    """A measurement by file or id, here or among the committed ones; None if that is none."""
+    for path in (Path(name), measured_path(name), boards_dir() / f"{name}.json"):
+        if path.is_file():
+            try:
+                return read_measured(path)
+            except RecordError:
+                if path != Path(name):
+                    raise
+    return None

@@ -1,0 +1,182 @@
+"""The page that shows counters of a real Cortex-M55 beside ours, layer by layer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import altair as alt
+
+from engine.records.layer_validation import Event, LayerPoint, LayerValidation, LayerValidations, relative_error
+from engine.site import palette
+from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
+from engine.site.render import Renderer
+from engine.site.text import slug
+from engine.site.validation_chart import signed_percent
+from engine.site.world import World
+
+FOLDER = "validation/layers"
+_ROW = 22
+_SAME = 0.02  # counts this close are the same kernel, with another compiler around it
+_OTHER = 0.10  # vector multiplies that differ by more are another kernel
+_BY_INSTRUCTIONS, _BY_TIMING = "because of other instructions", "because of cycles per instruction"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer as the page shows it. ``errors`` by event; None where the chip counted none.
+
+    The error in cycles is ``(1 + by_instructions) * (1 + by_timing) - 1``: other instructions, and other cycles for each.
+    """
+
+    name: str
+    point: LayerPoint
+    errors: tuple[float | None, ...]
+    by_instructions: float
+    by_timing: float
+    big: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One kept comparison."""
+
+    key: str
+    kept: LayerValidation
+    rows: tuple[Row, ...]
+    total: tuple[float | None, ...]
+    summary: str
+
+
+def write_silicon_layers(renderer: Renderer, world: World, found: LayerValidations) -> None:
+    """Counters of a real chip beside ours; without a kept result the page says how to get one."""
+    sections = tuple(section_of(r) for r in found.results)
+    charts = {f"errors_{s.key}": _chart(s) for s in sections}
+    if sections:
+        plain = found.model_dump(mode="json", by_alias=True)
+        renderer.staging.write(f"{FOLDER}/layers.json", json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+    ids = {r.record.id for r in world.runs}
+    renderer.page(
+        FOLDER,
+        "silicon_layers.md.j2",
+        charts,
+        sections=sections,
+        events=tuple(Event),
+        signed_percent=signed_percent,
+        page_of={i: f"runs/{slug(i)}/" for i in ids},
+    )
+
+
+def section_of(kept: LayerValidation) -> Section:
+    """A comparison with what explains each error."""
+    big = {p.layer for p in kept.big()}
+    rows = tuple(_row(p, p.layer in big) for p in kept.points)
+    published, simulated = kept.total()
+    return Section(
+        key=slug(f"{kept.model}-{kept.board}-{kept.compiler}"),
+        kept=kept,
+        rows=rows,
+        total=tuple(relative_error(published, simulated, e) for e in Event),
+        summary=_summary(kept, rows),
+    )
+
+
+def _row(p: LayerPoint, big: bool) -> Row:
+    published, simulated = p.cycles_per_instruction
+    instructions = p.error(Event.INSTRUCTIONS) or 0.0
+    return Row(
+        name=f"{p.op.lower().replace('_', ' ')} #{p.layer}",
+        point=p,
+        errors=tuple(p.error(e) for e in Event),
+        by_instructions=instructions,
+        by_timing=simulated / published - 1,
+        big=big,
+        why=explanation(p),
+    )
+
+
+def explanation(p: LayerPoint) -> str:
+    """What the counts say about an error in cycles, in one sentence."""
+    instructions = p.error(Event.INSTRUCTIONS) or 0.0
+    multiplies = p.error(Event.MVE_MACS)
+    if not p.simulated.mve_instructions and p.published.mve_instructions:
+        return "another kernel: ours uses no Helium here, the chip's does"
+    if multiplies is not None and abs(multiplies) > _OTHER:
+        times = 1 + multiplies
+        return f"another kernel: it issues {times:.2f} times the vector multiplies of the chip's, which ran a newer CMSIS-NN"
+    if multiplies is None and abs(instructions) > _OTHER:
+        return "hardly any work of the model: what the framework does around it on the chip is in its counts"
+    if abs(instructions) <= _SAME:
+        return "the same kernel, instruction for instruction but for the compiler: what is left is timing"
+    return (
+        "the same vector multiplies; the rest of the kernel's instructions are another version's or another compiler's"
+    )
+
+
+def _summary(kept: LayerValidation, rows: tuple[Row, ...]) -> str:
+    alike = [r for r in rows if r.big and abs(r.point.error(Event.MVE_MACS) or 1.0) <= _OTHER]
+    published, simulated = kept.total()
+    total = relative_error(published, simulated, Event.CYCLES) or 0.0
+    text = f"All layers together take {signed_percent(total)} of the chip's cycles more or less."
+    if alike:
+        errors = [r.errors[0] or 0.0 for r in alike]
+        text += (
+            f" Over the {len(alike)} large layers whose kernel issues the same vector multiplies as the chip's, the error in cycles lies "
+            f"between {signed_percent(min(errors))} and {signed_percent(max(errors))}."
+        )
+    return text
+
+
+@dataclass(frozen=True)
+class _Bar:
+    layer: str
+    part: str
+    share: float
+
+
+def _chart(s: Section) -> Chart:
+    shown = [r for r in s.rows if r.big]
+    bars = [_Bar(r.name, part, share) for r in shown for part, share in _parts(r)]
+    names = [r.name for r in shown]
+    parts = [_BY_INSTRUCTIONS, _BY_TIMING]
+    drawn = (
+        alt.Chart(inline([asdict(b) for b in bars]))
+        .mark_bar(height=_ROW / 3)
+        .encode(
+            y=alt.Y("layer:N", sort=names, axis=alt.Axis(title=None, labelLimit=240, ticks=False)),
+            yOffset=alt.YOffset("part:N", sort=parts),
+            x=alt.X("share:Q", axis=alt.Axis(title="error in cycles", format="+.0%", tickCount=7)),
+            color=alt.Color("part:N", scale=categories(parts), legend=alt.Legend(title=None, labelLimit=300)),
+            tooltip=[
+                alt.Tooltip("layer:N"),
+                alt.Tooltip("part:N", title="error"),
+                alt.Tooltip("share:Q", title="of the chip's cycles", format="+.1%"),
+            ],
+        )
+    )
+    zero = alt.Chart(inline([{"share": 0}])).mark_rule(color=palette.INK, strokeWidth=1).encode(x="share:Q")
+    table = Table(
+        ("layer", "published cycles", "simulated cycles", "error", *parts),
+        tuple(
+            (
+                r.name, f"{r.point.published.cycles:,}", f"{r.point.simulated.cycles:,}", signed_percent(r.errors[0] or 0.0),
+                signed_percent(r.by_instructions), signed_percent(r.by_timing),
+            )
+            for r in shown
+        ),
+    )  # fmt: skip
+    return Chart(
+        f"errors-{s.key}",
+        finish(alt.layer(drawn, zero).properties(height=_ROW * len(shown))),
+        "Error in cycles of the layers that take at least a hundredth of the time, split into its two factors: other instructions than the "
+        "chip retired, and other cycles for each of them.",
+        "Bars: error in cycles of each large layer, by its two factors",
+        table,
+        "layers.json",
+        category_legend(parts),
+    )
+
+
+def _parts(r: Row) -> tuple[tuple[str, float], tuple[str, float]]:
+    return (_BY_INSTRUCTIONS, r.by_instructions), (_BY_TIMING, r.by_timing)

@@ -1,0 +1,223 @@
+"""The client of boards against a fake device: whatever happens on the line, a number is right or there is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import CheckFailedError, ExecutionError
+from engine.targets.board import answers
+from engine.targets.board.device import Device, GarbledError
+from engine.targets.board.measure import Measurement, measure_device
+from engine.targets.board.session import Session
+from tests.targets.fake_board import CYCLES, FACTS, INPUT_BYTES, LAYERS, MARKER, OUTPUT_BYTES, FakeBoard, answer
+
+INPUTS = tuple(bytes((i * 31 + k) & 0xFF for i in range(INPUT_BYTES)) for k in range(2))
+REPEATS = 20
+
+
+def session(board: FakeBoard) -> Session:
+    return Session(Device(board, board.clock))
+
+
+def measured(board: FakeBoard, repeats: int = REPEATS) -> Measurement:
+    return measure_device(session(board), INPUTS, OUTPUT_BYTES, repeats)
+
+
+def outcome(board: FakeBoard) -> Measurement | None:
+    """What is measured; None where the user is told what is wrong."""
+    try:
+        return measured(board)
+    except ExecutionError:
+        return None
+
+
+def right(found: Measurement) -> None:
+    """Every number of it is what the fake device would give."""
+    assert found.outputs == tuple(answer(x) for x in INPUTS)
+    assert found.warm is not None
+    assert found.cold is not None
+    assert (found.warm.names, found.warm.counter, found.warm.marker) == (LAYERS, "cycles", MARKER)
+    assert [(r.total, r.layers) for r in found.warm.runs] == [(sum(CYCLES) + 40, CYCLES)] * REPEATS
+    assert len(found.cold.runs) == 3
+    assert found.loop.micros == 100
+    facts = found.identity.facts
+    assert facts is not None
+    assert (facts.model, facts.clock_hz, facts.clock_problem) == ("kws", 120_000_000, None)
+
+
+def test_a_quiet_line() -> None:
+    board = FakeBoard()
+    found = measured(board)
+    right(found)
+    assert (found.retries, found.restarts) == (0, 0)
+    assert board.resets == 3
+    assert board.commands.count("wc layers 8 10") == 1, "ten to warm up, once"
+    assert board.commands.count("wc layers 8 1") == 1
+    assert board.commands.count("wc layers 4 1") == 1
+
+
+def test_a_plain_firmware_gives_whole_inferences() -> None:
+    found = measured(FakeBoard(plain=True))
+    assert (found.warm, found.cold, found.outputs, found.identity.facts) == (None, None, None, None)
+    assert found.singles_us == (10,) * REPEATS
+    assert found.loop.each_us == 10
+    assert found.results[0] == tuple(float(x) for x in answer(INPUTS[0])[:3])
+
+
+def test_a_plain_firmware_is_never_taken_for_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CheckFailedError, match="not ours"):
+        session(FakeBoard(plain=True)).verify(None)  # type: ignore[arg-type]
+
+
+# --- what a line does
+
+
+@st.composite
+def _noise(draw: st.DrawFn) -> Callable[[int, bytes], bytes]:
+    """Bytes lost, repeated, changed or added at some places of a stream."""
+    kinds = st.sampled_from(["lose", "repeat", "change", "add"])
+    faults = draw(
+        st.dictionaries(st.integers(1, 9000), st.tuples(kinds, st.binary(min_size=1, max_size=3)), max_size=6)
+    )
+
+    def on_the_way(n: int, byte: bytes) -> bytes:
+        kind, extra = faults.get(n, ("", b""))
+        return {"lose": b"", "repeat": byte + byte, "change": extra, "add": byte + extra}.get(kind, byte)
+
+    return on_the_way
+
+
+@settings(max_examples=150, deadline=None)
+@given(_noise(), _noise(), st.lists(st.integers(1, 4000), max_size=2), st.none() | st.integers(1, 6000))
+def test_a_result_is_right_or_an_error(
+    to_host: Callable[[int, bytes], bytes],
+    to_device: Callable[[int, bytes], bytes],
+    restarts: list[int],
+    unplugged: int | None,
+) -> None:
+    board = FakeBoard(to_host=to_host, to_device=to_device, restarts_at=tuple(restarts), unplugged_at=unplugged)
+    found = outcome(board)
+    if found is not None:
+        right(found)
+    assert board.now < 2000, "it ends"
+
+
+@settings(max_examples=60, deadline=None)
+@given(_noise(), _noise(), st.lists(st.integers(1, 4000), max_size=2), st.none() | st.integers(1, 6000))
+def test_a_plain_firmware_on_a_bad_line_ends_too(
+    to_host: Callable[[int, bytes], bytes],
+    to_device: Callable[[int, bytes], bytes],
+    restarts: list[int],
+    unplugged: int | None,
+) -> None:
+    board = FakeBoard(
+        plain=True, to_host=to_host, to_device=to_device, restarts_at=tuple(restarts), unplugged_at=unplugged
+    )
+    found = outcome(board)
+    if found is not None:
+        # the plain protocol has no checksums, so times may be wrong; nothing of ours is claimed
+        assert len(found.singles_us) == REPEATS
+        assert found.outputs is None
+    assert board.now < 2000
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=3000))
+def test_garbage_instead_of_a_device(garbage: bytes) -> None:
+    board = FakeBoard(dead=True)
+    board._waiting += garbage
+    with pytest.raises(ExecutionError, match="does not answer"):
+        session(board)
+    assert board.now < 60
+
+
+def test_a_device_that_never_stops_talking() -> None:
+    board = FakeBoard(dead=True)
+    board.read = lambda timeout_s: (setattr(board, "now", board.now + 0.01), b"x" * 99)[1]  # type: ignore[method-assign]
+    with pytest.raises(ExecutionError, match="does not answer in MLPerf Tiny's protocol"):
+        session(board)
+
+
+def test_one_restart_in_the_middle_loads_the_input_again() -> None:
+    quiet = FakeBoard()
+    measured(quiet)
+    # in the middle of what is sent after the cold runs
+    board = FakeBoard(restarts_at=(quiet._received - 700,))
+    found = measured(board)
+    right(found)
+    assert found.restarts + found.retries >= 1
+
+
+def test_restarts_without_end_are_an_error() -> None:
+    board = FakeBoard(restarts_at=tuple(range(150, 50_000, 40)))
+    with pytest.raises(ExecutionError, match=r"restarting|does not answer"):
+        measured(board)
+
+
+def test_a_refusal_is_told_in_the_devices_words() -> None:
+    board = FakeBoard()
+    s = session(board)
+    s.load(bytes(INPUT_BYTES - 1))
+    with pytest.raises(ExecutionError, match=f"Input has {INPUT_BYTES - 1} bytes, expected {INPUT_BYTES}"):
+        s.layers(1, 0)
+
+
+# --- answers
+
+
+def test_a_counter_of_32_bits_may_wrap_within_an_inference() -> None:
+    layers = (3 << 30, 2 << 30)
+    total = (sum(layers) + 50) % (1 << 32)
+    found = measured(FakeBoard(run=lambda n: (total, *layers)))
+    assert found.warm is not None
+    assert {r.total for r in found.warm.runs} == {sum(layers) + 50}
+
+
+def test_a_layer_longer_than_the_counter_is_noticed() -> None:
+    s = session(FakeBoard(run=lambda n: (100, 60, 40)))
+    s.loop = lambda count, warmups: count * 40_000_000  # type: ignore[method-assign]
+    with pytest.raises(ExecutionError, match="longer than the 32-bit cycle counter"):
+        measure_device(s, INPUTS, OUTPUT_BYTES, REPEATS)
+
+
+@pytest.mark.parametrize(
+    ("lines", "read"),
+    [
+        (("m-wc-layer-[0,a]", "m-wc-counter-[cycles]", "m-wc-marker-[1]", "m-wc-run-[5,4,11]"), "layers"),
+        (("m-wc-layer-[1,a]", "m-wc-counter-[cycles]", "m-wc-marker-[1]", "m-wc-run-[5,4,10]"), "layers"),
+        (("m-wc-layer-[0,a]", "m-wc-counter-[cycle]", "m-wc-marker-[1]", "m-wc-run-[5,4,10]"), "layers"),
+        (("m-wc-layer-[0,a]", "m-wc-counter-[cycles]", "m-wc-run-[5,4,10]"), "layers"),
+        (("m-wc-layer-[0,a]", "m-wc-counter-[cycles]", "m-wc-marker-[1]"), "layers"),
+        (("m-wc-loop-[2,50,53]",), "loop"),
+        (("m-wc-loop-[3,50,53]",), "loop"),
+        ((), "loop"),
+        (("m-wc-output-[0,0,0102]", "m-wc-crc-[output,0x00000000]"), "output"),
+        (("m-wc-output-[0,1,01]", "m-wc-output-[0,0,01]"), "output"),
+        (("m-lap-us-1",), "laps"),
+        (("m-lap-us-1", "m-lap-us-2", "m-results-[1,,x]"), "laps"),
+    ],
+)
+def test_answers_that_cannot_be_whole(lines: tuple[str, ...], read: str) -> None:
+    readers: dict[str, Callable[[], object]] = {
+        "layers": lambda: answers.layer_runs(lines, 1),
+        "loop": lambda: answers.loop(lines, 2),
+        "output": lambda: answers.output_bytes(lines, 2),
+        "laps": lambda: answers.laps(lines),
+    }
+    with pytest.raises(GarbledError):
+        readers[read]()
+
+
+def test_the_microsecond_counter_may_wrap() -> None:
+    found = answers.laps(("m-lap-us-4294967290", "m-lap-us-10", "m-results-[1.5]"))
+    assert (found.micros, found.results) == (16, (1.5,))
+
+
+def test_facts_without_a_clock_are_asked_for_again() -> None:
+    with pytest.raises(GarbledError):
+        answers.facts(tuple(f"m-wc-{k}-[{v}]" for k, v in FACTS.items() if k != "clock-hz"))
+    assert answers.facts(("e-[Unknown command: wc]",)) is None
