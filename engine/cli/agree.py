@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 from rich.table import Table
 
-from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.cli.shell import console, json_option, plural, print_json, progress_console
+from engine.records.agreement import Agreement, AgreementCase, read_agreement, write_agreement
 
 
 @click.command(short_help="The same code on every emulator present, counts compared.")
@@ -18,7 +21,9 @@ from engine.cli.shell import console, json_option, print_json, progress_console
     help="Only this board's core; a name or a path to a board TOML. May be repeated.",
 )
 @click.option("--all", "every", is_flag=True, help="The zoo and the reference models, instead of kws and ic.")
-@click.option("--update", is_flag=True, help="Keep the result in measurements/agreement.json, which the website shows.")
+@click.option(
+    "--update", is_flag=True, help="Keep what agrees in measurements/agreement.json, which the website shows."
+)
 @json_option
 def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update: bool, as_json: bool) -> None:
     """Run the same firmware on every emulator of this machine and compare, layer by layer and exactly: issued instructions, loads,
@@ -31,8 +36,6 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
     from engine.catalog.load import load_board
     from engine.errors import CheckFailedError, UsageError
     from engine.pipeline.agree import DEFAULT_MODELS, absent_emulators, agreement, answer, every_model, questions
-    from engine.pipeline.local import agreement_path
-    from engine.records.agreement import AgreementCase, read_agreement, write_agreement
 
     if every and models:
         raise UsageError("--all and a model exclude each other", hint="leave one of them out")
@@ -50,6 +53,10 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
             bar.update(task, description=question.name)
             cases.append(next(answers))
             bar.advance(task)
+            if update and cases[-1].agrees:
+                _keep(agreement(cases[-1:]))  # at once: what is interrupted has not been in vain
+            if not err.is_terminal:
+                err.print(f"{len(cases)}/{len(asked)} {question.name}: {_verdict(cases[-1])}", soft_wrap=True)
     found = agreement(cases)
     if as_json:
         print_json(found)
@@ -64,13 +71,20 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
             f"{first.name}: {what}" + (f"; {more} more" if more else ""),
             hint="the first is an emulator's mistake or ours: report it with the ELF (in .whycycles/firmware)",
         )
-    if update:
-        kept = read_agreement(agreement_path())
-        write_agreement(found if kept is None else kept.with_cases(found), agreement_path())
 
 
-def _print(cases: object) -> None:
-    assert isinstance(cases, list)
+def _keep(found: Agreement) -> None:
+    from engine.pipeline.local import agreement_path
+
+    kept = read_agreement(agreement_path())
+    write_agreement(found if kept is None else kept.with_cases(found), agreement_path())
+
+
+def _verdict(case: AgreementCase) -> str:
+    return "agree" if case.agrees else plural(len(case.differences) + len(case.failures), "difference")
+
+
+def _print(cases: Sequence[AgreementCase]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("model", "kernels", "core"):
         table.add_column(name, no_wrap=True)
@@ -80,8 +94,8 @@ def _print(cases: object) -> None:
     table.add_column("")
     for c in cases:
         ran = ", ".join(e.name if e.machine == c.core else f"{e.name} (as {e.machine})" for e in c.emulators)
-        verdict = "agree" if c.agrees else f"{len(c.differences) + len(c.failures)} differences"
-        table.add_row(c.model, c.kernels, c.core, f"{c.instructions:,}", f"{c.loads:,}", f"{c.stores:,}", ran, verdict)
+        numbers = (f"{n:,}" for n in (c.instructions, c.loads, c.stores))
+        table.add_row(c.model, c.kernels, c.core, *numbers, ran, _verdict(c))
     console().print(table)
     for c in cases:
         for line in (*c.failures, *map(str, c.differences[:10])):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from engine.cli.live import run_live
+from engine.cli.other_targets import refuse_options
 from engine.cli.run_host import run_host, wants_host
 from engine.cli.run_npu import run_npu, wants_npu
 from engine.cli.shell import console, json_option, print_json, progress_console
@@ -65,6 +67,9 @@ from engine.targets.choose import AUTO, NAMES
 )
 @click.option("--fresh", is_flag=True, help="Measure again even if nothing changed.")
 @click.option(
+    "--live", is_flag=True, help="Show each layer's cycles, class and advice while it runs; with --json, as JSON lines."
+)
+@click.option(
     "--port", metavar="PORT", help="Measure on the board at this serial port (qemu: for its firmware in QEMU)."
 )
 @click.option(
@@ -90,6 +95,7 @@ def run(
     host_board: str | None,
     flamegraph: Path | None,
     fresh: bool,
+    live: bool,
     port: str | None,
     repeats: int,
     baud: int,
@@ -103,11 +109,14 @@ def run(
     MODEL is a zoo name (kws, ic), a reference name (mlperf-tiny/kws …) or a path to a .tflite. The record is kept, so
     `whycycles explain` and `whycycles site build` find it.
     """
+    context = click.get_current_context()
     if wants_npu(board, target, host_board):
-        run_npu(click.get_current_context(), model, board, overrides, host_board, fresh=fresh, as_json=as_json)
+        refuse_options(context, ("live",), "an NPU", "its vendor's estimate runs nothing; leave the option out")
+        run_npu(context, model, board, overrides, host_board, fresh=fresh, as_json=as_json)
         return
     if wants_host(board, target, flamegraph):
-        run_host(click.get_current_context(), model, opt, flamegraph, as_json=as_json)
+        refuse_options(context, ("live",), "this machine", "LiteRT times its operators together; leave the option out")
+        run_host(context, model, opt, flamegraph, as_json=as_json)
         return
     # the rooms behind a run load an emulator and a compiler: only when one is wanted
     from engine.energy.attribute import with_energy
@@ -134,20 +143,29 @@ def run(
     )
     resolved = resolve(settings)
     if port is not None:
+        refuse_options(context, ("live",), "a serial port", "its layers are shown when all repeats are measured")
         from engine.cli.board import measure
 
         measure(resolved, port, repeats=repeats, baud=baud, emulated=emulated, update=update, as_json=as_json)
         return
-    record = None if fresh else kept(resolved)
-    if record is None:
-        with progress_console().status(resolved.id) as status:
-            record = make(resolved, lambda step: status.update(f"{resolved.id}: {step}"), again=fresh)
-    if as_json:
-        print_json(with_energy(record, resolved.board))
-        return
+    if live:
+        record = run_live(resolved, fresh=fresh, as_json=as_json)
+        if as_json:
+            return
+    else:
+        found = None if fresh else kept(resolved)
+        if found is None:
+            with progress_console().status(resolved.id) as status:
+                found = make(resolved, lambda step: status.update(f"{resolved.id}: {step}"), again=fresh)
+        record = found
+        if as_json:
+            print_json(with_energy(record, resolved.board))
+            return
     out = console()
     measured = known_ceilings(resolved.described, resolved.core, resolved.clock_mhz)
     explanation = explain_run(record, Hardware(resolved.board, resolved.core, measured=measured))
     explanation = with_remedies(explanation, record, fresh_analysis(resolved), resolved.board)
-    render(with_energy_card(explanation, record, resolved.board), record, out)
+    explanation = with_energy_card(explanation, record, resolved.board)
+    # the live table was the layers'
+    render(explanation.model_copy(update={"layers": ()}) if live else explanation, record, out)
     out.print(f"record: {runs_dir() / record.id / 'record.json'}", style="dim", soft_wrap=True)

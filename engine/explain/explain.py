@@ -53,7 +53,7 @@ def explain_run(record: RunRecord, hardware: Hardware | None = None) -> Explanat
     known = hardware_of(record) if hardware is None else hardware
     ceilings = _ceilings(known, record)
     layers = tuple(
-        _explain_layer(x, ratio(x.cycles, record.cycles.warm), record.clock_mhz, known.board, ceilings)
+        explain_layer(x, ratio(x.cycles, record.cycles.warm), record.clock_mhz, known.board, ceilings)
         for x in record.layers
     )
     facts = run_facts(record, known.board)
@@ -128,9 +128,10 @@ def _ceilings(known: Hardware, record: RunRecord) -> Ceilings | None:
     return ceilings_of(known.core, why)
 
 
-def _explain_layer(
+def explain_layer(
     layer: Layer, share: float | None, clock_mhz: float, board: Board | None, ceilings: Ceilings | None
 ) -> LayerExplanation:
+    """Explain one layer of a run at a clock; ``share``: of the run's cycles, where they are known."""
     facts = layer_facts(layer, board)
     told = _tell(facts, "takes no cycles: there is nothing to explain")
     point = point_of(layer, clock_mhz, ceilings) if ceilings is not None else None

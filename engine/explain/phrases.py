@@ -156,6 +156,11 @@ def _simd_hint(facts: Facts, lanes: int | None) -> str:
     if facts.macs and lanes is not None and lanes > 1 and not c.simd_mac_instructions:
         return f"Use a kernel with SIMD MACs: this one uses none, though this core can do {lanes} products per instruction."
     if facts.macs and c.simd_mac_instructions and facts.share(Cause.OTHER_ALU) > facts.share(Cause.MAC):
+        if c.mve_mac_instructions:  # vectors are never unpacked
+            return (
+                "Sum more products behind every loop start and requantisation (more outputs at a time, longer sums), "
+                "or requantise a vector of results at once."
+            )
         return (
             "Unpack each operand once and use it for more outputs (larger register blocks), or store weights unpacked."
         )

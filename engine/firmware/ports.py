@@ -139,7 +139,7 @@ def harness_sources(name: str, flags: tuple[str, ...] | None = None) -> tuple[So
         Tree(FIRMWARE_DIR / folder, folder) for folder in ("harness/libc", "harness", "ports", "ports/common")
     )
     includes = (harness, ports, libc)
-    files = ("main", "markers", *(("protocol", "extensions", "text") if port.has_uart else ()))
+    files = ("main", "markers", *(("protocol", "extensions", "timing", "text") if port.has_uart else ()))
     # in mem.c alone: a memcpy that is compiled into a call of memcpy never ends
     itself = ("-fno-builtin",)
     return (

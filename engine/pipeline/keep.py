@@ -7,7 +7,7 @@ from engine.pipeline.fingerprint import analysis_key
 from engine.pipeline.local import fresh_analysis, fresh_record, save, save_analysis
 from engine.pipeline.measure import record_of
 from engine.pipeline.on_renode import confirm, unconfirmed
-from engine.pipeline.prepare import Prepared, Progress, prepare
+from engine.pipeline.prepare import Follower, Prepared, Progress, prepare
 from engine.pipeline.rethink import block_profile, retiming_of
 from engine.pipeline.settings import ResolvedRun
 from engine.records.run import RunRecord
@@ -20,15 +20,23 @@ def kept(run: ResolvedRun) -> RunRecord | None:
     return record if record is not None and fresh_analysis(run) is not None and not unconfirmed(run) else None
 
 
-def make(run: ResolvedRun, progress: Progress = lambda _: None, *, again: bool = False) -> RunRecord:
-    """Measure a run, analyse it, keep both; where Renode is installed, count it there too. With ``again`` it is measured anyway.
+def make(
+    run: ResolvedRun,
+    progress: Progress = lambda _: None,
+    *,
+    again: bool = False,
+    follower: Follower | None = None,
+) -> RunRecord:
+    """Measure a run, analyse it, keep both; where Renode is installed, count it there too.
+
+    With ``again``, or to be followed, it is measured anyway.
 
     Raises what ``measure``, ``analysis_of`` and ``confirm`` raise; a record that was measured is kept even if its analysis fails.
     """
-    record = None if again else fresh_record(run)
+    record = None if again or follower else fresh_record(run)
     made: Prepared | None = None
     if record is None:
-        made = prepare(run, progress)
+        made = prepare(run, progress, follower=follower)
         record = record_of(made, progress)
         save(run, record)
     analysis_of(run, progress, made)

@@ -11,6 +11,7 @@ from engine.catalog.override_notes import override_notes
 from engine.counters.count import count_regions
 from engine.errors import CheckFailedError
 from engine.firmware.types import Firmware
+from engine.models.cost_types import ModelCost
 from engine.models.oracle import Verdict, check_outputs
 from engine.pipeline.override_effects import idle_notes
 from engine.pipeline.prepare import Prepared, Progress, prepare
@@ -62,24 +63,11 @@ def _record(
     made: Prepared, counters: tuple[Counters, ...], timed: TimedRun, verdict: Verdict, notes: tuple[str, ...]
 ) -> RunRecord:
     run, graph, cost, firmware, execution = made.run, made.graph, made.cost, made.firmware, made.execution
-    # a layer that is no operator of the model (float conversion) has no cost in it
-    costs = {op.index: op for op in cost.operators}
     layers = tuple(
-        Layer(
-            index=layer.index,
-            name=layer.name,
-            op=layer.op,
-            kernel=layer.kernel,
-            library=layer.library.value,
-            macs=layer.macs,
-            weight_bytes=layer.weight_bytes,
-            arithmetic_intensity=round(costs[layer.index].arithmetic_intensity, 4) if layer.index in costs else 0.0,
-            output_shape=costs[layer.index].output_shape if layer.index in costs else layer.output_shape,
-            **_region(n, region, count, execution).__dict__,
-        )
-        for n, (layer, region, count) in enumerate(zip(firmware.layers, timed.regions[:-1], counters[:-1], strict=True))
+        layer_of(firmware, cost, n, region_of(n, region, count, execution))
+        for n, (region, count) in enumerate(zip(timed.regions[:-1], counters[:-1], strict=True))
     )
-    glue = _region(len(layers), timed.regions[-1], counters[-1], execution)
+    glue = region_of(len(layers), timed.regions[-1], counters[-1], execution)
     warm = sum(x.cycles for x in layers) + glue.cycles
     s = run.settings
     overrides = overrides_of(s)
@@ -124,7 +112,26 @@ def _record(
     )
 
 
-def _region(position: int, timed: TimedRegion, counters: Counters, execution: Execution) -> Region:
+def layer_of(firmware: Firmware, cost: ModelCost, position: int, region: Region) -> Layer:
+    """A layer of the record, from its region; ``position`` as in ``region_of``."""
+    layer = firmware.layers[position]
+    # a layer that is no operator of the model (float conversion) has no cost in it
+    op = next((op for op in cost.operators if op.index == layer.index), None)
+    return Layer(
+        index=layer.index,
+        name=layer.name,
+        op=layer.op,
+        kernel=layer.kernel,
+        library=layer.library.value,
+        macs=layer.macs,
+        weight_bytes=layer.weight_bytes,
+        arithmetic_intensity=round(op.arithmetic_intensity, 4) if op else 0.0,
+        output_shape=op.output_shape if op else layer.output_shape,
+        **region.__dict__,
+    )
+
+
+def region_of(position: int, timed: TimedRegion, counters: Counters, execution: Execution) -> Region:
     """``position`` in the order of execution: a float conversion comes first or last, but has a high index."""
     stalls = {s.memory: s.cycles for s in timed.stalls}
     cold_stalls = {s.memory: s.cycles for s in timed.cold_stalls}

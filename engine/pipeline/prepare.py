@@ -23,12 +23,26 @@ from engine.pipeline.fingerprint import execution_key
 from engine.pipeline.settings import ResolvedRun
 from engine.targets.choose import Relink, TargetChoice
 from engine.targets.store import load_execution, save_execution
-from engine.targets.types import Execution
+from engine.targets.types import Execution, Follow
 
 INPUTS = 4
 """Inferences per run whose outputs are compared with the oracle; the first one is profiled."""
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A run before its execution."""
+
+    run: ResolvedRun
+    cost: ModelCost
+    firmware: Firmware
+    decoder: Decoder
+
+
+Follower = Callable[[Built], Follow]
+"""Makes what is told of the execution while it runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +59,14 @@ class Prepared:
     blocks: Mapping[int, Block]
 
 
-def prepare(run: ResolvedRun, progress: Progress = lambda _: None, *, port: str = "bare") -> Prepared:
-    """Read, build, execute and decode; what was built or executed before is not done again.
+def prepare(
+    run: ResolvedRun,
+    progress: Progress = lambda _: None,
+    *,
+    port: str = "bare",
+    follower: Follower | None = None,
+) -> Prepared:
+    """Read, build, execute and decode; what was built or executed before is not done again, but what is followed is executed anyway.
 
     With the ``port`` of a board, the firmware is the one that is flashed.
 
@@ -65,23 +85,30 @@ def prepare(run: ResolvedRun, progress: Progress = lambda _: None, *, port: str 
 
     firmware = link()
     inputs = make_inputs(graph, count=INPUTS)
+    cost, decoder = model_cost(graph), Decoder.of(firmware)
     progress("executing")
-    execution = execute(run.target, run.board, run.core, firmware, link, stimulus(firmware, inputs))
-    decoder = Decoder.of(firmware)
+    follow = follower(Built(run, cost, firmware, decoder)) if follower else None
+    execution = execute(run.target, run.board, run.core, firmware, link, stimulus(firmware, inputs), follow)
     blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
-    return Prepared(run, graph, model_cost(graph), firmware, inputs, execution, decoder, blocks)
+    return Prepared(run, graph, cost, firmware, inputs, execution, decoder, blocks)
 
 
 def execute(
-    target: TargetChoice, board: Board, core: Core, firmware: Firmware, relink: Relink, inputs: tuple[bytes, ...]
+    target: TargetChoice,
+    board: Board,
+    core: Core,
+    firmware: Firmware,
+    relink: Relink,
+    inputs: tuple[bytes, ...],
+    follow: Follow | None = None,
 ) -> Execution:
-    """Execute, or read what the same ELF did on the same target and board with the same inputs before.
+    """Execute, or (unless it is to be followed) read what the same ELF did on the same target and board with the same inputs before.
 
     Raises ExecutionError, and ToolError if the target is not installed.
     """
     key = execution_key(target, firmware, board, inputs)
-    execution = load_execution(key)
+    execution = None if follow else load_execution(key)
     if execution is None:
-        execution = target.make(board, core, relink).run(firmware, inputs)
+        execution = target.make(board, core, relink).run(firmware, inputs, follow)
         save_execution(key, execution)
     return execution

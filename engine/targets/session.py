@@ -15,10 +15,11 @@ from engine.firmware.types import Firmware
 from engine.targets import layout as at
 from engine.targets import state as shared
 from engine.targets.device import Device
+from engine.targets.follow import following
 from engine.targets.image import Image
 from engine.targets.memory_system import MemorySystem
 from engine.targets.state import State
-from engine.targets.types import MemoryProfile, Profile
+from engine.targets.types import Counted, Follow, MemoryProfile, Moved, Profile, Settled, Watching
 
 T = TypeVar("T")
 
@@ -115,9 +116,17 @@ def check_inputs(firmware: Firmware, inputs: Sequence[bytes]) -> None:
             raise UsageError(f"input {n} has {len(entry)} bytes, the model takes {need}", hint="check the input file")
 
 
-def count_inferences(session: Session, inputs: Sequence[bytes]) -> tuple[Profile, tuple[bytes, ...]]:
+def count_inferences(
+    session: Session, inputs: Sequence[bytes], follow: Follow | None = None
+) -> tuple[Profile, tuple[bytes, ...]]:
     """On a booted session: ``inputs[0]`` cold and warm (they must agree), then the others for their outputs."""
-    cold_output = session.infer(inputs[0])
+
+    def counted(region: int) -> None:
+        assert follow is not None
+        follow(Counted(region, shared.region_profile(session.state, region)))
+
+    with following(session.state, counted if follow else None):
+        cold_output = session.infer(inputs[0])
     cold = shared.take_profile(session.state)
     outputs = [session.infer(inputs[0])]
     warm = shared.take_profile(session.state)
@@ -162,7 +171,13 @@ class Watched:
 
 
 def watch_inferences(
-    session: Session, memory: State, system: MemorySystem, board: Board, firmware: Firmware, data: bytes
+    session: Session,
+    memory: State,
+    system: MemorySystem,
+    board: Board,
+    firmware: Firmware,
+    data: bytes,
+    follow: Follow | None = None,
 ) -> Watched:
     """On a booted session: a cold inference, then further ones until the memory system repeats itself.
 
@@ -173,16 +188,26 @@ def watch_inferences(
     def remembered() -> NDArray[np.int64]:
         return system.remembered(memory[memory[at.H_STREAMS] :])
 
+    def moved(region: int) -> None:
+        assert follow is not None
+        read, written = (int(shared.totals(memory)[region, at.T_READS + n]) for n in (1, 3))
+        follow(Moved(region, read, written))
+
+    if follow is not None:
+        follow(Watching(1))
     before = remembered()
-    output = session.infer(data)
+    with following(memory, moved if follow else None):
+        output = session.infer(data)
     executed = int(memory[at.H_WORK])
     cold = warm = shared.take_memory(memory, board)
     totals = shared.take_totals(memory)
-    for _ in range(_STEADY_TRIES):
+    for repeat in range(_STEADY_TRIES):
         after = remembered()
         if np.array_equal(before, after):
             break  # the last inference began as it ended: every further one is the same
         before = after
+        if follow is not None:
+            follow(Watching(2 + repeat))
         if session.infer(data) != output or int(memory[at.H_WORK]) != executed:
             raise CheckFailedError(
                 "a repeated inference gave another output or took another path", hint="report this with the ELF"
@@ -190,7 +215,10 @@ def watch_inferences(
         warm = shared.take_memory(memory, board)
         if not np.array_equal(shared.take_totals(memory), totals):
             raise CheckFailedError("a repeated inference made other accesses", hint="report this with the ELF")
-    return Watched(cold, warm, output, _stack(session, memory, firmware), executed, totals)
+    watched = Watched(cold, warm, output, _stack(session, memory, firmware), executed, totals)
+    if follow is not None:
+        follow(Settled(cold, warm, watched.stack))
+    return watched
 
 
 def _stack(session: Session, memory: State, firmware: Firmware) -> tuple[int, ...]:

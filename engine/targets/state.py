@@ -126,18 +126,33 @@ def take_totals(state: State) -> NDArray[np.int64]:
 
 def take_profile(state: State) -> Profile:
     """The edges counted so far, sorted; the table is emptied for the next inference."""
-    table = state[state[at.H_TABLE] :][: 4 * (int(state[at.H_MASK]) + 1)].reshape(-1, 4)
+    table = _edges(state)
     used = table[(table[:, 0] != 0) & (table[:, 0] & 0xFFFFFFFF != state[at.H_EXIT])]
+    profile = _sorted(used)
+    table[:] = 0
+    state[at.H_USED] = 0
+    state[at.H_LAST] = state[at.H_TABLE]
+    return profile
+
+
+def region_profile(state: State, region: int) -> Profile:
+    """The edges counted so far in one region; the table stays as it is, and may be written meanwhile."""
+    table = _edges(state).copy()
+    return _sorted(table[(table[:, 0] != 0) & (table[:, 0] & 0xFFFFFFFF != state[at.H_EXIT]) & (table[:, 1] == region)])
+
+
+def _edges(state: State) -> State:
+    return state[state[at.H_TABLE] :][: 4 * (int(state[at.H_MASK]) + 1)].reshape(-1, 4)
+
+
+def _sorted(used: State) -> Profile:
+    """Rows of the table as a profile."""
     key = used[:, 0].view(np.uint64) if used.flags.c_contiguous else used[:, 0].copy().view(np.uint64)
     src = (key >> np.uint64(32)).astype(np.uint32)
     dst = (key & np.uint64(0xFFFFFFFF)).astype(np.uint32)
     region = used[:, 1].astype(np.int32)
     order = np.lexsort((dst, src, region))
-    profile = Profile(region[order], src[order], dst[order], used[order, 2].copy())
-    table[:] = 0
-    state[at.H_USED] = 0
-    state[at.H_LAST] = state[at.H_TABLE]
-    return profile
+    return Profile(region[order], src[order], dst[order], used[order, 2].copy())
 
 
 def memory_state(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,6 +93,47 @@ class Execution:
 
 
 @dataclass(frozen=True)
+class Watching:
+    """The memory run begins its inference of that number, from 1: it repeats until the memory system does."""
+
+    inference: int
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The first inference of the memory run left a region behind: bytes of data it read and wrote, the same in every inference."""
+
+    region: int
+    read_bytes: int
+    write_bytes: int
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The memory run is over; the fields are those of the ``Execution``."""
+
+    cold: MemoryProfile
+    warm: MemoryProfile
+    stack_by_region_bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """The counting run left a region behind: all edges of that region alone."""
+
+    region: int
+    profile: Profile
+
+
+Event = Watching | Moved | Settled | Counted
+Follow = Callable[[Event], None]
+"""Told of an execution while it runs, perhaps from another thread: every ``Moved`` before ``Settled``, every ``Counted`` after it.
+
+A target that begins again (its table of edges was too small) tells the same again. Nothing told changes later, but the execution may fail.
+"""
+
+
+@dataclass(frozen=True)
 class RegionCounts:
     """What a target counted in one warm inference, per region: the layers in the order of execution, then the glue.
 
@@ -118,10 +159,10 @@ class Target(Protocol):
     name: str
     version: str
 
-    def run(self, firmware: Firmware, inputs: Sequence[bytes]) -> Execution:
+    def run(self, firmware: Firmware, inputs: Sequence[bytes], follow: Follow | None = None) -> Execution:
         """Execute one inference per entry of ``inputs``; the first entry is also the one profiled, cold then warm.
 
-        An entry holds the bytes of all model inputs, concatenated in the order of ``firmware.inputs``; outputs likewise.
+        An entry holds the bytes of all model inputs, concatenated in the order of ``firmware.inputs``; outputs likewise. ``follow`` hears of it meanwhile.
 
         Raises ExecutionError on a fault, an unmapped access or a run-away.
         """

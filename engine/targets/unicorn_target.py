@@ -1,4 +1,4 @@
-"""The default target: Unicorn with native hooks. Two runs: one counts control flow, one watches memory; outputs must agree."""
+"""The default target: Unicorn with native hooks. Two runs: one watches memory, one counts control flow; outputs must agree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from engine.targets.session import (
     watch_inferences,
     with_room,
 )
-from engine.targets.types import Execution, Profile
+from engine.targets.types import Execution, Follow, Profile
 from engine.targets.untyped import binding, unicorn, unicorn_const
 
 EXIT_BYTES = 2  # the breakpoint an inference returns to
@@ -39,13 +39,14 @@ class UnicornTarget:
         """``core`` defaults to the board's; ``limits`` bound run-aways."""
         self.board, self.core, self.limits = board, core or board.core, limits or Limits()
 
-    def run(self, firmware: Firmware, inputs: Sequence[bytes]) -> Execution:
+    def run(self, firmware: Firmware, inputs: Sequence[bytes], follow: Follow | None = None) -> Execution:
         """See ``Target.run``. The memory run uses the first input only."""
         check_inputs(firmware, inputs)
         image = Image(firmware.elf)
         check_runs_on(image.attributes, load_core(self.core), firmware.elf.name)
-        profile, outputs = self.count(firmware, image, inputs)
-        memory = self.watch(firmware, image, inputs[0])
+        # memory first: a region's cycles are known as soon as its instructions are counted
+        memory = self.watch(firmware, image, inputs[0], follow)
+        profile, outputs = self.count(firmware, image, inputs, follow)
         if memory.output != outputs[0]:
             raise CheckFailedError(
                 "the run that watches memory gave another output than the run that counts",
@@ -68,19 +69,21 @@ class UnicornTarget:
             stack_by_region_bytes=memory.stack,
         )
 
-    def watch(self, firmware: Firmware, image: Image, data: bytes) -> Watched:
+    def watch(self, firmware: Firmware, image: Image, data: bytes, follow: Follow | None = None) -> Watched:
         """The memory run alone."""
         session = Watching(self, firmware, image)
         session.boot()
-        return watch_inferences(session, session.state, session.system, self.board, firmware, data)
+        return watch_inferences(session, session.state, session.system, self.board, firmware, data, follow)
 
-    def count(self, firmware: Firmware, image: Image, inputs: Sequence[bytes]) -> tuple[Profile, tuple[bytes, ...]]:
+    def count(
+        self, firmware: Firmware, image: Image, inputs: Sequence[bytes], follow: Follow | None = None
+    ) -> tuple[Profile, tuple[bytes, ...]]:
         """The counting run alone: the profile of the second inference of ``inputs[0]``, and every output."""
 
         def attempt(slots: int) -> tuple[Profile, tuple[bytes, ...]]:
             session = Counting(self, firmware, image, slots)
             session.boot()
-            return count_inferences(session, inputs)
+            return count_inferences(session, inputs, follow)
 
         return with_room(attempt)
 

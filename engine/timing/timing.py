@@ -91,25 +91,46 @@ def time_execution(
             f"{board.name} cannot run at {clock_mhz:g} MHz",
             hint=f"choose a clock up to {board.flash.ladder[-1].up_to_mhz:g} MHz",
         )
-    regions = len(firmware.layers) + 1
-    work = prepare_work(blocks, execution.profile, regions)
+    work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
+    timed = _regions(work, execution, board, core, clock_mhz)
+    low, high = (_total(work, execution.warm, board, core, clock_mhz, end) for end in (End.LOW, End.HIGH))
+    cycles = sum(r.stack.cycles for r in timed)
+    # rounding per region may move the sum by less than a cycle per region
+    interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
+    return TimedRun(
+        regions=timed,
+        interval=interval,
+        notes=core.notes + board.notes,
+    )
+
+
+def times_apart(core: Core) -> bool:
+    """Whether the time of a region rests on its own counts alone.
+
+    Where two instructions issue together, how often a block leaves its last one without a partner is a mean over all regions.
+    """
+    table = core_ticks(core, End.VALUE)
+    return not (table.dual or table.pairs_16)
+
+
+def time_regions(
+    blocks: Mapping[int, Block], execution: Execution, firmware: Firmware, board: Board, core: Core, clock_mhz: float
+) -> tuple[TimedRegion, ...]:
+    """The regions of ``time_execution`` alone, at a clock that the board has; a part of an execution will do for its regions."""
+    work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
+    return _regions(work, execution, board, core, clock_mhz)
+
+
+def _regions(work: Work, execution: Execution, board: Board, core: Core, clock_mhz: float) -> tuple[TimedRegion, ...]:
     table = core_ticks(core, End.VALUE)
     pipeline = pipeline_ticks(work, table)
     timed = []
     for memory in (execution.warm, execution.cold):  # both run the same control flow
-        stalls = stalls_of(event_table(memory, board, regions), pipeline, table, board, clock_mhz, End.VALUE)
+        stalls = stalls_of(event_table(memory, board, work.regions), pipeline, table, board, clock_mhz, End.VALUE)
         stacks = tuple(to_stack(row) for row in pipeline + by_cause(stalls))
         timed.append((stacks, _by_memory(stalls, stacks, board)))
     (warm, warm_stalls), (cold, cold_stalls) = timed
-    low, high = (_total(work, execution.warm, board, core, clock_mhz, end) for end in (End.LOW, End.HIGH))
-    cycles = sum(s.cycles for s in warm)
-    # rounding per region may move the sum by less than a cycle per region
-    interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
-    return TimedRun(
-        regions=tuple(TimedRegion(*parts) for parts in zip(warm, cold, warm_stalls, cold_stalls, strict=True)),
-        interval=interval,
-        notes=core.notes + board.notes,
-    )
+    return tuple(TimedRegion(*parts) for parts in zip(warm, cold, warm_stalls, cold_stalls, strict=True))
 
 
 def _total(work: Work, memory: MemoryProfile, board: Board, core: Core, clock_mhz: float, end: End) -> int:

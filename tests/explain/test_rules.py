@@ -178,3 +178,18 @@ def test_the_table_is_the_tree_depth_first():
 def test_every_class_is_defined():
     assert len({b.meaning for b in Bottleneck}) == len(Bottleneck)
     assert len({b.label for b in Bottleneck}) == len(Bottleneck)
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"simd_mac_instructions": 5, "simd_lane_slots": 10, "mac_lanes": 10}, "Unpack each operand once"),
+        ({"simd_mac_instructions": 5, "mac_lanes": 80, "simd_lane_slots": 80, "mve_instructions": 5, "mve_mac_instructions": 5},
+         "requantise a vector of results"),
+        ({"multiply_instructions": 5, "mac_lanes": 20, "simd_lane_slots": 80, "mve_instructions": 5, "mve_mac_instructions": 5},
+         "4 products at a time where this core can do 16"),
+    ],
+)  # fmt: skip
+def test_advice_on_macs_knows_vectors(counts, said):
+    facts = facts_of(make_counters(**counts), macs=80, other_alu=60, mac=40)
+    assert said in phrases_of(facts).simd_hint

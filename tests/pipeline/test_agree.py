@@ -161,6 +161,7 @@ def test_the_command(use: Callable[..., None], monkeypatch: pytest.MonkeyPatch, 
     code, out, err = run("--update")
     assert code == 1
     assert "kws with reference on cortex-m4: the inference: outputs (SHA-256)" in err
+    assert "1/2 kws with reference on cortex-m4: 1 difference" in err
     assert path.read_bytes() == before
 
 

@@ -1,5 +1,6 @@
 """Ceilings of boards: what physics says of them, that the committed ones are reproduced, and when they are measured again."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,24 @@ from engine.pipeline.ceilings import (
     update_committed,
 )
 from engine.records.ceilings import MeasuredCeilings, ceilings_dir, committed, committed_ceilings
+from engine.targets.choose import UNICORN_CORES
+from engine.targets.llvm_tools import find_llvm_tool
 
 
 def measured(name: str) -> MeasuredCeilings:
     board = load_board(name)
     return measure_ceilings(board, load_core(board.core), float(board.default_clock_mhz))
+
+
+def can_be_measured(board: Board) -> bool:
+    """Cores with Helium need QEMU and llvm-objdump."""
+    core = load_core(board.core)
+    return core.name in UNICORN_CORES or (
+        shutil.which("qemu-system-arm") is not None and find_llvm_tool("llvm-objdump") is not None
+    )
+
+
+MEASURED = tuple(b for b in list_boards() if can_be_measured(b))
 
 
 @pytest.fixture
@@ -32,6 +46,11 @@ def own_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+HELIUM = pytest.mark.skipif(
+    not can_be_measured(load_board("apollo510-evb")), reason="needs qemu-system-arm and llvm-objdump (extra 'llvm')"
+)
+
+
 @pytest.mark.parametrize(
     ("board", "instructions", "macs_per_cycle"),
     [
@@ -41,6 +60,7 @@ def own_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("nrf5340-dk", "SMLAD", 2),
         ("nucleo-h743zi", "SMLAD", 2),
         ("nucleo-h743zi", "MUL+ADD", 1),
+        pytest.param("apollo510-evb", "VMLADAV", 8, marks=HELIUM),
     ],
 )
 def test_a_loop_comes_near_what_the_core_can_multiply(board: str, instructions: str, macs_per_cycle: float) -> None:
@@ -65,7 +85,7 @@ def test_a_memory_without_waits_delivers_nearly_what_the_core_can_load(
 
 
 def test_a_cache_delivers_more_than_the_flash_behind_it() -> None:
-    for board in list_boards():
+    for board in MEASURED:
         found = measured(board.name)
         for b in found.benchmarks:
             if b.resident is False:
@@ -75,9 +95,8 @@ def test_a_cache_delivers_more_than_the_flash_behind_it() -> None:
 
 def test_committed_ceilings_are_reproduced() -> None:
     names = {p.stem for p in ceilings_dir().glob("*.json")}
-    boards = list_boards()
-    assert names == {f"{b.name}_{b.default_clock_mhz:g}mhz" for b in boards}
-    different = [x.id for x in map(measured, (b.name for b in boards)) if different_from_committed(x)]
+    assert names == {f"{b.name}_{b.default_clock_mhz:g}mhz" for b in list_boards()}
+    different = [x.id for x in map(measured, (b.name for b in MEASURED)) if different_from_committed(x)]
     assert not different, "run `whycycles ceilings --update`, look at the difference and say why it is meant"
     for found in committed():
         board = load_board(found.board)

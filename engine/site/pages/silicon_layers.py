@@ -90,7 +90,7 @@ def _row(p: LayerPoint, big: bool) -> Row:
         point=p,
         errors=tuple(p.error(e) for e in Event),
         by_instructions=instructions,
-        by_timing=simulated / published - 1,
+        by_timing=simulated / published - 1 if published else 0.0,
         big=big,
         why=explanation(p),
     )
@@ -118,7 +118,7 @@ def _summary(kept: LayerValidation, rows: tuple[Row, ...]) -> str:
     alike = [r for r in rows if r.big and abs(r.point.error(Event.MVE_MACS) or 1.0) <= _OTHER]
     published, simulated = kept.total()
     total = relative_error(published, simulated, Event.CYCLES) or 0.0
-    text = f"All layers together take {signed_percent(total)} of the chip's cycles more or less."
+    text = f"Over all layers the error in cycles is {signed_percent(total)}."
     if alike:
         errors = [r.errors[0] or 0.0 for r in alike]
         text += (

@@ -20,18 +20,10 @@ FIRST_API = 1
 
 def plugin_library(api: int) -> Path:
     """The plugin as a shared library for that version of the interface. Raises ToolError where it cannot be compiled."""
+    # for any processor of its kind, as the cache may be another machine's tomorrow
     command = [
-        sys.executable,
-        "-m",
-        "ziglang",
-        "cc",
-        "-shared",
-        "-fPIC",
-        "-O2",
-        "-std=gnu11",
-        f"-DAPI={api}",
-        *_names(),
-    ]
+        sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O2", "-std=gnu11", "-mcpu=baseline", f"-DAPI={api}", *_names(),
+    ]  # fmt: skip
     key = hashlib.sha256("\0".join([*command, _SOURCE.read_text("utf-8")]).encode()).hexdigest()[:24]
     done = cache_dir() / "qemu" / f"plugin-{key}.so"
     if done.is_file():

@@ -128,11 +128,6 @@ class QemuSession(Session):
         """Start QEMU; ``firmware`` is one linked for its machine. ``watch``: add up data accesses too. Raises ToolError."""
         self.reader, self.tracing = reader, reader is not None
         sentinel = return_address(core)
-        if any(p.runs_at <= sentinel < p.runs_at + len(p.data) for p in image.segments):
-            raise ExecutionError(
-                f"the firmware fills the code memory of QEMU's {mps2_machine(core)} to its end",
-                hint="use a smaller model, or --target unicorn if it has the core",
-            )
         fresh = shared.plugin_state(
             firmware, image, limits.per_inference(firmware), sentinel, slots,
             watch=watch or reader is not None, trace_events=TRACE_EVENTS if reader else 0,
@@ -140,6 +135,11 @@ class QemuSession(Session):
         with contextlib.ExitStack() as stack:
             if reader is not None:
                 stack.callback(reader.close)
+            if any(p.runs_at <= sentinel < p.runs_at + len(p.data) for p in image.segments):
+                raise ExecutionError(
+                    f"the firmware fills the code memory of QEMU's {mps2_machine(core)} to its end",
+                    hint="use a smaller model, or --target unicorn if it has the core",
+                )
             file = stack.enter_context(tempfile.TemporaryFile())
             file.write(fresh.tobytes())
             file.flush()

@@ -21,7 +21,7 @@ from engine.targets.image import Image
 from engine.targets.qemu.find import find_qemu
 from engine.targets.qemu.session import QemuSession, TraceReader
 from engine.targets.session import Watched, check_inputs, code_bytes, count_inferences, watch_inferences, with_room
-from engine.targets.types import Execution, Profile, RegionCounts
+from engine.targets.types import Counted, Event, Execution, Follow, Profile, RegionCounts
 
 
 class QemuTarget:
@@ -38,7 +38,7 @@ class QemuTarget:
         self.version = find_qemu().version
         self._relink = relink
 
-    def run(self, firmware: Firmware, inputs: Sequence[bytes]) -> Execution:
+    def run(self, firmware: Firmware, inputs: Sequence[bytes], follow: Follow | None = None) -> Execution:
         """See ``Target.run``. The first input is traced; the others run for their outputs."""
         check_inputs(firmware, inputs)
         image = Image(firmware.elf)
@@ -46,14 +46,22 @@ class QemuTarget:
         emulated, twin = self._twin(firmware)
         twin_image = image if twin is firmware else Image(twin.elf)
 
+        def tell(event: Event) -> None:
+            assert follow is not None
+            if isinstance(event, Counted):
+                event = Counted(event.region, _moved(event.profile, emulated, self.board))
+            follow(event)
+
+        told = tell if follow else None
+
         def attempt(slots: int) -> tuple[Watched, Profile, tuple[bytes, ...]]:
             reader = TraceReader(firmware, image, self.board, emulated, self.core, self.limits.per_inference(firmware))
             with QemuSession(twin, twin_image, self.core, self.limits, slots, reader=reader) as session:
                 session.boot()
-                watched = watch_inferences(session, reader.state, reader.system, self.board, firmware, inputs[0])
+                watched = watch_inferences(session, reader.state, reader.system, self.board, firmware, inputs[0], told)
                 shared.take_profile(session.state)
                 session.tracing = False
-                profile, outputs = count_inferences(session, inputs)
+                profile, outputs = count_inferences(session, inputs, told)
             return watched, profile, outputs
 
         watched, profile, outputs = with_room(attempt)

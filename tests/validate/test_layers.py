@@ -1,0 +1,148 @@
+"""Counters of a real chip beside ours: the rows, the comparison, what is kept, and what the page says about an error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli.main import main
+from engine.errors import CheckFailedError, RecordError
+from engine.pipeline.local import layer_validations_path
+from engine.records.layer_validation import (
+    Event,
+    EventCounts,
+    LayerPoint,
+    LayerValidations,
+    read_layer_validations,
+    write_layer_validations,
+)
+from engine.records.run import RunRecord
+from engine.site.pages.silicon_layers import explanation, section_of
+from engine.validate import layers as comparing
+from engine.validate.layers import PublishedLayer, compare_layers, counts_of, published_layers
+from tests.builders.records import kws_record
+
+HEADER = "board,model,clock_mhz,framework,kernels,layer,op,macs,cycles,instructions,mve_instructions,loads,stores,mve_macs,source\n"
+ROW = "apollo510-evb,kws,250,TFLM,CMSIS-NN,0,CONV_2D,320000,1000,800,500,200,100,260,somewhere\n"
+
+
+def read(tmp_path: Path, text: str) -> tuple[PublishedLayer, ...]:
+    path = tmp_path / "layers.csv"
+    path.write_text(text, encoding="utf-8")
+    return published_layers(path)
+
+
+def published(record: RunRecord) -> tuple[PublishedLayer, ...]:
+    """What a chip would publish that counts a tenth more than the record."""
+    rows = []
+    for layer in record.layers:
+        ours = counts_of(layer)
+        counts = EventCounts(**{e.value: ours.of(e) * 11 // 10 for e in Event})
+        rows.append(PublishedLayer("b", "kws", "f", "k", 250, layer.index, layer.op, layer.macs, counts, "s"))
+    return tuple(rows)
+
+
+def test_the_projects_own_rows_can_be_read() -> None:
+    rows = published_layers()
+    assert {(r.board, r.model) for r in rows} == {("apollo510-evb", "mlperf-tiny/kws")}
+    assert [r.layer for r in rows] == list(range(13))
+    assert all(r.source and r.counts.cycles for r in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEADER.replace("mve_macs,", "") + ROW, "has no column mve_macs"),
+        (HEADER + ROW + ROW.replace("1000", "many"), "line 3: not all counts are whole numbers"),
+        (HEADER + ROW.replace("1000", "-1"), "line 2: a count is negative"),
+        (HEADER + "apollo510-evb,kws\n", "line 2: not all counts"),
+    ],
+)
+def test_bad_rows_are_refused_with_their_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(RecordError, match=said):
+        read(tmp_path, text)
+
+
+def test_rows_of_two_runs_are_refused(tmp_path: Path) -> None:
+    rows = read(tmp_path, HEADER + ROW + ROW.replace(",250,", ",192,"))
+    with pytest.raises(RecordError, match="of 2 runs"):
+        comparing.validate_layers(rows)
+
+
+def test_every_event_is_compared() -> None:
+    record = kws_record()
+    found = compare_layers(published(record), record)
+    for point, layer in zip(found.points, record.layers, strict=True):
+        assert point.simulated == counts_of(layer)
+        if point.published.cycles > 1000:
+            assert point.error(Event.CYCLES) == pytest.approx(-1 / 11, abs=1e-3)
+        assert point.error(Event.MVE_MACS) is None  # a Cortex-M4 has none, and so has this chip
+    ours, theirs = (sum(getattr(p, side).cycles for p in found.points) for side in ("simulated", "published"))
+    assert (theirs, ours) == tuple(c.cycles for c in found.total())
+
+
+def test_another_model_is_refused() -> None:
+    record = kws_record()
+    with pytest.raises(CheckFailedError, match="layer 0 is CONV_2D"):
+        compare_layers(published(record), record.model_copy(update={"layers": record.layers[1:]}))
+
+
+def test_one_result_per_compiler_is_kept(tmp_path: Path) -> None:
+    record = kws_record()
+    clang = compare_layers(published(record), record)
+    gcc = clang.model_copy(update={"compiler": "gcc"})
+    kept = LayerValidations().with_result(clang).with_result(gcc).with_result(clang)
+    path = tmp_path / "kept.json"
+    write_layer_validations(kept, path)
+    assert read_layer_validations(path) == kept
+    assert sorted(r.compiler for r in kept.results) == ["clang", "gcc"]
+    assert read_layer_validations(tmp_path / "none.json") == LayerValidations()
+
+
+def test_the_committed_results_are_of_the_published_rows() -> None:
+    rows = {r.layer: r.counts for r in published_layers()}
+    kept = read_layer_validations(layer_validations_path())
+    assert {r.compiler for r in kept.results} == {"gcc", "clang"}
+    for result in kept.results:
+        assert {p.layer: p.published for p in result.points} == rows
+
+
+def counts(cycles: int, instructions: int, mve: int = 0, macs: int = 0) -> EventCounts:
+    return EventCounts(cycles=cycles, instructions=instructions, mve_instructions=mve, mve_macs=macs, loads=0, stores=0)
+
+
+@pytest.mark.parametrize(
+    ("chip", "ours", "said"),
+    [
+        (counts(100, 100, 50, 20), counts(90, 101, 50, 20), "the same kernel"),
+        (counts(100, 100, 50, 20), counts(90, 120, 50, 20), "the same vector multiplies"),
+        (counts(100, 100, 50, 20), counts(180, 200, 90, 30), "another kernel: it issues 1.50 times"),
+        (counts(100, 100, 50, 20), counts(300, 400), "uses no Helium here"),
+        (counts(100, 100), counts(1, 2), "what the framework does around it"),
+    ],
+)
+def test_an_error_is_explained_by_the_counts(chip: EventCounts, ours: EventCounts, said: str) -> None:
+    point = LayerPoint(layer=0, op="CONV_2D", kernel="k", macs=1, published=chip, simulated=ours)
+    assert said in explanation(point)
+
+
+def test_both_factors_make_the_error() -> None:
+    record = kws_record()
+    section = section_of(compare_layers(published(record), record))
+    for row in section.rows:
+        if row.errors[0] is not None and row.errors[1] is not None:
+            assert (1 + row.by_instructions) * (1 + row.by_timing) - 1 == pytest.approx(row.errors[0], abs=1e-9)
+
+
+def test_the_command_prints_and_writes_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = kws_record()
+    found = compare_layers(published(record), record)
+    monkeypatch.setattr(comparing, "validate_layers", lambda *_: found)
+    shown = CliRunner().invoke(main, ["validate", "--layers"])
+    assert shown.exit_code == 0, shown.output
+    assert "0 CONV_2D" in shown.output
+    written = CliRunner().invoke(main, ["validate", "--layers", "--json"])
+    assert json.loads(written.output)["points"][0]["op"] == "CONV_2D"
