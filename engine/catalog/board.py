@@ -88,16 +88,34 @@ class Placement(Frozen):
 class Current(Figure):
     """Supply current of the microcontroller per MHz of core clock, in µA/MHz, and the conditions it holds under.
 
-    ``clock_mhz``: the clock it was measured at, where the source gives one. Currents of different conditions are not comparable.
+    ``clock_mhz``: the clock it was measured at, where the source gives one; a current without one is a data sheet's headline.
+    ``voltage_v``: the supply. ``code`` and ``caches``: the memory that code ran from, and whether caches were on. Currents of
+    different conditions are not comparable; of those that fit a run, the first counts.
     """
 
     conditions: str = Field(min_length=1)
     clock_mhz: float | int | None = Field(default=None, gt=0)
+    voltage_v: float | int | None = Field(default=None, gt=0, le=60)
+    code: MemoryKind | None = Field(default=None, strict=False)
+    caches: bool | None = None
 
     @model_validator(mode="after")
     def _positive(self) -> Self:
         if self.lowest <= 0:
             raise RefusalError("a current must be greater than 0", "write µA per MHz")
+        return self
+
+
+class SleepCurrent(Figure):
+    """Supply current of the microcontroller in µA while nothing runs. ``keeps_ram``: whether RAM survives, or waking is a reset."""
+
+    mode: str = Field(min_length=1)
+    keeps_ram: bool
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        if self.lowest <= 0:
+            raise RefusalError("a current must be greater than 0", "write µA")
         return self
 
 
@@ -113,9 +131,9 @@ class Flashing(Frozen):
 class Board(Frozen):
     """A board as the engine needs it.
 
-    ``current_ua_per_mhz`` and ``price_usd`` (of the microcontroller alone, as its source dates it) are for energy and advice, ``port``
-    (a folder of ``firmware/ports``) and ``flashing`` for the board itself; they take no part in a simulated run, nor in the hash.
-    Absent: no source was found, or there is no port.
+    ``current_ua_per_mhz``, ``sleep_current_ua`` and ``price_usd`` (of the microcontroller alone, as its source dates it) are for energy
+    and advice, ``port`` (a folder of ``firmware/ports``) and ``flashing`` for the board itself; they take no part in a simulated run, nor
+    in the hash. Absent: no source was found, or there is no port.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -132,6 +150,7 @@ class Board(Frozen):
     flashing: Flashing | None = None
     notes: tuple[str, ...] = ()
     current_ua_per_mhz: tuple[Current, ...] = ()
+    sleep_current_ua: tuple[SleepCurrent, ...] = ()
     price_usd: Figure | None = None
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ BOARDS_DIR = Path(__file__).parent / "boards"
 CORES_DIR = Path(__file__).parent / "cores"
 """Core tables that come with the project, one TOML file each."""
 
-NO_PART_IN_RUN = frozenset({"current_ua_per_mhz", "price_usd", "port", "flashing"})
+NO_PART_IN_RUN = frozenset({"current_ua_per_mhz", "sleep_current_ua", "price_usd", "port", "flashing"})
 """Keys of a board that no simulated run depends on."""
 
 _COPY = "compare with the example board files in engine/catalog/boards/"

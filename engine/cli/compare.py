@@ -21,11 +21,14 @@ def compare(a: str, b: str, as_json: bool) -> None:
 
     A and B are record files or run ids; every difference is B minus A. Exit code 1 if they may not be compared.
     """
+    from engine.energy.attribute import energy_of
     from engine.explain.compare import compare as compare_records
+    from engine.explain.compare_energy import energy_delta
     from engine.explain.compare_terminal import render_comparison
     from engine.pipeline.host import find_host_record
     from engine.pipeline.local import find_record
     from engine.pipeline.npu_keep import find_npu_record
+    from engine.pipeline.rerun import hardware_for
 
     for name in (a, b):
         if (host := find_host_record(name)) is not None:
@@ -37,7 +40,11 @@ def compare(a: str, b: str, as_json: bool) -> None:
     if any(npus):
         _compare_npus(*npus, as_json=as_json)
         return
-    found = compare_records(find_record(a), find_record(b))
+    one, two = find_record(a), find_record(b)
+    found = compare_records(one, two)
+    if found.comparable:
+        energies = (energy_of(r, hardware_for(r).board) for r in (one, two))
+        found = found.model_copy(update={"energy": energy_delta(one, two, *energies)})
     if as_json:
         print_json(found)
     else:

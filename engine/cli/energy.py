@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from engine.cli.energy_model import fit, predict
+from engine.cli.energy_use import battery, check, sweep
 from engine.cli.shell import console, json_option, print_json, progress_console
 
 if TYPE_CHECKING:
@@ -179,3 +181,7 @@ def _show(found: MeasuredEnergy, out: Console) -> None:
     out.print()
     out.print(table)
     out.print(f"Layers were cut by {found.shares}; what could not be resolved is {found.unresolved_nj / 1e3:,.2f} uJ.")
+
+
+for _command in (fit, predict, sweep, battery, check):
+    energy.add_command(_command)

@@ -22,6 +22,7 @@ from engine.records.run import RunRecord
 def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_json: bool) -> None:
     """Say why a run takes the cycles it takes. RECORD is a record file or a run id."""
     from engine.errors import UsageError
+    from engine.explain.energy_card import with_energy_card
     from engine.explain.explain import explain_run
     from engine.explain.host_terminal import render_host
     from engine.explain.measured import explain_measured, render_measured
@@ -69,6 +70,7 @@ def explain(record: str, layer: int | None, blocks: int | None, mca: bool, as_js
         return
     hardware = hardware_for(found)
     explanation = with_remedies(explain_run(found, hardware), found, analysis_for(found), hardware.board)
+    explanation = with_energy_card(explanation, found, hardware.board)
     # by index: float conversions come first and last but have the highest indices
     by_index = {x.index: x for x in explanation.layers}
     if layer is not None and layer not in by_index:

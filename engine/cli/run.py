@@ -119,6 +119,8 @@ def run(
         run_host(context, model, opt, flamegraph, as_json=as_json)
         return
     # the rooms behind a run load an emulator and a compiler: only when one is wanted
+    from engine.energy.attribute import with_energy
+    from engine.explain.energy_card import with_energy_card
     from engine.explain.explain import explain_run
     from engine.explain.hardware import Hardware
     from engine.explain.remedies import with_remedies
@@ -157,12 +159,13 @@ def run(
                 found = make(resolved, lambda step: status.update(f"{resolved.id}: {step}"), again=fresh)
         record = found
         if as_json:
-            print_json(record)
+            print_json(with_energy(record, resolved.board))
             return
     out = console()
     measured = known_ceilings(resolved.described, resolved.core, resolved.clock_mhz)
     explanation = explain_run(record, Hardware(resolved.board, resolved.core, measured=measured))
     explanation = with_remedies(explanation, record, fresh_analysis(resolved), resolved.board)
+    explanation = with_energy_card(explanation, record, resolved.board)
     # the live table was the layers'
     render(explanation.model_copy(update={"layers": ()}) if live else explanation, record, out)
     out.print(f"record: {runs_dir() / record.id / 'record.json'}", style="dim", soft_wrap=True)

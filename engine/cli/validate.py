@@ -118,6 +118,12 @@ def _print_summary(found: Validation, out: Console) -> None:
         out.print(f"{plural(exact, 'exact point')}: mean absolute error {found.mape:.1%}, worst {found.worst:.1%}")
     else:
         out.print("no exact point was run, so there is no mean error")
+    for e in found.energy:
+        out.print(
+            f"energy of {e.points} {e.what}: mean absolute error {e.mape:.1%}, worst {e.worst:.1%}; {e.inside_share:.0%} within "
+            f"intervals of ±{e.median_half_width:.0%} (median)",
+            soft_wrap=True,
+        )
     as_report = Counter(n for p in found.points for n in p.notes if n.endswith("shown as report"))
     for why, count in (as_report + _why_not_run(found)).items():
         out.print(

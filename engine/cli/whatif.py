@@ -55,6 +55,8 @@ def whatif(record: str, overrides: tuple[str, ...], as_json: bool) -> None:
         more = answer.cycles - found.cycles.warm
         share = f" ({more / found.cycles.warm:+.1%})" if found.cycles.warm else ""
         out.print(f"{found.id}: {found.cycles.warm:,} cycles, so these are {more:+,}{share}")
+    energy = "no energy" if answer.energy_uj is None else f"{answer.energy_uj:,.1f} uJ"
+    out.print(f"{energy}: {answer.energy_note}", soft_wrap=True)
     for note in answer.notes:
         out.print(note)
     out.print()
@@ -71,6 +73,7 @@ def _print_gains(answer: WhatIfAnswer, out: Console) -> None:
         "ms",
         "gain",
         "gain, ms",
+        "gain, uJ",
         "share of the gap",
         box=None,
         pad_edge=False,
@@ -81,8 +84,9 @@ def _print_gains(answer: WhatIfAnswer, out: Console) -> None:
     for g in answer.gains:
         low, high = g.gain_ms_interval
         share = "-" if g.share_cycles is None else f"{g.share_cycles / gap:.1%}" if gap else "0.0%"
+        energy = "-" if g.gain_uj is None else f"{g.gain_uj:,.1f}"
         relative = f"{g.gain_ms / answer.latency_ms:.1%}" if answer.latency_ms else "-"
-        table.add_row(g.label, f"{g.latency_ms:.3f}", relative, f"{low:.2f} to {high:.2f}", share)
+        table.add_row(g.label, f"{g.latency_ms:.3f}", relative, f"{low:.2f} to {high:.2f}", energy, share)
     out.print(table)
     out.print(
         f"All ideal at once: {answer.ideal_cycles:,} cycles. Gains overlap, so they do not add up; the shares do."

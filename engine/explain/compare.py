@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from pydantic import Field
 
+from engine.explain.compare_energy import EnergyDelta
 from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_shapley import whole
 from engine.explain.compare_split import split
@@ -45,6 +46,7 @@ class Comparison(Part):
     by_cause: dict[Cause, int]
     by_layer: tuple[LayerDelta, ...]
     text: str
+    energy: EnergyDelta | None = Field(default=None, description="null where the runs may not be compared")
 
 
 def compare(a: RunRecord, b: RunRecord) -> Comparison:

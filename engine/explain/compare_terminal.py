@@ -24,6 +24,8 @@ def render_comparison(found: Comparison, console: Console) -> None:
         console.print(Text.assemble((f"{name}  ", "dim"), (run, "bold")), width=width)
     console.print()
     console.print(Text(found.text), width=width)
+    if found.energy is not None:
+        console.print(Text(found.energy.text), width=width)
     if not found.comparable or found.delta_us is None or found.delta_cycles is None:
         return
     if not any(found.by_mechanism.values()) and not any(found.by_cause.values()):

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.catalog.board import Board, Memory, MemoryKind
-from engine.explain.analysis import Analysis, Gains
+from engine.explain.analysis import Analysis, Gain, Gains
+from engine.explain.energy_card import energy_change
 from engine.explain.sentences import capital, layer_title
 from engine.explain.types import Explanation
 from engine.records.run import Layer, Region, RunRecord
@@ -61,7 +62,9 @@ def _of_run(record: RunRecord, gains: Gains, board: Board) -> Iterator[str]:
         ram = _room(record, board, need)
         gained = _gained(gains, mechanism, most, shared=board.flash.unified)
         if ram and gained and _in_flash(getattr(record.placement, part), board):
-            yield f"{capital(part)} in {ram} (--place {part}={ram}): {gained}; costs {_kb(need)} of RAM."
+            saved = min(_gain_of(gains, mechanism).gain_cycles or 0, most) / gains.cycles
+            energy = _energy(record, board, saved, part, ram)
+            yield f"{capital(part)} in {ram} (--place {part}={ram}): {gained}{energy}; costs {_kb(need)} of RAM."
     yield from _activations(record, board)
 
 
@@ -73,6 +76,12 @@ def _activations(record: RunRecord, board: Board) -> Iterator[str]:
     if tcm is not None and tcm != now and record.cycles.warm and stalls >= WORTH_SAYING * record.cycles.warm:
         share = stalls / record.cycles.warm
         yield f"Activations in {tcm} (--place activations={tcm}): about −{share:.1%}; takes {_kb(need)} of it."
+
+
+def _energy(record: RunRecord, board: Board, saved: float, part: str, ram: str) -> str:
+    """What that does to the energy; empty where the board has none."""
+    change = energy_change(record, board, saved, ram if part == "code" else "")
+    return "" if change is None else f", energy {change:+.0%}".replace("-", "−")
 
 
 def _room(record: RunRecord, board: Board, need: int) -> str | None:
@@ -106,7 +115,7 @@ def _gained(gains: Gains, mechanism: Mechanism, most: int, *, shared: bool) -> s
 
     ``shared``: code and constants share a cache. At the ends of the interval the other cycles stay as they are, so no share exceeds the whole.
     """
-    gain = next(g for g in gains.gains if g.mechanism is mechanism)
+    gain = _gain_of(gains, mechanism)
     if not gain.gain_cycles or gain.gain_cycles_interval is None:
         return ""
     value = min(gain.gain_cycles, most)
@@ -119,6 +128,11 @@ def _gained(gains: Gains, mechanism: Mechanism, most: int, *, shared: bool) -> s
     return f"{'about' if shared else 'at most'} −{share:.0%}" + (
         f" ({low:.0%} to {high:.0%})" if f"{low:.0%}" != f"{high:.0%}" else ""
     )
+
+
+def _gain_of(gains: Gains, mechanism: Mechanism) -> Gain:
+    """What one mechanism would bring."""
+    return next(g for g in gains.gains if g.mechanism is mechanism)
 
 
 def _kb(size: int) -> str:

@@ -46,6 +46,10 @@ def render(explanation: Explanation, record: RunRecord, console: Console) -> Non
         console.print(_layer_table(explanation, width), width=width)
         console.print()
     _advice(console, explanation.advice, width)
+    for line in explanation.energy_text:
+        _say(console, line, width)
+    if explanation.energy_text:
+        console.print()
     for line in (explanation.glue, explanation.cold, explanation.correctness):
         _say(console, line, width)
     for note in explanation.notes:

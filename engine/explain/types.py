@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.explain.bottleneck import Bottleneck
 from engine.explain.roofline import Ceilings, RooflinePoint
 from engine.records.cause import Cause, Evidence
+from engine.records.run_energy import NoEnergy, RunEnergy
 
 
 class Part(BaseModel):
@@ -111,6 +112,8 @@ class Explanation(Region):
     ceilings: Ceilings | None
     notes: tuple[str, ...]
     layers: tuple[LayerExplanation, ...]
+    energy: RunEnergy | NoEnergy | None = Field(default=None, description="null where nobody asked")
+    energy_text: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from engine.catalog.assumptions import assumptions
+from engine.energy.power import Operation, Power, power_of
+from engine.energy.published import published_power
 from engine.explain.analysis import AssumptionEffect, ClockPoint, assumption_effects, clock_points, gains_of
 from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
@@ -13,6 +15,7 @@ from engine.firmware.types import GLUE
 from engine.pipeline.override_effects import idle_notes
 from engine.pipeline.prepare import Prepared
 from engine.pipeline.settings import overrides_of
+from engine.records.run_energy import NoEnergy
 from engine.timing.retime import Retiming
 from engine.timing.sensitivity import sensitivity
 from engine.timing.sweep import sweep_of
@@ -41,11 +44,13 @@ class LabelledGain(Answer):
     gain_ms: float
     gain_ms_interval: tuple[float, float]
     share_cycles: int | None
+    gain_uj: float | None = None
 
 
 class WhatIfAnswer(Answer):
     """Gains by mechanism, all of the ideal machine's together, the clock sweep, and what the result rests on.
 
+    Energies are cycles at one energy each, whatever the clock; null where the board has no power source (``energy_note``).
     Gains overlap; the shares add up. ``overrides``: figures set for the run; ``notes``: which of them make no difference to it. ``assumptions``: by effect, the largest first;
     ``unvaried_assumptions``: keys of inferred things that have no interval to vary, like a cache's geometry.
     """
@@ -55,6 +60,8 @@ class WhatIfAnswer(Answer):
     notes: tuple[str, ...]
     cycles: int
     latency_ms: float
+    energy_uj: float | None
+    energy_note: str
     gains: tuple[LabelledGain, ...]
     ideal_cycles: int
     clocks: tuple[ClockPoint, ...]
@@ -82,9 +89,14 @@ def what_if(made: Prepared) -> WhatIfAnswer:
     retiming = retiming_of(made)
     names = [*(layer.name for layer in made.firmware.layers), GLUE]
     found, _ = gains_of(retiming, run.model.name, names)
+    power = _power(made)
+    nj = None if isinstance(power, NoEnergy) else power.power_mw / run.clock_mhz
     gains = [
         LabelledGain(
-            label=g.mechanism.label, meaning=g.mechanism.meaning, **g.model_dump(exclude={"share_cycles_interval"})
+            label=g.mechanism.label,
+            meaning=g.mechanism.meaning,
+            gain_uj=None if nj is None else (found.cycles - g.cycles) * nj / 1000,
+            **g.model_dump(exclude={"share_cycles_interval"}),
         )
         for g in found.gains
     ]
@@ -95,12 +107,22 @@ def what_if(made: Prepared) -> WhatIfAnswer:
         notes=idle_notes(made) if run.settings.set else (),
         cycles=found.cycles,
         latency_ms=found.cycles / run.clock_mhz / 1000,
+        energy_uj=None if nj is None else found.cycles * nj / 1000,
+        energy_note=power.reason if isinstance(power, NoEnergy) else f"{power.kind.label}: {power.how}",
         gains=tuple(sorted(gains, key=lambda g: -g.gain_ms)),
         ideal_cycles=found.ideal_cycles,
         clocks=clock_points(sweep_of(retiming)),
         assumptions=assumption_effects(rests_on),
         unvaried_assumptions=tuple(a.key for a in assumptions(run.board, run.core) if a.value is None),
     )
+
+
+def _power(made: Prepared) -> Power | NoEnergy:
+    run = made.run
+    if run.settings.set:
+        return NoEnergy(reason="figures of the hardware were set for this run alone")
+    code = run.board.memory(run.board.placement.code).kind
+    return power_of(run.board, Operation(run.clock_mhz, code), published_power())
 
 
 def hot_spots(made: Prepared, per_layer: int) -> tuple[LayerHotspots, ...]:

@@ -13,8 +13,9 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from engine.errors import RecordError
 from engine.paths import measurements_dir
+from engine.records.base import Record
 from engine.records.cause import Evidence
-from engine.records.run import PlacementUsed, Record
+from engine.records.run import PlacementUsed
 from engine.records.store import listed, write_atomically
 
 _DIGITS = 4

@@ -9,8 +9,8 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from engine.records.base import Record
 from engine.records.cause import Evidence
-from engine.records.run import Record
 
 
 class LayerEnergy(Record):

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from engine.records.base import Record
 from engine.records.cause import Evidence
-from engine.records.run import Record
 
 _DIGITS = 6
 

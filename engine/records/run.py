@@ -9,19 +9,15 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from engine.records.base import Record
 from engine.records.cause import Cause, Evidence
 from engine.records.counters import Counters, at_most
+from engine.records.run_energy import NoEnergy, RunEnergy
 
 ORACLE_AGREES = "bit for bit"
 """How the ``oracle_note`` of an output ends that equals the oracle's, and no other."""
-
-
-class Record(BaseModel):
-    """Base of everything in a record: frozen, closed, every number finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Stack(Record):
@@ -223,6 +219,11 @@ class RunRecord(Record):
     layers: tuple[Layer, ...]
     glue: Region
     notes: tuple[str, ...] = ()
+    energy: RunEnergy | NoEnergy | None = Field(
+        default=None,
+        exclude_if=lambda energy: energy is None,
+        description="derived from the rest where a record is shown; absent in records that are kept",
+    )
     provenance: Provenance
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
@@ -254,6 +255,8 @@ class RunRecord(Record):
         low, high = self.cycles_interval
         if not low <= self.cycles.warm <= high:
             raise ValueError("cycles_interval does not hold the warm cycles")
+        if isinstance(self.energy, RunEnergy) and len(self.energy.layers) != len(self.layers):
+            raise ValueError("the energy has other layers than the run")
         return self
 
 

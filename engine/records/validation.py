@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import RecordError
+from engine.records.run_energy import PowerKind
 from engine.records.store import write_atomically
 
 
@@ -36,6 +37,8 @@ class Point(BaseModel):
 
     ``use`` is report for a row that calls itself exact, if other kernels or another compiler stand in for its own. ``error`` is simulated / published - 1 (0.05 is +5 %). ``holds``: for a bound, whether the simulation lies on the side it
     must; else whether the published latency lies within the simulated interval. Null where there is no run: the last of ``notes`` says why.
+    ``energy_uj`` is a power times the simulated latency, ``energy_at_published_uj`` the same power times the published one; the power
+    was found without this row (``energy_rests_on``, ``energy_note``: how, or why there is none). ``energy_holds`` is like ``holds``.
     ``kernels_share``: how much longer the kernels of the published build may take than those run here (0.05: 5 %), where known.
     """
 
@@ -63,6 +66,31 @@ class Point(BaseModel):
     run_id: str | None
     source: str
     notes: tuple[str, ...]
+    energy_error: float | None = None
+    energy_interval_uj: tuple[float, float] | None = None
+    energy_holds: bool | None = None
+    energy_at_published_uj: float | None = None
+    energy_at_published_error: float | None = None
+    energy_at_published_interval_uj: tuple[float, float] | None = None
+    energy_rests_on: PowerKind | None = None
+    energy_note: str | None = None
+
+
+class EnergyErrors(BaseModel):
+    """Errors of the energies of some points, in shares (0.05: 5 %).
+
+    ``inside_share``: of the published energies within our intervals; ``median_half_width``: of those intervals, of our energies.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    what: str
+    points: int
+    mape: float
+    worst: float
+    inside_share: float
+    median_half_width: float
+    r2: float | None
 
 
 class Validation(BaseModel):
@@ -73,6 +101,7 @@ class Validation(BaseModel):
     points: tuple[Point, ...]
     mape: float | None
     worst: float | None
+    energy: tuple[EnergyErrors, ...] = ()
 
     @property
     def bounds_hold(self) -> bool:

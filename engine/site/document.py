@@ -22,6 +22,7 @@ from engine.site.pages.agreement import write_agreement_page
 from engine.site.pages.catalog import write_boards, write_cores, write_models
 from engine.site.pages.compare import write_comparisons
 from engine.site.pages.data import method_values, write_assets, write_downloads
+from engine.site.pages.energy import write_energy
 from engine.site.pages.home import write_home, write_runs
 from engine.site.pages.host import write_hosts
 from engine.site.pages.npu import write_npus
@@ -78,6 +79,7 @@ def write_documents(
     write_hosts(renderer, others.hosts)
     write_agreement_page(renderer, others.agreement)
     write_validation(renderer, world, validations)
+    write_energy(renderer)
     write_silicon_layers(renderer, world, layer_validations)
     write_downloads(renderer, world)
     write_assets(renderer, cache)

@@ -12,6 +12,7 @@ from engine.records.cause import Cause
 from engine.records.counters import Counters
 from engine.records.npu import MEMORIES, NpuRecord, NpuResource
 from engine.records.run import RunRecord
+from engine.records.run_energy import RunEnergy
 from engine.records.validation import Point, Validations
 from engine.site.metrics import total
 
@@ -21,6 +22,10 @@ _RUN = ("run", "model", "board", "core", "clock_mhz", "kernels", "compiler", "op
 
 def _run_columns(r: RunRecord) -> tuple[object, ...]:
     return (r.id, r.model, r.board, r.core, r.clock_mhz, r.kernels, r.compiler, r.opt, r.target, r.evidence.value)
+
+
+def _energy(r: RunRecord) -> tuple[object, ...]:
+    return (r.energy.energy_uj, *r.energy.interval_uj) if isinstance(r.energy, RunEnergy) else ("", "", "")
 
 
 def _text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -34,7 +39,7 @@ def _text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def runs_csv(records: Sequence[RunRecord]) -> str:
     """One row per run: totals, cycles by cause (``*_cycles``), counters of the whole inference."""
     head = (
-        *_RUN, "latency_ms", "latency_low_ms", "latency_high_ms", "warm_cycles", "cold_cycles", "low_cycles", "high_cycles",
+        *_RUN, "latency_ms", "latency_low_ms", "latency_high_ms", "energy_uj", "energy_low_uj", "energy_high_uj", "warm_cycles", "cold_cycles", "low_cycles", "high_cycles",
         "macs", "flash_bytes", "ram_bytes", "arena_bytes", "output_matches_oracle", "engine_version",
         *(f"{c.value}_cycles" for c in Cause), *_COUNTERS,
     )  # fmt: skip
@@ -45,7 +50,7 @@ def runs_csv(records: Sequence[RunRecord]) -> str:
         regions = (*r.layers, r.glue)
         rows.append(
             (
-                *_run_columns(r), r.latency_ms, low / r.clock_mhz / 1000, high / r.clock_mhz / 1000, r.cycles.warm, r.cycles.cold,
+                *_run_columns(r), r.latency_ms, low / r.clock_mhz / 1000, high / r.clock_mhz / 1000, *_energy(r), r.cycles.warm, r.cycles.cold,
                 low, high, r.macs, r.memory.flash_bytes, r.memory.ram_bytes, r.memory.arena_bytes,
                 "" if r.output_matches_oracle is None else str(r.output_matches_oracle).lower(), r.provenance.engine_version,
                 *(sum(x.stack.of(c) for x in regions) for c in Cause), *(getattr(counters, n) for n in _COUNTERS),
@@ -118,8 +123,8 @@ def points_csv(validations: Validations) -> str:
     for kept in validations.results:
         for p in kept.validation.points:
             plain = p.model_dump(mode="json")
-            low_high = "" if p.interval_ms is None else f"{p.interval_ms[0]} {p.interval_ms[1]}"
-            changed = plain | {"interval_ms": low_high, "notes": "; ".join(p.notes)}
+            ends = {n: " ".join(map(str, v)) for n, v in plain.items() if n.split("_")[-2:-1] == ["interval"] and v}
+            changed = plain | ends | {"notes": "; ".join(p.notes)}
             rows.append((kept.compiler or "", *("" if changed[n] is None else changed[n] for n in Point.model_fields)))
     return _text(head, rows)
 

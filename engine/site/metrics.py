@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.catalog.board import Board
-from engine.energy.power import EnergyEstimate, NoEnergy, estimate_energy
+from engine.energy.attribute import energy_of
 from engine.explain.ties import interval_ms
 from engine.records.cause import Cause, Evidence
 from engine.records.counters import Counters
 from engine.records.run import RunRecord
+from engine.records.run_energy import NoEnergy, RunEnergy
 from engine.site.text import kilobytes, milliseconds, percent, ratio, significant, whole
 
 LEVELS = {
@@ -39,7 +40,7 @@ _MAXIMA = {"stack_high_water_bytes"}
 
 @dataclass(frozen=True)
 class Metric:
-    """One row. ``how``: counted (exact), modelled (by the flash interface), timed (by the timing model), static (from the image), described (by the catalogue), estimated (from published power)."""
+    """One row. ``how``: counted (exact), modelled (by the flash interface), timed (by the timing model), static (from the image), described (by the catalogue), powered (by the board's power model)."""
 
     level: int
     name: str
@@ -67,27 +68,27 @@ def counter_label(name: str) -> str:
 
 def pyramid(record: RunRecord, board: Board | None) -> list[Metric]:
     """All metrics of a run, from the application down."""
-    return [*_application(record), *_system(record, board), *_microarchitecture(record), *_physical(record)]
+    return [*_application(record, board), *_system(record, board), *_microarchitecture(record), *_physical(record)]
 
 
-def _application(r: RunRecord) -> Iterator[Metric]:
+def _application(r: RunRecord, board: Board | None) -> Iterator[Metric]:
     low, high = interval_ms(r)
     yield Metric(4, "latency, warm", milliseconds(r.latency_ms), "timed")
     yield Metric(4, "latency, interval", f"{significant(low)} \u2013 {milliseconds(high)}", "timed")
     yield Metric(4, "latency, cold", milliseconds(r.cycles.cold / r.clock_mhz / 1000), "timed")
     rate = f"{significant(1000 / r.latency_ms)}\u00a0/s" if r.latency_ms else ""
     yield Metric(4, "throughput, back to back", rate, "timed", "" if rate else "the run took no cycles")
-    yield _energy(estimate_energy(r))
+    yield _energy(r.energy or energy_of(r, board))
     yield Metric(4, "flash used", kilobytes(r.memory.flash_bytes), "static")
     yield Metric(4, "RAM used", kilobytes(r.memory.ram_bytes), "static")
     yield Metric(4, "of it arena", kilobytes(r.memory.arena_bytes), "static")
 
 
-def _energy(estimate: EnergyEstimate | NoEnergy) -> Metric:
-    if isinstance(estimate, NoEnergy):
-        return Metric(4, "energy per inference", absent=estimate.reason)
-    low, middle, high = (significant(x / 1000) for x in (estimate.low_uj, estimate.energy_uj, estimate.high_uj))
-    return Metric(4, "energy per inference", f"{middle}\u00a0mJ ({low} \u2013 {high})", "estimated")
+def _energy(found: RunEnergy | NoEnergy) -> Metric:
+    if isinstance(found, NoEnergy):
+        return Metric(4, "energy per inference", absent=found.reason)
+    low, middle, high = (significant(x / 1e6) for x in (found.interval_nj[0], found.energy_nj, found.interval_nj[1]))
+    return Metric(4, "energy per inference", f"{middle}\u00a0mJ ({low} \u2013 {high})", "powered")
 
 
 def _system(r: RunRecord, board: Board | None) -> Iterator[Metric]:

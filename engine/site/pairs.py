@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from engine.explain.compare import Comparison, compare
+from engine.explain.compare_energy import energy_delta
 from engine.records.comparable import intervals_overlap
 from engine.records.run import RunRecord
 from engine.site.text import slug
@@ -141,7 +142,11 @@ def _groups(runs: Sequence[Run], key: Callable[[RunRecord], K]) -> dict[K, list[
 
 
 def _pair(a: Run, b: Run, title: str) -> Pair:
-    return Pair(a, b, title, compare(a.record, b.record))
+    one, two = a.record, b.record
+    found = compare(one, two)
+    if found.comparable and one.energy is not None and two.energy is not None:
+        found = found.model_copy(update={"energy": energy_delta(one, two, one.energy, two.energy)})
+    return Pair(a, b, title, found)
 
 
 def _kernels(board: str, runs: Sequence[Run]) -> Pair | None:

@@ -46,6 +46,7 @@ def environment() -> Environment:
         whole=text.whole,
         sig=text.significant,
         ms=text.milliseconds,
+        mj=text.millijoules,
         kb=text.kilobytes,
         plain=lambda s: Markup(text.plain(str(s))),
         slug=text.slug,

@@ -39,6 +39,11 @@ def milliseconds(value: float) -> str:
     return f"{significant(value)}\u00a0ms"
 
 
+def millijoules(nanojoules: float) -> str:
+    """Energy with its unit, in mJ."""
+    return f"{significant(nanojoules / 1e6)}\u00a0mJ"
+
+
 def kilobytes(value: int) -> str:
     """Bytes as KB of 1024 bytes (one decimal below 100 KB); plain bytes below 1 KB."""
     if value < 1024:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, core_sha256, list_boards
+from engine.energy.attribute import with_energy
 from engine.errors import RecordError
 from engine.explain.analysis import Analysis
 from engine.explain.explain import bound_by, explain_run
@@ -34,7 +35,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run with its explanation and its place in the ranking of its model.
+    """A run with its explanation and its place in the ranking of its model. Its record carries its energy.
 
     ``analysis`` is None where the run was not re-simulated where the site is built.
     """
@@ -120,10 +121,12 @@ def make_world(
     board_by_name |= {b.name: b for b in list_boards() if b.name in board_by_name}
     core_by_name = {c.name: c for c in cores}
     work = {r.model: r.macs for r in records}
+    hardware = {r.id: _hardware(r, board_by_name, core_by_name, ceilings) for r in records}
+    shown = [with_energy(r, hardware[r.id].board) for r in records]
     runs = [
-        _run(p, _hardware(p.record, board_by_name, core_by_name, ceilings), _analysis(p.record, analyses))
+        _run(p, hardware[p.record.id], _analysis(p.record, analyses))
         for name in sorted(work, key=lambda n: (_standing(n), work[n], n))
-        for p in places([r for r in records if r.model == name])
+        for p in places([r for r in shown if r.model == name])
     ]
     by_name = {m.name: m for m in sorted(models, key=lambda m: (m.cost.macs, m.name))}
     return World(tuple(runs), board_by_name, core_by_name, by_name, engine_version, tuple(ceilings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from engine.catalog.board import Board
 from engine.errors import WhycyclesError
 from engine.firmware.types import CompilerName
 from engine.pipeline.keep import make
@@ -12,6 +13,7 @@ from engine.pipeline.settings import resolve
 from engine.records.run import RunRecord
 from engine.records.validation import BoundSide, Point, Use, Validation
 from engine.validate.choose import Choice, choose
+from engine.validate.energy import energy_errors, with_energy
 from engine.validate.kernel_share import KernelShare, kernel_share
 from engine.validate.reference import ReferenceRow
 
@@ -31,6 +33,7 @@ def validate(
         points=tuple(points),
         mape=sum(errors) / len(errors) if errors else None,
         worst=max(errors) if errors else None,
+        energy=energy_errors(points),
     )
 
 
@@ -40,14 +43,16 @@ def _point(row: ReferenceRow, choice: Choice) -> Point:
     notes += [row.reason] if row.reason else []
     notes += [share.note] if share else []
     record: RunRecord | None = None
+    board: Board | None = None
     try:
         run = resolve(choice.settings)
+        board = run.board
         record = fresh_record(run)
         if record is None:
             record = make(run)
     except WhycyclesError as error:
         notes.append(f"not run: {error.message}")
-    return _compare(row, choice, use, record, share, tuple(notes))
+    return with_energy(_compare(row, choice, use, record, share, tuple(notes)), row, record, board)
 
 
 def _use(row: ReferenceRow, choice: Choice) -> tuple[Use, list[str]]:

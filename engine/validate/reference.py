@@ -26,6 +26,7 @@ class ReferenceRow:
     clock_mhz: float
     latency_ms: float
     energy_uj: float | None
+    voltage_v: float | None
     kernels: str
     framework: str
     compiler: str
@@ -134,6 +135,7 @@ def _row(path: Path, line: int, row: dict[str, str]) -> ReferenceRow:
         clock_mhz=number("clock_mhz"),
         latency_ms=number("latency_ms"),
         energy_uj=number("energy_uj") if row.get("energy_uj") else None,
+        voltage_v=number("voltage_v") if row.get("voltage_v") else None,
         kernels=row.get("kernels", ""),
         framework=row.get("framework", ""),
         compiler=row.get("compiler", ""),

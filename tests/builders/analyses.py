@@ -8,6 +8,7 @@ from engine.explain.hotspots import CauseCycles, HotBlock, HotInstruction, Layer
 from engine.firmware.types import GLUE
 from engine.records.cause import Cause
 from engine.records.run import Region, RunRecord, Stack
+from engine.records.run_energy import PowerKind
 from engine.records.validation import BoundSide, KeptValidation, Point, Use, Validation, Validations
 from engine.site.gain_charts import MECHANISM_CAUSE
 from engine.timing.mechanism import Mechanism
@@ -144,10 +145,15 @@ def make_point(board: str = "nucleo-l4r5zi", **changes: object) -> Point:
 
 def make_validations() -> Validations:
     """Two compilers; an exact point that is off, one that is right, a bound that holds and a row that cannot be run."""
-    right = make_point(simulated_ms=99.0, error=-0.01, holds=True, interval_ms=(95.0, 104.0), model="mlperf-tiny/ic")
+    right = make_point(
+        simulated_ms=99.0, error=-0.01, holds=True, interval_ms=(95.0, 104.0), model="mlperf-tiny/ic", published_uj=4100.0,
+        energy_uj=4000.0, energy_error=-0.024, energy_interval_uj=(3600.0, 4400.0), energy_holds=True,
+        energy_at_published_uj=4040.0, energy_at_published_error=-0.015, energy_at_published_interval_uj=(3700.0, 4300.0),
+        energy_rests_on=PowerKind.SAME_FIRMWARE, energy_note="a test",
+    )  # fmt: skip
     bound = make_point(
         simulated_ms=40.0, error=-0.6, interval_ms=(38.0, 44.0), use=Use.BOUND,
-        bound_side=BoundSide.SIMULATED_AT_MOST, holds=True, notes=("kernels of 2020",), framework="TensorFlow Lite",
+        bound_side=BoundSide.SIMULATED_AT_MOST, holds=True, notes=("kernels of 2020",), framework="TensorFlow Lite", published_uj=5000.0,
     )  # fmt: skip
     absent = make_point(
         board="no-board", kernels_version=None, simulated_ms=None, error=None, interval_ms=None, holds=None,

@@ -40,7 +40,7 @@ def test_the_json_that_scripts_read(tmp_path: Path, ms: float) -> None:
     )
     assert (result.exit_code, result.stderr) == (0, "")
     found = json.loads(result.stdout)
-    assert set(found) == {"points", "mape", "worst"}
+    assert set(found) == {"points", "mape", "worst", "energy"}
     first, second = found["points"]
     assert set(KEYS.split()) <= set(first)
     assert first["error"] == pytest.approx(-0.5)

@@ -318,7 +318,7 @@ def test_no_difference_is_computed_where_none_may_be():
 
 def test_the_keys_promised_to_scripts():
     data = json.loads(compare(kws_record(), kws_record(kernels="reference")).model_dump_json())
-    promised = "comparable reasons delta_us by_mechanism delta_cycles by_cause by_layer text"
+    promised = "comparable reasons delta_us by_mechanism delta_cycles by_cause by_layer text energy"
     assert set(data) == {"a", "b", *promised.split()}
     mechanisms = "clock wait_states caches pipeline instruction_set kernels compiler placement"
     assert set(data["by_mechanism"]) == {*mechanisms.split()}

@@ -144,8 +144,11 @@ def test_boards_are_compared_with_the_fastest_and_kernels_on_each_board() -> Non
     found = _matrix(l4, h7, slow)
     assert found.variants == ("cmsis-nn", "reference")
     assert [row.board for row in found.rows] == ["nucleo-h743zi", "nucleo-l4r5zi"]
-    assert [(p.a.record, p.b.record) for p in found.between_boards] == [(h7, l4)]
-    assert [(p.a.record, p.b.record) for p in found.between_kernels] == [(slow, l4)]
+    assert [(p.a.record.id, p.b.record.id) for p in found.between_boards] == [(h7.id, l4.id)]
+    assert [(p.a.record.id, p.b.record.id) for p in found.between_kernels] == [(slow.id, l4.id)]
+    energy = found.between_kernels[0].found.energy
+    assert energy is not None
+    assert "Both rest on one power" in energy.text
     assert found.others == ()
     assert [row.cells[1] is None for row in found.rows] == [True, False]
     assert len({p.anchor for p in found.pairs}) == len(found.pairs) == 2
@@ -154,7 +157,7 @@ def test_boards_are_compared_with_the_fastest_and_kernels_on_each_board() -> Non
 def test_another_clock_is_compared_on_its_board() -> None:
     fast, slow = kws_record(), kws_record(clock_mhz=80).model_copy(update={"id": "kws.at-80"})
     found = _matrix(fast, slow)
-    assert [(p.a.record, p.b.record) for p in found.others] == [(fast, slow)]
+    assert [(p.a.record.id, p.b.record.id) for p in found.others] == [(fast.id, slow.id)]
     assert "at 80 MHz against clang O2 at 120 MHz" in found.others[0].title
 
 

@@ -11,12 +11,14 @@ import pytest
 
 from engine import __version__
 from engine.catalog.load import load_board
+from engine.energy.attribute import energy_of
 from engine.errors import BuildError, RecordError, UsageError
 from engine.records.cause import Cause
 from engine.records.counters import Counters
+from engine.records.run_energy import RunEnergy
 from engine.site.build import STAMP, build_site, run_mkdocs, write_config
 from engine.site.metrics import counter_label
-from engine.site.text import slug
+from engine.site.text import millijoules, slug
 from tests.builders.records import kws_record
 from tests.site.conftest import BOARDS, HOSTILE, Built
 from tests.site.html import Page, broken_links, foreign_loads, pages
@@ -100,6 +102,30 @@ def test_run_page_says_what_how_sure_and_why(built: Built, found: dict[Path, Pag
     assert "not an error against silicon (board silicon: untested)" in text
     # the flame graph is drawn into the page
     assert sum(1 for _ in path.parent.glob("*.vl.json")) == len(found[path].figures) - 1 >= 6
+
+
+def test_energy_stands_beside_latency_or_is_absent_with_a_reason(built: Built, found: dict[Path, Page]) -> None:
+    record = built.records[0]
+    energy = energy_of(record, load_board("nucleo-l4r5zi"))
+    assert isinstance(energy, RunEnergy)
+    shown = millijoules(energy.energy_nj)
+    for page in (
+        "index.html",
+        f"runs/{slug(record.id)}/index.html",
+        "boards/nucleo-l4r5zi/index.html",
+        "models/kws/index.html",
+    ):
+        assert shown in found[built.out / page].text, page
+    own = found[built.out / f"runs/{slug(record.id)}/index.html"].text
+    assert "least energy" in own
+    assert energy.sources[0] in own
+    assert "v1.0:closed/OctoML" in found[built.out / "boards/nucleo-l4r5zi/index.html"].text
+    strange = next(r for r in built.records if r.board == "my-board")
+    assert "no description of my-board is at hand" in found[built.out / f"runs/{slug(strange.id)}/index.html"].text
+    assert "so its runs have no energy" in found[built.out / "boards/nrf5340-dk/index.html"].text
+    validation = (built.out / "validation/index.html").read_text("utf-8")
+    assert validation.index("absent: not worked out") < validation.index("4.00\u00a0mJ")
+    assert "held out" in found[built.out / "validation/energy/index.html"].text
 
 
 def test_downloads_hold_the_records(built: Built) -> None:

@@ -290,3 +290,45 @@ def test_the_committed_result_is_of_the_projects_own_reference() -> None:
         points = result.validation.points
         assert [(p.board, p.model, p.published_ms) for p in points] == [(r.board, r.model, r.latency_ms) for r in rows]
         assert result.validation.bounds_hold
+
+
+ENERGY = "board,model,clock_mhz,latency_ms,energy_uj,voltage_v,kernels,use,bound_side,framework,compiler\n"
+
+
+@pytest.mark.usefixtures("at_100_ms")
+def test_an_energy_is_predicted_without_its_own_row(tmp_path: Path) -> None:
+    """The reference firmware's powers are 40.1 to 41.5 mW; a row of it must get the mean of the other three."""
+    own = "nucleo-l4r5zi,mlperf-tiny/kws,120,181.92,7373.704,1.8,cmsis-nn,exact,,TensorFlow Lite for Microcontrollers v2.3.1,gcc"
+    new = "nucleo-l4r5zi,mlperf-tiny/kws,120,90,4000,1.8,cmsis-nn,exact,,something new,gcc on Zephyr"
+    bound = "nucleo-l4r5zi,mlperf-tiny/kws,120,181.92,7373.704,,cmsis-nn,bound,simulated_at_most,,gcc"
+    found = validate(read(tmp_path, ENERGY + "\n".join((own, new, bound, own.replace("7373.704", ""))) + "\n"))
+    first, second, third, unknown = found.points
+    others = (40.095 + 41.477 + 40.319) / 3
+    assert first.energy_at_published_uj == pytest.approx(181.92 * others)
+    assert first.energy_at_published_error == pytest.approx(181.92 * others / 7373.704 - 1)
+    assert first.energy_error == pytest.approx(first.energy_uj / 7373.704 - 1)
+    assert (first.energy_rests_on, second.energy_rests_on) == ("same_firmware", "same_platform")
+    assert third.energy_holds is True
+    assert (unknown.energy_error, unknown.energy_holds) == (None, None)
+    assert unknown.energy_uj == pytest.approx(first.energy_uj)
+    assert [e.points for e in found.energy] == [2, 3]
+
+
+@pytest.mark.usefixtures("at_100_ms")
+def test_an_energy_of_a_users_board_rests_on_its_own_current(tmp_path: Path) -> None:
+    text = (Path(points.__file__).parents[1] / "catalog" / "boards" / "nucleo-l4r5zi.toml").read_text()
+    board = tmp_path / "mine.toml"
+    row = f"{board},kws,120,90,4000,1.8,cmsis-nn,exact,,,gcc\n"
+    board.write_text(
+        text.replace('name = "nucleo-l4r5zi"', 'name = "mine"').replace(
+            "value = 100\n", "value = 200\nclock_mhz = 120\n"
+        )
+    )
+    (point,) = validate(read(tmp_path, ENERGY + row)).points
+    assert point.energy_rests_on == "run_current"
+    assert point.energy_at_published_uj == pytest.approx(90 * 200 * 120 * 1.8 / 1000)
+    assert point.energy_interval_uj is not None
+    board.write_text(text[: text.index("[[current_ua_per_mhz]]")].replace('name = "nucleo-l4r5zi"', 'name = "mine"'))
+    (point,) = validate(read(tmp_path, ENERGY + row)).points
+    assert point.energy_uj is None
+    assert "no published power measurement of mine" in (point.energy_note or "")

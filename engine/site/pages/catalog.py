@@ -12,6 +12,7 @@ from engine.firmware.ports import board_port
 from engine.records.measured import silicon_status
 from engine.site.catalog_charts import ladder_chart, lifetimes_chart
 from engine.site.ceilings_chart import boards_chart
+from engine.site.energy_view import measured_firmwares
 from engine.site.render import Renderer
 from engine.site.text import slug
 from engine.site.world import Run, World
@@ -57,11 +58,10 @@ def write_boards(renderer: Renderer, world: World) -> None:
             core=world.cores.get(b.core),
             runs=world.of_board(b.name),
             otherwise=world.made_otherwise(b.name),
+            firmwares=measured_firmwares(b.name),
             figures_list=[(key, f) for key, f in figures(b) if key.split(".")[0] not in NO_PART_IN_RUN],
             used={*used_figures(b), "max_clock_mhz"},
-            tables=sorted(
-                set(_TABLE.findall(b.model_dump_json(exclude={"current_ua_per_mhz", "price_usd", "flashing"})))
-            ),
+            tables=sorted(set(_TABLE.findall(b.model_dump_json(exclude=set(NO_PART_IN_RUN))))),
             holds={m.name: ", ".join(part for part, memory in parts.items() if memory == m.name) for m in b.memories},
         )
     for name in strangers:

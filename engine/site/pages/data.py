@@ -36,7 +36,11 @@ def write_downloads(renderer: Renderer, world: World) -> None:
     records = [r.record for r in world.runs]
     dumped = [r.model_dump(mode="json", by_alias=True) for r in records]
     contents = [
-        ("runs.csv", runs_csv(records), "one row per run: latency with interval, memory, cycles by cause, counters"),
+        (
+            "runs.csv",
+            runs_csv(records),
+            "one row per run: latency and energy with intervals, memory, cycles by cause, counters",
+        ),
         ("layers.csv", layers_csv(records), "one row per layer of every run: cycles, cycles by cause, counters"),
         (
             "records.json",
@@ -102,6 +106,7 @@ _NOTES = {
     "memory": "flash and RAM of the image, and its parts",
     "layers": "one entry per operator",
     "glue": "what runs between the layers",
+    "energy": "of the board's power model, or why there is none; absent in files that are kept",
     "notes": "anything a reader should know",
     "provenance": "hashes and versions of everything that went in",
 }

@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from engine.catalog.board import Board
 from engine.catalog.load import list_boards
-from engine.energy.power import EnergyEstimate, estimate_energy
 from engine.explain.analysis import Analysis
+from engine.explain.energy_card import energy_sentences
 from engine.explain.explain import bound_by
 from engine.explain.flame import folded_stacks, speedscope
 from engine.explain.flame_svg import flamegraph_svg
@@ -18,9 +18,11 @@ from engine.firmware.types import GLUE, Lowering
 from engine.models.library import list_models
 from engine.records.cause import Cause
 from engine.records.run import RunRecord, Stack
+from engine.records.run_energy import RunEnergy
 from engine.records.store import dump_record
 from engine.site.analysis_view import view_of
 from engine.site.chart import Chart
+from engine.site.energy_view import energy_by_cause, sweep_of_run
 from engine.site.exports import clocks_csv, gains_csv, layers_csv
 from engine.site.gain_charts import by_gain, clock_chart, gains_chart, gap_chart
 from engine.site.meaning import CAUSE_MEANING
@@ -42,6 +44,7 @@ SECTIONS = (
     ("why", "why"),
     ("hot-spots", "hot spots"),
     ("flame-graph", "flame graph"),
+    ("energy", "energy"),
     ("clock", "clock"),
     ("roofline", "roofline"),
     ("counters", "counters"),
@@ -113,7 +116,6 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
     folder = f"runs/{slug(r.id)}"
     board = world.board_of(r)
     shared = board if board is not None and r.board in {b.name for b in list_boards()} else None
-    energy = estimate_energy(r)
     sizes = {m.name: m.bytes for m in board.memories} if board else {}
     charts: dict[str, Chart] = {
         "stack": stack_chart(r),
@@ -156,7 +158,10 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         meaning=CAUSE_MEANING,
         levels=LEVELS,
         metrics=pyramid(r, board),
-        power=energy.basis if isinstance(energy, EnergyEstimate) else (),
+        energy=r.energy,
+        energy_text=energy_sentences(r, r.energy) if r.energy is not None else (),
+        energy_causes=energy_by_cause(r.energy) if isinstance(r.energy, RunEnergy) else (),
+        energy_clocks=sweep_of_run(r, board, analysis),
         sections=SECTIONS,
         bound_by=bound_by,
         command=command(r, shared),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 
 from engine.records.validation import KeptValidation, Point, Use, Validations
@@ -25,7 +26,8 @@ from engine.site.world import World
 
 @dataclass(frozen=True)
 class Section:
-    """One kept result. ``key`` is for anchors and chart names; ``worst`` the exact point with the largest error."""
+    """One kept result. ``key`` is for anchors and chart names; ``exact`` and ``compared`` are worst first, and so are ``energies``: points with a
+    published energy."""
 
     key: str
     title: str
@@ -34,6 +36,7 @@ class Section:
     exact: tuple[Compared, ...]
     not_run: tuple[Point, ...]
     summary: str
+    energies: tuple[Point, ...]
 
 
 def write_validation(renderer: Renderer, world: World, validations: Validations) -> None:
@@ -75,6 +78,12 @@ def _section(kept: KeptValidation) -> Section:
         exact=tuple(c for c in found if c.point.use is Use.EXACT),
         not_run=tuple(p for p in kept.validation.points if p.simulated_ms is None),
         summary=validation_summary(kept),
+        energies=tuple(
+            sorted(
+                (p for p in kept.validation.points if p.published_uj is not None),
+                key=lambda p: -abs(p.energy_error if p.energy_error is not None else math.inf),
+            )
+        ),
     )
 
 
