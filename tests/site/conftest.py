@@ -13,6 +13,8 @@ import pytest
 
 from engine.catalog.load import list_boards, load_board
 from engine.explain.analysis import Analysis
+from engine.pipeline.local import layer_validations_path
+from engine.records.layer_validation import read_layer_validations
 from engine.records.run import RunRecord
 from engine.site.build import SiteReport, build_site
 from tests.builders.analyses import make_analysis, make_validations
@@ -46,6 +48,7 @@ def build(records: list[RunRecord], out: Path, *, notebooks: bool = False, stagi
         boards=BOARDS,
         analyses=site_analyses(records),
         validations=make_validations(),
+        layer_validations=read_layer_validations(layer_validations_path()),
         notebooks=notebooks,
         staging=staging,
     )

@@ -80,8 +80,13 @@ def test_run_page_says_what_how_sure_and_why(built: Built, found: dict[Path, Pag
     text = found[path].text
     for cause in Cause:
         assert cause.label in text
-    for name in Counters.model_fields:
+    counted = record.layers[0].counters.model_dump()
+    assert set(Counters.model_fields) - set(counted) == {
+        n for n in Counters.model_fields if "mve" in n or "folded" in n
+    }
+    for name in counted:
         assert counter_label(name) in text, name
+    assert counter_label("mve_instructions") not in text  # its core has no Helium
     for layer in record.layers:
         assert f'id="layer-{layer.index}"' in html
         assert layer.kernel in text
@@ -149,6 +154,19 @@ def test_board_core_and_model_pages_show_sources(built: Built, found: dict[Path,
     model = found[built.out / "models/kws/index.html"].text
     assert "held-back" in model
     assert "depthwise_conv_2d" in model
+
+
+def test_layers_of_a_real_chip_are_compared(built: Built, found: dict[Path, Page]) -> None:
+    page = found[built.out / "validation/layers/index.html"]
+    for text in (
+        "apollo510-evb, gcc",
+        "apollo510-evb, clang",
+        "depthwise conv 2d #7",
+        "MVE_INT_MAC_RETIRED",
+        "another kernel",
+    ):
+        assert text in page.text
+    assert json.loads((built.out / "validation/layers/layers.json").read_text("utf-8"))["results"]
 
 
 def test_what_is_not_at_hand_is_absent_with_a_reason(built: Built, found: dict[Path, Page]) -> None:

@@ -120,8 +120,9 @@ def counts(cycles: int, instructions: int, mve: int = 0, macs: int = 0) -> Event
         (counts(100, 100, 50, 20), counts(90, 101, 50, 20), "the same kernel"),
         (counts(100, 100, 50, 20), counts(90, 120, 50, 20), "the same vector multiplies"),
         (counts(100, 100, 50, 20), counts(180, 200, 90, 30), "another kernel: it issues 1.50 times"),
-        (counts(100, 100, 50, 20), counts(300, 400), "uses no Helium here"),
-        (counts(100, 100), counts(1, 2), "what the framework does around it"),
+        (counts(100, 100, 50, 20), counts(300, 400), "multiplies vectors here, ours does not"),
+        (counts(100, 100), counts(110, 105), "what is left is timing"),
+        (counts(100, 100, 50), counts(110, 150, 60), "and other instructions"),
     ],
 )
 def test_an_error_is_explained_by_the_counts(chip: EventCounts, ours: EventCounts, said: str) -> None:
@@ -135,6 +136,18 @@ def test_both_factors_make_the_error() -> None:
     for row in section.rows:
         if row.errors[0] is not None and row.errors[1] is not None:
             assert (1 + row.by_instructions) * (1 + row.by_timing) - 1 == pytest.approx(row.errors[0], abs=1e-9)
+
+
+def test_layers_with_one_explanation_share_it() -> None:
+    point = LayerPoint(
+        layer=0, op="CONV_2D", kernel="k", macs=1, published=counts(100, 100, 50, 20), simulated=counts(90, 101, 50, 20)
+    )
+    points = (point, point.model_copy(update={"layer": 1}), point.model_copy(update={"layer": 2, "op": "RESHAPE"}))
+    found = compare_layers(published(kws_record()), kws_record()).model_copy(update={"points": points})
+    section = section_of(found)
+    assert [layers for layers, _ in section.reasons] == ["conv 2d #0, conv 2d #1", "reshape #2"]
+    assert "Over the 3 large layers" in section.summary  # an error of exactly 0 in the multiplies is the same kernel
+    assert "between −10.0\u00a0% and −10.0\u00a0%" in section.summary
 
 
 def test_the_command_prints_and_writes_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass
 
 import altair as alt
 
-from engine.records.layer_validation import Event, LayerPoint, LayerValidation, LayerValidations, relative_error
+from engine.records.layer_validation import (
+    Event,
+    EventCounts,
+    LayerPoint,
+    LayerValidation,
+    LayerValidations,
+    relative_error,
+)
 from engine.site import palette
 from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
 from engine.site.render import Renderer
@@ -40,13 +47,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """One kept comparison."""
+    """One kept comparison. ``published``, ``simulated``: sums; ``total``: their errors; ``reasons``: layers that one sentence explains."""
 
     key: str
     kept: LayerValidation
     rows: tuple[Row, ...]
+    published: EventCounts
+    simulated: EventCounts
     total: tuple[float | None, ...]
     summary: str
+    reasons: tuple[tuple[str, str], ...]
 
 
 def write_silicon_layers(renderer: Renderer, world: World, found: LayerValidations) -> None:
@@ -77,9 +87,19 @@ def section_of(kept: LayerValidation) -> Section:
         key=slug(f"{kept.model}-{kept.board}-{kept.compiler}"),
         kept=kept,
         rows=rows,
+        published=published,
+        simulated=simulated,
         total=tuple(relative_error(published, simulated, e) for e in Event),
         summary=_summary(kept, rows),
+        reasons=_reasons(rows),
     )
+
+
+def _reasons(rows: tuple[Row, ...]) -> tuple[tuple[str, str], ...]:
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.why, []).append(row.name)
+    return tuple((", ".join(names), why) for why, names in found.items())
 
 
 def _row(p: LayerPoint, big: bool) -> Row:
@@ -100,13 +120,16 @@ def explanation(p: LayerPoint) -> str:
     """What the counts say about an error in cycles, in one sentence."""
     instructions = p.error(Event.INSTRUCTIONS) or 0.0
     multiplies = p.error(Event.MVE_MACS)
-    if not p.simulated.mve_instructions and p.published.mve_instructions:
-        return "another kernel: ours uses no Helium here, the chip's does"
-    if multiplies is not None and abs(multiplies) > _OTHER:
-        times = 1 + multiplies
-        return f"another kernel: it issues {times:.2f} times the vector multiplies of the chip's, which ran a newer CMSIS-NN"
-    if multiplies is None and abs(instructions) > _OTHER:
-        return "hardly any work of the model: what the framework does around it on the chip is in its counts"
+    if p.op == "RESHAPE":
+        return "nothing is moved here; what the framework does around the operator is in the chip's counts"
+    if multiplies is None:
+        if abs(instructions) <= _OTHER:
+            return "no vector multiplies, and hardly more or fewer instructions: what is left is timing"
+        return "no vector multiplies, and other instructions: another version's or another compiler's"
+    if not p.simulated.mve_macs:
+        return "another kernel: the chip's multiplies vectors here, ours does not"
+    if abs(multiplies) > _OTHER:
+        return f"another kernel: it issues {1 + multiplies:.2f} times the vector multiplies of the chip's, which ran a newer CMSIS-NN"
     if abs(instructions) <= _SAME:
         return "the same kernel, instruction for instruction but for the compiler: what is left is timing"
     return (
@@ -115,7 +138,7 @@ def explanation(p: LayerPoint) -> str:
 
 
 def _summary(kept: LayerValidation, rows: tuple[Row, ...]) -> str:
-    alike = [r for r in rows if r.big and abs(r.point.error(Event.MVE_MACS) or 1.0) <= _OTHER]
+    alike = [r for r in rows if r.big and (e := r.point.error(Event.MVE_MACS)) is not None and abs(e) <= _OTHER]
     published, simulated = kept.total()
     total = relative_error(published, simulated, Event.CYCLES) or 0.0
     text = f"Over all layers the error in cycles is {signed_percent(total)}."
