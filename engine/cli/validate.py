@@ -32,8 +32,9 @@ _WIDEST_NAME = 30
 )
 @click.option("--update", is_flag=True, help="Rewrite the committed result of this compiler, which the website shows.")
 @click.option("--layers", is_flag=True, help="Compare the counters of a real Cortex-M55 layer by layer instead.")
+@click.option("--note", default="", metavar="TEXT", help="With --layers --update: what is special about the kernels.")
 @json_option
-def validate(against: Path | None, compiler: str | None, update: bool, layers: bool, as_json: bool) -> None:
+def validate(against: Path | None, compiler: str | None, update: bool, layers: bool, note: str, as_json: bool) -> None:
     """Run every published result that can be run and print the error of each point. No figure is computed from them.
 
     A reference CSV has the columns board, model, clock_mhz and latency_ms, and may have kernels, framework, compiler, use (exact,
@@ -54,10 +55,12 @@ def validate(against: Path | None, compiler: str | None, update: bool, layers: b
 
     if update and against is not None:
         raise UsageError("--update keeps the error against the project's own points", hint="leave --against out")
+    if note and not (layers and update):
+        raise UsageError("--note is kept with a result of --layers", hint="give --layers and --update as well")
     if layers:
         from engine.cli.validate_layers import validate_layers
 
-        validate_layers(against, CompilerName(compiler) if compiler else CompilerName.GCC, update, as_json)
+        validate_layers(against, CompilerName(compiler) if compiler else CompilerName.GCC, update, note, as_json)
         return
     path = against or measurements_dir() / "published" / "validation.csv"
     rows = read_reference(path)

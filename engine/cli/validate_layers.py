@@ -11,7 +11,7 @@ from engine.firmware.types import CompilerName
 from engine.records.layer_validation import Event, EventCounts, LayerValidation, relative_error
 
 
-def validate_layers(against: Path | None, compiler: CompilerName, update: bool, as_json: bool) -> None:
+def validate_layers(against: Path | None, compiler: CompilerName, update: bool, note: str, as_json: bool) -> None:
     """Run, compare, print, and keep if asked."""
     from engine.pipeline.local import layer_validations_path
     from engine.records.layer_validation import read_layer_validations, write_layer_validations
@@ -22,6 +22,7 @@ def validate_layers(against: Path | None, compiler: CompilerName, update: bool, 
     with progress_console().status("validating") as status:
         found = compare(rows, compiler, lambda t: status.update(f"validating {t}"))
     if update:
+        found = found.model_copy(update={"note": note})
         path = layer_validations_path()
         write_layer_validations(read_layer_validations(path).with_result(found), path)
     if as_json:

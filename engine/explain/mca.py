@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.counters.isa import LOOP_ENDS
 from engine.counters.types import Block, Instruction
 from engine.targets.llvm_tools import HINT, find_llvm_tool, version_of
 
@@ -21,6 +22,7 @@ _NO_MODEL = "unable to find instruction-level scheduling information"
 _PARSE_ERROR = re.compile(r"^<stdin>:(\d+):\d+: error: (.*)$", re.MULTILINE)
 _SKIPPED = re.compile(r"^note: instruction: \s*(\S+)", re.MULTILINE)
 _MODEL = re.compile(r"^(.+?)Unit")
+_VPT = re.compile(r"vps?t([te]*)(?:\.|$)")
 _CALLS = {"bl": "b", "blx": "bx"}
 
 
@@ -139,22 +141,33 @@ def _assembly(blocks: Sequence[Block]) -> tuple[str, list[range]]:
     for n, block in enumerate(blocks):
         text.append(f"@ LLVM-MCA-BEGIN b{n}")
         first = len(text) + 1
-        text += [_line(i) for i in block.instructions]
+        text += _lines(block)
         spans.append(range(first, len(text) + 1))
         text.append("@ LLVM-MCA-END")
     return "\n".join([*text, ""]), spans
 
 
-def _line(instruction: Instruction) -> str:
+def _lines(block: Block) -> list[str]:
+    """Every instruction as LLVM reads it. Those of a VPT block get back the letter that our decoder took off."""
+    found, predicates = [], ""
+    for instruction in block.instructions:
+        opens = _VPT.match(instruction.mnemonic)
+        found.append(_line(instruction, "" if opens else predicates[:1]))
+        predicates = f"t{opens[1]}" if opens else predicates[1:]
+    return found
+
+
+def _line(instruction: Instruction, predicate: str = "") -> str:
     """An instruction as LLVM reads it: branches to nearby, and calls as branches (llvm-mca takes a call for 100 cycles)."""
     stem, dot, suffix = instruction.mnemonic.partition(".")
     operands = instruction.operands
     if instruction.target is not None:
-        operands = ", ".join([*operands.split(", ")[:-1], "#4"])
+        nearby = "#-4" if stem in LOOP_ENDS else "#4"
+        operands = ", ".join([*operands.split(", ")[:-1], nearby])
     if instruction.is_call:
         stem = _CALLS.get(stem, stem)
     condition = "" if instruction.condition == "al" else instruction.condition
-    return f"{stem}{condition}{dot}{suffix} {operands}".strip()
+    return f"{stem}{condition}{predicate}{dot}{suffix} {operands}".strip()
 
 
 def _view(
@@ -162,7 +175,7 @@ def _view(
 ) -> McaBlock:
     if errors:
         return McaBlock(reason=f"llvm-mca cannot read an instruction: {errors[0]}")
-    kept = [n for n, i in enumerate(block.instructions) if _line(i).split()[0] not in skipped]
+    kept = [n for n, line in enumerate(_lines(block)) if line.split()[0] not in skipped]
     if region is None or len(region["Instructions"]) != len(kept):
         read = len(region["Instructions"]) if region else 0
         return McaBlock(reason=f"llvm-mca read {read} of {len(block.instructions)} instructions")

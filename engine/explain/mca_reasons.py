@@ -120,7 +120,7 @@ def _our_claims(block: Block, operations: Sequence[Operation], at: int, table: C
     depends = block.instructions[at - 1].writes & block.instructions[at].reads
     pair = [_bare(before), _bare(op)] if depends else [before, op]
     beside = _cost(pair, table) - _cost(pair[:1], table)
-    if table.dual:
+    if table.dual or table.pairs_16:
         # a pair saves no more than the one cycle
         claims.append(Claim(Rule.NOT_PAIRED, at - 1, min(beside, 1 - theirs)))
     else:

@@ -105,7 +105,10 @@ def relative_error(published: EventCounts, simulated: EventCounts, event: Event)
 
 
 class LayerValidation(_Kept):
-    """All layers of one run. ``big`` layers take at least a hundredth of the chip's cycles."""
+    """All layers of one run. ``big`` layers take at least a hundredth of the chip's cycles.
+
+    ``note``: what is special about the kernels, where they are not the project's own choice; absent where empty.
+    """
 
     board: str
     model: str
@@ -120,6 +123,7 @@ class LayerValidation(_Kept):
     published_kernels: str
     source: str
     cycles_interval: tuple[int, int]
+    note: str = Field(default="", exclude_if=lambda note: not note)
     points: tuple[LayerPoint, ...]
 
     def total(self) -> tuple[EventCounts, EventCounts]:
@@ -137,16 +141,19 @@ class LayerValidation(_Kept):
 
 
 class LayerValidations(_Kept):
-    """Content of ``measurements/layer_validation.json``: one result per compiler."""
+    """Content of ``measurements/layer_validation.json``: one result per compiler and per version of the kernels."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     results: tuple[LayerValidation, ...] = ()
 
     def with_result(self, result: LayerValidation) -> LayerValidations:
-        """The same with the result of one board, model and compiler replaced or added."""
-        key = (result.board, result.model, result.compiler)
-        others = [r for r in self.results if (r.board, r.model, r.compiler) != key]
-        return LayerValidations(results=tuple(sorted((*others, result), key=lambda r: (r.board, r.model, r.compiler))))
+        """The same with the result of one board, model, compiler and version of the kernels replaced or added."""
+        others = [r for r in self.results if _key(r) != _key(result)]
+        return LayerValidations(results=tuple(sorted((*others, result), key=_key)))
+
+
+def _key(result: LayerValidation) -> tuple[str, ...]:
+    return result.board, result.model, result.compiler, result.kernels_version
 
 
 def read_layer_validations(path: Path) -> LayerValidations:

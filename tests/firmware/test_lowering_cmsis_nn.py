@@ -124,6 +124,14 @@ def test_scratch_for_helium() -> None:
     assert [t for t in model.arena.tensors if t.tensor is None] == []
 
 
+def test_the_kernel_for_helium_gets_a_bias_of_zeros_where_there_is_none() -> None:
+    b = ModelBuilder()
+    b.output(b.depthwise_conv_2d(b.input((1, 8, 8, 4)), bias=False))
+    graph = parse_graph(b.build(), "t")
+    assert "L0_no_bias" in lower(graph, KernelLibrary.CMSIS_NN, core_features=("dsp", "mve")).source
+    assert "no_bias" not in lower(graph, KernelLibrary.CMSIS_NN, core_features=("dsp",)).source
+
+
 @pytest.mark.parametrize("channels", [1, 3, 64])
 def test_average_pool_scratch(probe: tuple[bool, Probe], channels: int) -> None:
     dsp, ask = probe

@@ -94,11 +94,16 @@ def test_one_result_per_compiler_is_kept(tmp_path: Path) -> None:
     record = kws_record()
     clang = compare_layers(published(record), record)
     gcc = clang.model_copy(update={"compiler": "gcc"})
-    kept = LayerValidations().with_result(clang).with_result(gcc).with_result(clang)
+    changed = gcc.model_copy(update={"kernels_version": "zzz", "note": "one condition changed"})
+    kept = LayerValidations().with_result(clang).with_result(gcc).with_result(changed).with_result(clang)
     path = tmp_path / "kept.json"
     write_layer_validations(kept, path)
     assert read_layer_validations(path) == kept
-    assert sorted(r.compiler for r in kept.results) == ["clang", "gcc"]
+    assert [(r.compiler, r.note) for r in kept.results] == [
+        ("clang", ""),
+        ("gcc", ""),
+        ("gcc", "one condition changed"),
+    ]
     assert read_layer_validations(tmp_path / "none.json") == LayerValidations()
 
 
@@ -157,5 +162,7 @@ def test_the_command_prints_and_writes_json(monkeypatch: pytest.MonkeyPatch) -> 
     shown = CliRunner().invoke(main, ["validate", "--layers"])
     assert shown.exit_code == 0, shown.output
     assert "0 CONV_2D" in shown.output
+    alone = CliRunner().invoke(main, ["validate", "--layers", "--note", "x"])
+    assert alone.exit_code == 2
     written = CliRunner().invoke(main, ["validate", "--layers", "--json"])
     assert json.loads(written.output)["points"][0]["op"] == "CONV_2D"

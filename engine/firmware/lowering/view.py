@@ -193,7 +193,7 @@ class OperatorView:
 
     def no_bias(self, channels: int) -> Constant:
         """Biases of 0, for a kernel that cannot do without."""
-        return Constant(self.local("bias"), np.zeros(channels, np.int32), weights=True)
+        return Constant(self.local("no_bias"), np.zeros(channels, np.int32), weights=True)
 
     def local(self, name: str) -> str:
         """A C name that belongs to this layer."""

@@ -84,7 +84,7 @@ def section_of(kept: LayerValidation) -> Section:
     rows = tuple(_row(p, p.layer in big) for p in kept.points)
     published, simulated = kept.total()
     return Section(
-        key=slug(f"{kept.model}-{kept.board}-{kept.compiler}"),
+        key=slug(f"{kept.model}-{kept.board}-{kept.compiler}-{kept.kernels_version}"),
         kept=kept,
         rows=rows,
         published=published,
@@ -129,7 +129,11 @@ def explanation(p: LayerPoint) -> str:
     if not p.simulated.mve_macs:
         return "another kernel: the chip's multiplies vectors here, ours does not"
     if abs(multiplies) > _OTHER:
-        return f"another kernel: it issues {1 + multiplies:.2f} times the vector multiplies of the chip's, which ran a newer CMSIS-NN"
+        ours, theirs = p.macs / p.simulated.mve_macs, p.macs / p.published.mve_macs
+        return (
+            f"another kernel: it issues {1 + multiplies:.2f} times the vector multiplies of the chip's, of {ours:.1f} products each "
+            f"instead of {theirs:.1f}"
+        )
     if abs(instructions) <= _SAME:
         return "the same kernel, instruction for instruction but for the compiler: what is left is timing"
     return (
