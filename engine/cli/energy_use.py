@@ -147,10 +147,10 @@ def _show_sweep(found: EnergySweep, out: Console) -> None:
         "wait states",
         "ms",
         "mW",
-        "uJ",
-        "interval uJ",
-        "uJ x ms",
-        "with sleep, uJ",
+        "mJ",
+        "interval mJ",
+        "mJ x ms",
+        "with sleep, mJ",
         "",
         box=None,
         pad_edge=False,
@@ -166,10 +166,10 @@ def _show_sweep(found: EnergySweep, out: Console) -> None:
             if clock == p.clock_mhz
         ]  # fmt: skip
         low, high = p.interval_uj
-        period = "-" if p.period_uj is None else f"{p.period_uj / 1000:,.4g}"
+        period = "-" if p.period_uj is None else f"{p.period_uj / 1000:,.3f}"
         table.add_row(
-            f"{p.clock_mhz:g}", str(p.wait_states), f"{p.latency_ms:.3f}", f"{p.power_mw:.2f}", f"{p.energy_uj / 1000:,.4g}",
-            f"{low / 1000:,.3g} to {high / 1000:,.3g}", f"{p.edp_uj_ms / 1000:,.4g}", period, ", ".join(marks),
+            f"{p.clock_mhz:g}", str(p.wait_states), f"{p.latency_ms:.3f}", f"{p.power_mw:.2f}", f"{p.energy_uj / 1000:,.3f}",
+            f"{low / 1000:,.2f} to {high / 1000:,.2f}", f"{p.edp_uj_ms / 1000:,.0f}", period, ", ".join(marks),
         )  # fmt: skip
     out.print(table)
     sleep = "no sleep current" if found.sleep_ua is None else f"asleep {found.sleep_ua:g} uA"

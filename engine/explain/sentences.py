@@ -149,10 +149,12 @@ def cold_sentence(record: RunRecord, board: Board | None = None) -> str:
 
 
 def _no_warm_up(record: RunRecord, board: Board | None) -> str:
-    """Why a warm inference is hardly faster; empty where the board is not known or the caches would hold everything."""
+    """Why a warm inference is hardly faster; empty where the board is not known at this clock or the caches would hold everything."""
     if board is None or record.evidence is not Evidence.SIMULATED:
         return ""
     flash = board.flash
+    if record.clock_mhz > flash.ladder[-1].up_to_mhz:
+        return ""
     if flash.wait_states(record.clock_mhz) == 0 and not (flash.miss_extra_cycles and flash.miss_extra_cycles.value):
         return ": flash answers without a wait state at this clock, so nothing that misses costs a cycle"
     caches = [c.bytes for c in (flash.icache, flash.dcache) if c is not None]

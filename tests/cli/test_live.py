@@ -61,7 +61,8 @@ def test_qemu_is_followed_too(model: str) -> None:
     assert [x["layer"] for x in layers] == last["record"]["layers"]
 
 
-def test_plain_lines_where_there_is_no_terminal(model: str) -> None:
+def test_plain_lines_where_there_is_no_terminal(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     result = invoke(model, "--board", BOARD, "--live")
     assert result.exit_code == 0, result.output
     assert "\x1b" not in result.stdout
