@@ -14,6 +14,7 @@ from enum import StrEnum
 from itertools import product
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
+from types import FrameType
 
 from engine.catalog.campaign import Campaign
 from engine.errors import RecordError, WhycyclesError
@@ -121,10 +122,16 @@ def _end(workers: Sequence[BaseProcess]) -> None:
         worker.kill()
 
 
+def _stop_once(_signal: int, _frame: FrameType | None) -> None:
+    """The pool ends workers too, once one of them has gone: a second SIGTERM must not disturb the cleaning up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def _work(settings: RunSettings) -> RunResult:
     """One run in a worker process, where SIGTERM is what Ctrl-C is elsewhere."""
     be_quiet()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop_once)
     try:
         return _run(settings)
     except KeyboardInterrupt:
