@@ -23,7 +23,7 @@ from engine import INTERRUPTED
 
 EXIT_CODE = 130
 
-GRACE_S = 1.5
+GRACE_S = 3.0
 """How long a command may take to clean up."""
 
 _SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"
@@ -127,11 +127,16 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
 
 def _end() -> NoReturn:
     """Say so, end all children, end. Nothing is left to be finished: every file is written at once or not at all."""
-    for child in _descendants(os.getpid()):
-        with contextlib.suppress(OSError):
-            os.kill(child, signal.SIGKILL)
+    kill_descendants(os.getpid())
     say()
     os._exit(EXIT_CODE)
+
+
+def kill_descendants(pid: int) -> None:
+    """Kill all that a process started, and what those started."""
+    for child in _descendants(pid):
+        with contextlib.suppress(OSError):
+            os.kill(child, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> list[int]:

@@ -23,15 +23,17 @@ _OLD_S = 3600.0  # no file is being written for so long
 def scratch(parent: Path) -> Iterator[Path]:
     """An empty folder below ``parent`` (which exists), removed at the end; if this process is killed, by ``remove_stale``."""
     unborn = Path(tempfile.mkdtemp(prefix=_UNBORN, dir=parent))
-    folder = unborn
+    # named before it is renamed: an interrupt may come between any two steps
+    folder = parent / unborn.name.replace(_UNBORN, f"{_PREFIX}-")
     handle = os.open(unborn, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with contextlib.suppress(OSError):  # a file system without locks: age decides
             fcntl.flock(handle, fcntl.LOCK_EX)
         # locked before it has the name that remove_stale looks for
-        folder = unborn.rename(parent / unborn.name.replace(_UNBORN, f"{_PREFIX}-"))
+        unborn.rename(folder)
         yield folder
     finally:
+        shutil.rmtree(unborn, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
 

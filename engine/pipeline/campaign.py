@@ -19,16 +19,17 @@ from types import FrameType
 from engine.catalog.campaign import Campaign
 from engine.errors import RecordError, WhycyclesError
 from engine.firmware.types import CompilerName, KernelLibrary
-from engine.interrupt import EXIT_CODE, be_quiet
+from engine.interrupt import EXIT_CODE, be_quiet, kill_descendants
 from engine.pipeline.keep import kept, make
 from engine.pipeline.local import fresh_record, simulated_dir
 from engine.pipeline.settings import RunSettings, resolve
 from engine.records.diff import Difference, diff_results
 from engine.records.run import RunRecord
 from engine.records.store import read_record, write_record
+from engine.scratch import remove_stale
 from engine.targets.choose import ABSENT
 
-_GRACE_S = 1.0
+_GRACE_S = 2.0
 
 
 class Outcome(StrEnum):
@@ -119,7 +120,12 @@ def _end(workers: Sequence[BaseProcess]) -> None:
     until = time.monotonic() + _GRACE_S
     for worker in workers:
         worker.join(max(0.0, until - time.monotonic()))
-        worker.kill()
+        if worker.is_alive() and worker.pid is not None:
+            kill_descendants(worker.pid)
+            worker.kill()
+            worker.join()
+    # of one that was too slow, or that had not come so far that it could clean up
+    remove_stale()
 
 
 def _stop_once(_signal: int, _frame: FrameType | None) -> None:

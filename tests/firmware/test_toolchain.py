@@ -305,11 +305,12 @@ def test_cmsis_nn_from_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_tool_ends_with_what_it_started(tmp_path: Path) -> None:
     # the shell stands for a compiler driver, the sleep for the compiler it starts
     script = f"sleep 60 & echo $! > {tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; wait"
+    together = process.Together()
     with ThreadPoolExecutor() as pool:
-        call = pool.submit(process.run, ["sh", "-c", script], what="waiting")
+        call = pool.submit(process.run, ["sh", "-c", script], what="waiting", together=together)
         while not (tmp_path / "pid").exists():
             time.sleep(0.01)
-        process.stop_all()
+        together.stop()
         assert call.result(timeout=30).returncode == -signal.SIGTERM
     stat = Path(f"/proc/{int((tmp_path / 'pid').read_text())}/stat")
     for _ in range(100):
@@ -318,6 +319,12 @@ def test_a_tool_ends_with_what_it_started(tmp_path: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("the sleep goes on")
+
+
+def test_a_tool_started_too_late_ends_with_the_others() -> None:
+    together = process.Together()
+    together.stop()
+    assert process.run(["sleep", "60"], what="waiting", together=together).returncode == -signal.SIGTERM
 
 
 def test_a_tool_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.errors import BuildError
 from engine.firmware.toolchain.cpu import Cpu
-from engine.firmware.toolchain.process import check, stop_all
+from engine.firmware.toolchain.process import Together, check
 from engine.firmware.toolchain.types import Source, Toolchain, Tree
 from engine.paths import cache_dir
 from engine.scratch import scratch
@@ -25,12 +25,13 @@ def compile_all(toolchain: Toolchain, cpu: Cpu, opt: str, sources: tuple[Source,
     """
     digests = {tree: tree_digest(tree) for source in sources for tree in (source.tree, *source.includes)}
     pool = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2))
+    together = Together()
     try:
-        return tuple(pool.map(lambda source: _compile(toolchain, cpu, opt, source, digests), sources))
+        return tuple(pool.map(lambda source: _compile(toolchain, cpu, opt, source, digests, together), sources))
     except BaseException:
         # one has failed, or the user has had enough: nobody waits for the others
         pool.shutdown(wait=False, cancel_futures=True)
-        stop_all()
+        together.stop()
         raise
     finally:
         pool.shutdown()
@@ -58,7 +59,9 @@ def _key(toolchain: Toolchain, cpu: Cpu, opt: str, source: Source, digests: dict
     return digest.hexdigest()
 
 
-def _compile(toolchain: Toolchain, cpu: Cpu, opt: str, source: Source, digests: dict[Tree, str]) -> Path:
+def _compile(
+    toolchain: Toolchain, cpu: Cpu, opt: str, source: Source, digests: dict[Tree, str], together: Together
+) -> Path:
     key = _key(toolchain, cpu, opt, source, digests)
     done = cache_dir() / "objects" / key[:2] / f"{key[2:]}.o"
     if done.is_file():
@@ -66,6 +69,7 @@ def _compile(toolchain: Toolchain, cpu: Cpu, opt: str, source: Source, digests: 
     done.parent.mkdir(parents=True, exist_ok=True)
     with scratch(done.parent) as folder:
         made = folder / "object.o"
-        check(toolchain.compile_command(source, cpu, opt, made), what=f"compiling {source.name}", cwd=made.parent)
+        command = toolchain.compile_command(source, cpu, opt, made)
+        check(command, what=f"compiling {source.name}", cwd=made.parent, together=together)
         made.replace(done)
     return done
