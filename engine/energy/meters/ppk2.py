@@ -118,5 +118,5 @@ def _connect(port: str) -> Any:
     try:
         from ppk2_api.ppk2_api import PPK2_API
     except ImportError:
-        raise ToolError("a PPK2 needs the package ppk2-api", hint="pip install 'whycycles[power]'") from None
+        raise ToolError("a PPK2 needs the package ppk2-api", hint="pip install -e '.[power]'") from None
     return PPK2_API(port, timeout=1, write_timeout=1, exclusive=True)

@@ -83,7 +83,7 @@ def _ziglang_root() -> Path:
     spec = importlib.util.find_spec("ziglang")
     if spec is None or spec.origin is None:
         raise ToolError(
-            "the Python package 'ziglang' (clang) is not installed", hint="pip install whycycles installs it"
+            "the Python package 'ziglang' (clang) is not installed", hint="pip install -e . installs it"
         )
     root = Path(spec.origin).parent
     if not (root / "zig").is_file():
