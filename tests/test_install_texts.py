@@ -20,6 +20,8 @@ def test_nothing_is_said_to_be_on_an_index() -> None:
 
 
 def test_every_extra_that_is_named_exists() -> None:
-    extras = set(tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
+    extras = set(
+        tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    )
     named = {x for p in TEXTS for x in re.findall(r"pip install -e '\.\[(\w+)\]'", p.read_text(encoding="utf-8"))}
     assert {"board", "power", "train"} <= named <= extras

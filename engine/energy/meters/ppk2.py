@@ -46,11 +46,17 @@ class Ppk2(SampledMeter):
         self._bytes = 0
 
     def open(self) -> None:
-        """Connect, read the calibration, choose the mode. Raises ToolError."""
+        """Connect, read the calibration, choose the mode; the second time only sample again. Raises ToolError."""
         self._ua.clear()
         self._gate.clear()
         self._bytes = 0
         try:
+            if self._device is not None:
+                # letting it go would take the board's supply away
+                self._drain()
+                self._device.start_measuring()
+                self._begun = self._heard = time.monotonic()
+                return
             self._device = self._connect(self._port)
             if not self._device.get_modifiers():
                 raise ToolError(f"{self.name} gave no calibration", hint="unplug it, plug it in and measure again")
@@ -91,6 +97,12 @@ class Ppk2(SampledMeter):
             samples, digital = self._device.get_samples(data)
         self._ua += samples
         self._gate += [bool(bits & 1) for bits in digital]
+
+    def _drain(self) -> None:
+        """Drop what an earlier stream left, through the library, which keeps halves of samples."""
+        while data := self._device.get_data():
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._device.get_samples(data)
 
     def close(self) -> None:
         """Stop the stream; the board stays supplied."""
