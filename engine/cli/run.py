@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.cli.live import run_live
-from engine.cli.other_targets import refuse_options
+from engine.cli.other_targets import WITH_PORT, refuse_options
 from engine.cli.run_host import run_host, wants_host
 from engine.cli.run_npu import run_npu, wants_npu
 from engine.cli.shell import console, json_option, print_json, progress_console
@@ -117,18 +117,25 @@ def run(
     """
     context = click.get_current_context()
     if wants_npu(board, target, host_board):
-        refuse_options(context, ("live", "meter"), "an NPU", "its vendor's estimate runs nothing; leave the option out")
+        refuse_options(
+            context,
+            ("live", "port", *WITH_PORT),
+            "on an NPU",
+            "its vendor's estimate runs nothing; leave the option out",
+        )
         run_npu(context, model, board, overrides, host_board, fresh=fresh, as_json=as_json)
         return
     if wants_host(board, target, flamegraph):
         refuse_options(
-            context, ("live", "meter"), "this machine", "LiteRT times its operators together; leave the option out"
+            context,
+            ("live", "port", *WITH_PORT),
+            "on this machine",
+            "LiteRT times its operators together; leave the option out",
         )
         run_host(context, model, opt, flamegraph, as_json=as_json)
         return
     # the rooms behind a run load an emulator and a compiler: only when one is wanted
     from engine.energy.attribute import with_energy
-    from engine.errors import UsageError
     from engine.explain.energy_card import with_energy_card
     from engine.explain.explain import explain_run
     from engine.explain.hardware import Hardware
@@ -158,11 +165,7 @@ def run(
             resolved, port, repeats=repeats, baud=baud, emulated=emulated, update=update, meter=meter, live=live, as_json=as_json
         )  # fmt: skip
         return
-    if meter is not None:
-        raise UsageError(
-            "--meter measures the board at --port, and none is given",
-            hint="name the port, or use `whycycles energy record` beside a board that runs by itself",
-        )
+    refuse_options(context, WITH_PORT, "without --port", "it says how a board is measured: name the port it is at")
     if live:
         record = run_live(resolved, fresh=fresh, as_json=as_json)
         if as_json:

@@ -106,3 +106,10 @@ def test_it_is_refused_where_nothing_is_followed(model: str, options: tuple[str,
     result = invoke(model, "--live", *options)
     assert result.exit_code == 2
     assert "--live has no meaning on" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--repeats=5", "--baud=9600", "--emulated", "--update", "--meter=ina226:bus=1"])
+def test_options_of_a_board_need_its_port(option: str) -> None:
+    result = invoke("kws", "--board", "nucleo-l4r5zi", option)
+    assert result.exit_code == 2
+    assert f"{option.partition('=')[0]} has no meaning without --port" in result.stderr

@@ -301,6 +301,6 @@ def test_a_meter_that_is_not_there_is_told_before_anything_is_measured(
 
 def test_a_meter_needs_a_board() -> None:
     done = CliRunner().invoke(main, ["run", "kws", "--board", "olimex-stm32-h405", "--meter", METER])
-    assert (done.exit_code, "none is given" in done.stderr) == (2, True)
+    assert (done.exit_code, "--meter has no meaning without --port" in done.stderr) == (2, True)
     done = CliRunner().invoke(main, ["run", "kws", "--board", "host", "--meter", METER])
     assert (done.exit_code, "--meter has no meaning on this machine" in done.stderr) == (2, True)
