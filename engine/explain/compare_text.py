@@ -113,7 +113,7 @@ def _mechanisms(d: Difference) -> str:
         text = f"That is {'mostly ' if len(named) < changed else ''}due to {join(items)}"
     if against:
         items = [f"{_the(m)} ({signed_time(d.by_mechanism[m])})" for m in against]
-        plural = len(items) > 1 or against[0] in (Mechanism.WAIT_STATES, Mechanism.CACHES)
+        plural = len(items) > 1 or against[0] in (Mechanism.WAIT_STATES, Mechanism.CACHES, Mechanism.KERNELS)
         verb = "work" if plural else "works"
         text = f"{text}; {join(items)} {verb} against it" if text else capital(f"{join(items)} {verb} against it")
     return f"{text}." if text else ""

@@ -285,6 +285,12 @@ def test_causes_that_work_against_the_difference_are_named_apart():
     assert "In cycles it is 150 more, in other ALU (+200), in spite of load/store issue (−50)." in back
 
 
+def test_kernels_that_work_against_it_are_many():
+    slow = kws_record(clock_mhz=16.0)
+    assert "the kernels (+" in (text := compare(slow, kws_record(kernels="reference")).text)
+    assert "work against it" in text
+
+
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m33"])
 def test_another_lowering_is_a_choice_of_kernels(core):
     """On another core too: that the first convolution takes the depthwise path is not the core's doing."""
