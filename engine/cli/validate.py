@@ -124,7 +124,9 @@ def _print_summary(found: Validation, out: Console) -> None:
             f"intervals of ±{e.median_half_width:.0%} (median)",
             soft_wrap=True,
         )
-    as_report = Counter(n for p in found.points for n in p.notes if n.endswith("shown as report"))
+    from engine.validate.points import IN_MS
+
+    as_report = Counter(n for p in found.points for n in p.notes if n.endswith(("shown as report", IN_MS)))
     for why, count in (as_report + _why_not_run(found)).items():
         out.print(
             f"{plural(count, 'point')}: {why}" if why in as_report else f"{plural(count, 'point')} {why}",

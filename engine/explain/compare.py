@@ -9,7 +9,7 @@ from pydantic import Field
 from engine.explain.compare_energy import EnergyDelta
 from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_shapley import whole
-from engine.explain.compare_split import split
+from engine.explain.compare_split import Hardwares, split
 from engine.explain.compare_text import Difference, LayerDifference, paragraph, refusal
 from engine.explain.types import Part
 from engine.records.cause import Cause
@@ -49,15 +49,18 @@ class Comparison(Part):
     energy: EnergyDelta | None = Field(default=None, description="null where the runs may not be compared")
 
 
-def compare(a: RunRecord, b: RunRecord) -> Comparison:
-    """Compare run ``b`` with run ``a``; ``compare(b, a)`` has every sign reversed. Nothing is computed if they may not be compared."""
+def compare(a: RunRecord, b: RunRecord, hardware: Hardwares | None = None) -> Comparison:
+    """Compare run ``b`` with run ``a``; ``compare(b, a)`` has every sign reversed. Nothing is computed if they may not be compared.
+
+    ``hardware``: what they were made with, in that order, where the catalogue is not all that is known.
+    """
     found = comparable(a, b)
     if not found.comparable:
         return Comparison(
             a=a.id, b=b.id, comparable=False, reasons=found.reasons, delta_us=None, by_mechanism={},
             delta_cycles=None, by_cause={}, by_layer=(), text=refusal(found.reasons),
         )  # fmt: skip
-    parts = split(a, b)
+    parts = split(a, b, hardware)
     names = [layer.name for layer in a.layers] + [GLUE]
     pairs: list[tuple[Region, Region]] = [*zip(a.layers, b.layers, strict=True), (a.glue, b.glue)]
     layers = tuple(_delta(name, one, two) for name, (one, two) in zip(names, pairs, strict=True))

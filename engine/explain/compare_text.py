@@ -113,7 +113,7 @@ def _mechanisms(d: Difference) -> str:
         text = f"That is {'mostly ' if len(named) < changed else ''}due to {join(items)}"
     if against:
         items = [f"{_the(m)} ({signed_time(d.by_mechanism[m])})" for m in against]
-        plural = len(items) > 1 or against[0] in (Mechanism.WAIT_STATES, Mechanism.CACHES)
+        plural = len(items) > 1 or against[0] in (Mechanism.WAIT_STATES, Mechanism.CACHES, Mechanism.KERNELS)
         verb = "work" if plural else "works"
         text = f"{text}; {join(items)} {verb} against it" if text else capital(f"{join(items)} {verb} against it")
     return f"{text}." if text else ""
@@ -167,13 +167,19 @@ def _causes(d: Difference) -> str:
         return "Not one cycle differs." if d.microseconds else ""
     total = sum(abs(d.by_cause[c]) for c in changed)
     top = [c for c in changed if abs(d.by_cause[c]) >= _WORTH_NAMING * total][:3] or changed[:1]
-    items = join([f"{c.label} ({signed_cycles(d.by_cause[c])})" for c in top])
     if not delta:
-        return f"The number of cycles is the same, differently spent: {items}."
+        return f"The number of cycles is the same, differently spent: {_named(d, top)}."
     size = f"In cycles it is {count(abs(delta))} {'more' if delta > 0 else 'fewer'}"
     if len(changed) == 1:
         return f"{size}, all of them {changed[0].label}."
-    return f"{size}, {'mostly' if len(top) < len(changed) else 'in'} {items}."
+    along = [c for c in top if (d.by_cause[c] > 0) == (delta > 0)]
+    against = [c for c in top if c not in along]
+    text = f"{size}, {'mostly' if len(top) < len(changed) else 'in'} {_named(d, along)}" if along else size
+    return f"{text}, in spite of {_named(d, against)}." if against else f"{text}."
+
+
+def _named(d: Difference, causes: Sequence[Cause]) -> str:
+    return join([f"{c.label} ({signed_cycles(d.by_cause[c])})" for c in causes])
 
 
 def _memories(d: Difference) -> str:

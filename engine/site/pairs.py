@@ -143,7 +143,8 @@ def _groups(runs: Sequence[Run], key: Callable[[RunRecord], K]) -> dict[K, list[
 
 def _pair(a: Run, b: Run, title: str) -> Pair:
     one, two = a.record, b.record
-    found = compare(one, two)
+    known = (a.hardware, b.hardware) if a.hardware is not None and b.hardware is not None else None
+    found = compare(one, two, known)
     if found.comparable and one.energy is not None and two.energy is not None:
         found = found.model_copy(update={"energy": energy_delta(one, two, one.energy, two.energy)})
     return Pair(a, b, title, found)

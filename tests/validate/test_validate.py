@@ -81,7 +81,7 @@ def test_what_a_row_does_not_say_is_noted(tmp_path: Path) -> None:
 def test_kernels_that_are_not_ours_are_in_doubt(
     tmp_path: Path, kernels: str, taken: KernelLibrary, doubted: bool
 ) -> None:
-    (row,) = read(tmp_path, HEADER + ROW.replace("cmsis-nn", kernels))
+    (row,) = read(tmp_path, HEADER + ROW.replace("cmsis-nn", kernels).replace("microTVM", "TFLM"))
     chosen = choose(row)
     assert (chosen.settings.kernels, bool(chosen.doubts)) == (taken, doubted)
 
@@ -218,6 +218,29 @@ def test_only_what_is_exact_is_an_error_of_ours(tmp_path: Path, row: str, note: 
     assert note in second.notes
     assert second.error is not None
     assert found.mape == found.worst == first.error
+
+
+@pytest.mark.usefixtures("at_100_ms")
+@pytest.mark.parametrize(("times", "note"), [(1000, "1,000 times shorter"), (0.001, "1,000 times longer"), (5, None)])
+def test_a_latency_in_another_unit_is_asked_about(tmp_path: Path, times: float, note: str | None) -> None:
+    ms = 100 * times
+    rows = read(tmp_path, HEADER + f"nucleo-l4r5zi,kws,120,{ms},cmsis-nn,exact,,microTVM,gcc -O2")
+    asked = [n for n in validate(rows).points[0].notes if n.endswith("is latency_ms in ms?")]
+    assert len(asked) == (note is not None)
+    assert all(str(note) in n for n in asked)
+
+
+@pytest.mark.parametrize("framework", ["microTVM", "MicroTVM v1.0", "micro-TVM", "µTVM", "uTVM"])
+def test_microtvm_is_known_by_its_names(tmp_path: Path, framework: str) -> None:
+    (row,) = read(tmp_path, HEADER + ROW.replace("microTVM", framework))
+    assert choose(row).settings.lowering is Lowering.MICROTVM
+
+
+def test_microtvm_with_reference_kernels_is_in_doubt_and_run(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, HEADER + ROW.replace("cmsis-nn", "reference"))
+    chosen = choose(row)
+    assert (chosen.settings.kernels, chosen.settings.lowering) == (KernelLibrary.REFERENCE, Lowering.TFLM)
+    assert any("microTVM's own lowering" in doubt for doubt in chosen.doubts)
 
 
 @pytest.mark.usefixtures("at_100_ms")
