@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from engine.records.cause import Cause, Evidence
 from engine.site import palette, text
@@ -21,6 +22,18 @@ def badge(kind: str | Evidence) -> Markup:
     word = str(kind.value if isinstance(kind, Evidence) else kind)
     title = _MEANING.get(word, "")
     return Markup('<span class="wc-badge {0}" title="{1}">{0}</span>').format(word, title)
+
+
+def breakable(name: str) -> Markup:
+    """An identifier that a narrow column may break, but only behind its dots and underscores."""
+    return Markup(re.sub(r"([._])(?=\w)", r"\1<wbr>", str(escape(name))))
+
+
+def _held_together(value: object) -> object:
+    """What every expression of a template goes through."""
+    if isinstance(value, str):
+        return type(value)(text.hold_together(value))
+    return value
 
 
 _MEANING = {
@@ -41,6 +54,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_held_together,
     )
     env.filters.update(
         whole=text.whole,
@@ -51,9 +65,11 @@ def environment() -> Environment:
         plain=lambda s: Markup(text.plain(str(s))),
         slug=text.slug,
         badge=badge,
+        breakable=breakable,
     )
     env.globals.update(
         percent=text.percent,
+        signed_percent=text.signed_percent,
         ratio=text.ratio,
         causes=tuple(Cause),
         key=lambda c: key_style(palette.CAUSE_COLOURS[c]),

@@ -161,7 +161,7 @@ def test_layers_of_a_real_chip_are_compared(built: Built, found: dict[Path, Page
     for text in (
         "apollo510-evb, gcc",
         "apollo510-evb, clang",
-        "depthwise conv 2d #7",
+        "depthwise conv2d #7",
         "MVE_INT_MAC_RETIRED",
         "another kernel",
     ):
