@@ -48,7 +48,7 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """The fastest run of a variant on a board, and the pair that compares it with the fastest board (None for that one)."""
+    """The plainest run of a variant on a board, and the pair that compares it with the fastest board (None for that one)."""
 
     run: Run
     pair: Pair | None
@@ -103,7 +103,10 @@ def matrix_of(model: str, runs: Sequence[Run]) -> Matrix:
     """Choose and compare; ``runs`` are of one model, fastest first. The table holds boards as they are, no altered ones."""
     real = [r for r in runs if as_built(r.record)]
     variants = _groups(real, lambda r: (r.kernels, r.compiler, r.opt, r.lowering))
-    best = {v: {b: mine[0] for b, mine in _groups(group, lambda r: r.board).items()} for v, group in variants.items()}
+    best = {
+        v: dict(sorted(((b, _plainest(mine)) for b, mine in _groups(group, lambda r: r.board).items()), key=_latency))
+        for v, group in variants.items()
+    }
     columns = sorted(best, key=lambda v: (v[0] != "cmsis-nn", v))
     boards = tuple(dict.fromkeys(r.record.board for r in real))
     names = {v: _variant_name(v, columns) for v in columns}
@@ -121,7 +124,7 @@ def matrix_of(model: str, runs: Sequence[Run]) -> Matrix:
     shown = {frozenset((p.a.record.id, p.b.record.id)) for row in rows for p in _row_pairs(row)}
     others = []
     for (board, kernels), mine in _groups(runs, lambda r: (r.board, r.kernels)).items():
-        base = next((r for r in mine if as_built(r.record)), mine[0])
+        base = _plainest([r for r in mine if as_built(r.record)] or mine)
         for run in mine:
             if run is not base and frozenset((base.record.id, run.record.id)) not in shown:
                 a, b = difference(base.record, run.record)
@@ -133,6 +136,15 @@ def matrix_of(model: str, runs: Sequence[Run]) -> Matrix:
         tuple(_pair(a, b, title) for a, b, title in others[:MOST_OTHER]),
         max(0, len(others) - MOST_OTHER),
     )
+
+
+def _plainest(runs: Sequence[Run]) -> Run:
+    """The run that is least unlike others of its board; the fastest of equals."""
+    return min(runs, key=lambda r: len(r.place.setup))
+
+
+def _latency(of_board: tuple[str, Run]) -> float:
+    return of_board[1].record.latency_ms
 
 
 def _row_pairs(row: Row) -> Iterable[Pair]:

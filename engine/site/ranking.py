@@ -82,7 +82,7 @@ def ranking_chart(ranked: Sequence[Place], kernels: Sequence[str]) -> Chart:
     y = alt.Y(
         "label:N",
         sort=alt.EncodingSortField(field="ms", op="min"),
-        axis=alt.Axis(title=None, labelLimit=260, ticks=False, domain=False, labelOverlap=False),
+        axis=alt.Axis(title=None, labelLimit=340, ticks=False, domain=False, labelOverlap=False),
     )
     tips = [
         alt.Tooltip("label:N", title="run"),

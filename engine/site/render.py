@@ -29,13 +29,6 @@ def breakable(name: str) -> Markup:
     return Markup(re.sub(r"([._])(?=\w)", r"\1<wbr>", str(escape(name))))
 
 
-def _held_together(value: object) -> object:
-    """What every expression of a template goes through."""
-    if isinstance(value, str):
-        return type(value)(text.hold_together(value))
-    return value
-
-
 _MEANING = {
     "measured": "measured on silicon",
     "simulated": "our timing model on exact counts",
@@ -54,7 +47,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=_held_together,
     )
     env.filters.update(
         whole=text.whole,
@@ -94,7 +86,7 @@ class Renderer:
         markdown = self._env.get_template(template).render(
             figures=figures, url=lambda there: text.link(folder, there), here=folder, **values
         )
-        self.staging.write(f"{folder}/index.md" if folder else "index.md", markdown)
+        self.staging.write(f"{folder}/index.md" if folder else "index.md", text.hold_together(markdown))
 
     def text(self, source: str, **values: Any) -> str:
         """Render a hand-written page that has generated tables in it."""

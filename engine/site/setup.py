@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Sequence
 
 from engine.explain.sentences import board_as_set
 from engine.records.run import RunRecord
@@ -25,22 +25,35 @@ def as_built(record: RunRecord) -> bool:
 
 
 def setups(records: Sequence[RunRecord]) -> dict[str, tuple[str, ...]]:
-    """By run id: what tells a run from those of its model with the same board and kernels, and no more; the id if nothing does."""
-    found: dict[str, tuple[str, ...]] = {r.id: () for r in records}
+    """By run id: what is unlike most runs of its board, so that no two runs of one model, board and kernels read the same.
 
-    def alike() -> list[list[RunRecord]]:
-        groups: dict[tuple[str, str, tuple[str, ...]], list[RunRecord]] = defaultdict(list)
-        for r in records:
-            groups[board_as_set(r), r.kernels, found[r.id]].append(r)
-        return [g for g in groups.values() if len(g) > 1]
+    Where a board's runs have no most frequent choice, all of them say theirs. Runs that nothing tells apart say their id.
+    """
+    usual = {board: [_usual([c(r) for r in mine]) for c in _CHOICES] for board, mine in _by(records, _board).items()}
+    found = {
+        r.id: tuple(text for c, most in zip(_CHOICES, usual[_board(r)], strict=True) if (text := c(r)) != most)
+        for r in records
+    }
+    read = {r.id: (board_as_set(r), r.kernels, found[r.id]) for r in records}
+    count = Counter(read.values())
+    return {i: apart if count[read[i]] == 1 else (*apart, i) for i, apart in found.items()}
 
-    for choice in _CHOICES:
-        for group in alike():
-            if len({choice(r) for r in group}) > 1:
-                found |= {r.id: (*found[r.id], choice(r)) for r in group}
-    for group in alike():
-        found |= {r.id: (*found[r.id], r.id) for r in group}
-    return found
+
+def _usual(values: Sequence[str]) -> str | None:
+    """The most frequent one; None if two are equally frequent."""
+    first, *rest = Counter(values).most_common(2)
+    return None if rest and rest[0][1] == first[1] else first[0]
+
+
+def _by(records: Sequence[RunRecord], key: Callable[[RunRecord], Hashable]) -> dict[Hashable, list[RunRecord]]:
+    groups: dict[Hashable, list[RunRecord]] = defaultdict(list)
+    for r in records:
+        groups[key(r)].append(r)
+    return groups
+
+
+def _board(record: RunRecord) -> str:
+    return record.board
 
 
 def difference(a: RunRecord, b: RunRecord) -> tuple[str, str]:

@@ -86,7 +86,11 @@ def error_chart(name: str, points: Sequence[Compared]) -> Chart:
     ]  # fmt: skip
     base = alt.Chart(inline(rows))
     y = alt.Y("point:N", sort=[c.label for c in points], axis=_LABELS)
-    x = alt.X("error:Q", axis=alt.Axis(title="error", format="+.0%", tickCount=7))
+    x = alt.X(
+        "error:Q",
+        axis=alt.Axis(title="error", format="+.0%", tickCount=5),
+        scale=alt.Scale(nice=False, padding=10),  # a last tick at the very edge would lose half its label on a phone
+    )
     tips = [
         alt.Tooltip("point:N"),
         alt.Tooltip("published:Q", title="published (ms)", format=".4~g"),

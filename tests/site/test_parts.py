@@ -124,6 +124,13 @@ def test_runs_that_differ_in_placement_alone_say_where() -> None:
         a.id: "nucleo-l4r5zi · cmsis-nn · weights in flash",
         "b": "nucleo-l4r5zi · cmsis-nn · weights in sram1",
     }
+    # what most runs of a board have goes without saying
+    c = a.model_copy(update={"id": "c", "kernels": "reference"})
+    assert list(labels([a, b, c]).values()) == [
+        "nucleo-l4r5zi · cmsis-nn",
+        "nucleo-l4r5zi · cmsis-nn · weights in sram1",
+        "nucleo-l4r5zi · reference",
+    ]
     twin = a.model_copy(update={"id": "twin"})
     assert labels([a, twin])["twin"] == "nucleo-l4r5zi · cmsis-nn · twin"
 

@@ -195,8 +195,8 @@ def _chart(s: Section) -> Chart:
     return Chart(
         f"errors-{s.key}",
         finish(alt.layer(drawn, zero).properties(height=_ROW * len(shown))),
-        "Error in cycles of the layers that take at least a hundredth of the time, split into its two factors: other instructions than the "
-        "chip retired, and other cycles for each of them.",
+        "Error in cycles of the layers that take at least a hundredth of the time, split into its two factors: how many instructions "
+        "there are, and how many cycles each takes.",
         "Bars: error in cycles of each large layer, by its two factors",
         table,
         "layers.json",
