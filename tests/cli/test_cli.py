@@ -340,6 +340,8 @@ def test_what_if_answers_from_the_stored_profile(monkeypatch: pytest.MonkeyPatch
 
 def test_what_if_says_what_the_result_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "stores cannot be pipelined with" in invoke("whatif", RUN).stdout  # in a line of its own, not a word a line
     answer = json.loads(invoke("whatif", RUN, "--json").stdout)
     found = {a["key"]: a for a in answer["assumptions"]}
     divide = found["core.issue.divide"]
