@@ -22,7 +22,8 @@ def fit(update: bool, as_json: bool) -> None:
 
     Coefficients are never negative. The runs whose traffic is needed are made if they are not kept (mlperf-tiny models, gcc).
     """
-    from engine.pipeline.energy_fit import fit_model, model_path
+    from engine.energy.committed import model_path
+    from engine.pipeline.energy_fit import fit_model
     from engine.records.energy_model import write_energy_model
 
     with progress_console().status("fitting") as status:
@@ -46,8 +47,8 @@ def predict(record: str, voltage: float | None, as_json: bool) -> None:
 
     `whycycles run --json` gives the energy of the power model, which is the closer one wherever a power was measured.
     """
+    from engine.energy.committed import model_path
     from engine.errors import UsageError
-    from engine.pipeline.energy_fit import model_path
     from engine.pipeline.energy_fit import predict as say
     from engine.pipeline.local import find_record
     from engine.pipeline.rerun import hardware_for

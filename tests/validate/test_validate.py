@@ -20,6 +20,7 @@ from engine.validate.keep import keep
 from engine.validate.points import validate
 from engine.validate.reference import ReferenceRow, read_reference
 from tests.builders.records import kws_record
+from tests.models.small import reference
 
 HEADER = "board,model,clock_mhz,latency_ms,kernels,use,bound_side,framework,compiler\n"
 ROW = "nucleo-l4r5zi,kws,120,99.8,cmsis-nn,exact,,microTVM,arm-none-eabi-gcc -O3"
@@ -298,6 +299,7 @@ ENERGY = "board,model,clock_mhz,latency_ms,energy_uj,voltage_v,kernels,use,bound
 @pytest.mark.usefixtures("at_100_ms")
 def test_an_energy_is_predicted_without_its_own_row(tmp_path: Path) -> None:
     """The reference firmware's powers are 40.1 to 41.5 mW; a row of it must get the mean of the other three."""
+    reference("kws_ref_model.tflite")
     own = "nucleo-l4r5zi,mlperf-tiny/kws,120,181.92,7373.704,1.8,cmsis-nn,exact,,TensorFlow Lite for Microcontrollers v2.3.1,gcc"
     new = "nucleo-l4r5zi,mlperf-tiny/kws,120,90,4000,1.8,cmsis-nn,exact,,something new,gcc on Zephyr"
     bound = "nucleo-l4r5zi,mlperf-tiny/kws,120,181.92,7373.704,,cmsis-nn,bound,simulated_at_most,,gcc"

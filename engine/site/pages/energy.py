@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from engine.pipeline.energy_fit import model_path
+from engine.energy.committed import model_path
 from engine.records.energy_model import read_energy_model
 from engine.site.energy_chart import residual_chart
 from engine.site.render import Renderer
