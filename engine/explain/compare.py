@@ -10,7 +10,7 @@ from engine.explain.compare_energy import EnergyDelta
 from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_shapley import whole
 from engine.explain.compare_split import Hardwares, split
-from engine.explain.compare_text import Difference, LayerDifference, paragraph, refusal
+from engine.explain.compare_text import Difference, LayerDifference, paragraphs, refusal
 from engine.explain.types import Part
 from engine.records.cause import Cause
 from engine.records.comparable import clock, comparable
@@ -45,7 +45,7 @@ class Comparison(Part):
     delta_cycles: int | None
     by_cause: dict[Cause, int]
     by_layer: tuple[LayerDelta, ...]
-    text: str
+    text: str = Field(description="paragraphs with a blank line between them")
     energy: EnergyDelta | None = Field(default=None, description="null where the runs may not be compared")
 
 
@@ -90,7 +90,7 @@ def compare(a: RunRecord, b: RunRecord, hardware: Hardwares | None = None) -> Co
         delta_cycles=b.cycles.warm - a.cycles.warm,
         by_cause=by_cause,
         by_layer=layers,
-        text=paragraph(difference),
+        text=paragraphs(difference),
     )
 
 

@@ -1,4 +1,4 @@
-"""The paragraph about two runs: may they be compared, how much, why, where, how sure."""
+"""The text about two runs: may they be compared, how much, why, where, how sure."""
 
 from __future__ import annotations
 
@@ -50,12 +50,13 @@ def refusal(reasons: Sequence[str]) -> str:
     return f"These two runs may not be compared: {'; '.join(reasons)}. No difference was computed."
 
 
-def paragraph(d: Difference) -> str:
-    """The whole paragraph."""
-    sentences = [_opening(d), _how_much(d), _mechanisms(d)]
-    if any(abs(x) >= _WORTH_MORE * d.a.cycles.warm / clock(d.a) for x in d.by_mechanism.values()):
-        sentences += [_joint(d), _work(d), _causes(d), _memories(d), _where(d)]
-    return " ".join(s for s in (*sentences, _sure(d)) if s)
+def paragraphs(d: Difference) -> str:
+    """Three short ones, a blank line between them: may they be compared; how much, why and how sure; where in the run."""
+    much = any(abs(x) >= _WORTH_MORE * d.a.cycles.warm / clock(d.a) for x in d.by_mechanism.values())
+    answer = [_how_much(d), _mechanisms(d), _joint(d) if much else "", _sure(d)]
+    details = [_work(d), _causes(d), _memories(d), _where(d)] if much else []
+    parts = (" ".join(s for s in part if s) for part in ([_opening(d)], answer, details))
+    return "\n\n".join(p for p in parts if p)
 
 
 def _opening(d: Difference) -> str:

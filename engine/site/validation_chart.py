@@ -10,7 +10,7 @@ import altair as alt
 from engine.records.validation import BoundSide, Point, Use
 from engine.site import palette
 from engine.site.chart import Chart, Table, finish, inline
-from engine.site.text import significant
+from engine.site.text import signed_percent, significant
 
 _ROW = 26
 _LABELS = alt.Axis(title=None, labelLimit=240, ticks=False, domain=False, labelOverlap=False)
@@ -64,11 +64,6 @@ def label(p: Point) -> str:
     return f"{p.model.removeprefix('mlperf-tiny/')} on {p.board} ({short})"
 
 
-def signed_percent(share: float) -> str:
-    """A relative error with its sign: "+5.0 %"."""
-    return f"{100 * share:+.1f}\u00a0%".replace("-", "\u2212")
-
-
 def outcome(p: Point) -> str:
     """What the comparison says, in words."""
     if p.holds is None:
@@ -91,7 +86,11 @@ def error_chart(name: str, points: Sequence[Compared]) -> Chart:
     ]  # fmt: skip
     base = alt.Chart(inline(rows))
     y = alt.Y("point:N", sort=[c.label for c in points], axis=_LABELS)
-    x = alt.X("error:Q", axis=alt.Axis(title="simulated against published", format="+.0%", tickCount=7))
+    x = alt.X(
+        "error:Q",
+        axis=alt.Axis(title="error", format="+.0%", tickCount=5),
+        scale=alt.Scale(nice=False, padding=10),  # a last tick at the very edge would lose half its label on a phone
+    )
     tips = [
         alt.Tooltip("point:N"),
         alt.Tooltip("published:Q", title="published (ms)", format=".4~g"),

@@ -39,6 +39,12 @@ def test_every_link_leads_somewhere(built: Built, found: dict[Path, Page]) -> No
     assert broken_links(built.out, found) == []
 
 
+def test_a_wrong_address_leads_on(built: Built, found: dict[Path, Page]) -> None:
+    links = [u for u in found[built.out / "404.html"].links if u.startswith("/whycycles/")]
+    assert {"/whycycles/", "/whycycles/runs/", "/whycycles/boards/"} <= {u.removesuffix(".") for u in links}
+    assert [u for u in links if not (built.out / u.removeprefix("/whycycles/")).exists()] == []
+
+
 def test_nothing_is_loaded_from_elsewhere(built: Built, found: dict[Path, Page]) -> None:
     assert foreign_loads(found) == []
     for style in built.out.rglob("*.css"):
@@ -161,7 +167,7 @@ def test_layers_of_a_real_chip_are_compared(built: Built, found: dict[Path, Page
     for text in (
         "apollo510-evb, gcc",
         "apollo510-evb, clang",
-        "depthwise conv 2d #7",
+        "depthwise conv2d #7",
         "MVE_INT_MAC_RETIRED",
         "another kernel",
     ):
