@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.energy.fit import FORMULA, REGULARISATION, fit, predict_uj, r2, terms_of
 from engine.energy.predictors import FITTED_MODEL, POWER_MODEL, PREDICTORS, Learn
+from engine.energy.spread import INSIDE
 from engine.records.energy_model import (
     EnergyModel,
     ExcludedRow,
@@ -21,7 +22,6 @@ from engine.records.energy_model import (
 )
 
 HeldOut = Literal["model", "firmware", "board"]
-_INSIDE = (0.05, 0.95)
 _IN_FULL = (POWER_MODEL, FITTED_MODEL)
 
 
@@ -72,7 +72,7 @@ def predicted_energy(model: EnergyModel, run: str, board: str, load: Load, notes
     held: Literal["firmware", "board"] = "firmware" if known else "board"
     errors = next(j.errors for j in model.judgements if (j.predictor, j.held_out) == (FITTED_MODEL, held))
     # predicted = measured * (1 + error), so measured = predicted / (1 + error)
-    low, high = np.quantile([1 / (1 + e.error) for e in errors], _INSIDE)
+    low, high = np.quantile([1 / (1 + e.error) for e in errors], INSIDE)
     energy = predict_uj(model.coefficients, load)
     return PredictedEnergy(
         run=run,
