@@ -164,7 +164,7 @@ def _print_summary(found: Validation, out: Console) -> None:
     for e in found.energy:
         out.print(
             f"energy of {e.points} {e.what}: mean absolute error {e.mape:.1%}, worst {e.worst:.1%}; {e.inside_share:.0%} within "
-            f"intervals of ±{e.median_half_width:.0%} (median)",
+            f"intervals of ±{e.median_half_width:.0%} (median){'' if e.r2 is None else f'; R2 {e.r2:.3f}'}",
             soft_wrap=True,
         )
     as_report = Counter(n for p in found.points for n in p.notes if n.endswith("shown as report"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import mean
 from typing import Literal
 
@@ -21,8 +22,25 @@ from engine.records.energy_model import (
     TrainingRow,
 )
 
+
+@dataclass(frozen=True)
+class Defeat:
+    """A column of the judgements in which one of our models has a larger error than a baseline (0.05: 5 %)."""
+
+    held_out: str
+    column: str
+    baseline: str
+    ours: float
+    theirs: float
+
+
 HeldOut = Literal["model", "firmware", "board"]
 _IN_FULL = (POWER_MODEL, FITTED_MODEL)
+_COLUMNS: dict[str, Callable[[Judgement], float | None]] = {
+    "all rows": lambda j: j.mape,
+    "CMSIS-NN rows": lambda j: j.cmsis_nn_mape,
+    "simulated latency": lambda j: j.simulated_mape,
+}
 
 
 def fitted(rows: Sequence[TrainingRow], excluded: Sequence[ExcludedRow]) -> EnergyModel:
@@ -64,6 +82,20 @@ def judge(name: str, learn: Learn, rows: Sequence[TrainingRow], what: HeldOut) -
         r2=r2([r.energy_uj for r in rows], [predicted[r.id] for r in rows]),
         errors=tuple(PointError(id=r.id, error=errors[r.id]) for r in rows) if name in _IN_FULL else (),
     )
+
+
+def defeats(model: EnergyModel, ours: str) -> tuple[Defeat, ...]:
+    """Where one of our models does not beat every baseline: it is judged beside each in every column."""
+    found = []
+    for own in (j for j in model.judgements if j.predictor == ours):
+        others = [j for j in model.judgements if j.held_out == own.held_out and j.predictor not in _IN_FULL]
+        for column, error in _COLUMNS.items():
+            mine = error(own)
+            for other in others:
+                theirs = error(other)
+                if mine is not None and theirs is not None and theirs <= mine:
+                    found.append(Defeat(own.held_out, column, other.predictor, mine, theirs))
+    return tuple(found)
 
 
 def predicted_energy(model: EnergyModel, run: str, board: str, load: Load, notes: tuple[str, ...]) -> PredictedEnergy:

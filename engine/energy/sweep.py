@@ -183,5 +183,7 @@ def _reason(points: Sequence[EnergyPoint], best: int, strategy: Strategy | None,
         )
     if strategy is None:
         return f"{text}. Without a sleep current nothing is said of the time after the inference"
+    if strategy is Strategy.SLOW_AND_LOW and share is None:
+        text += ". But what the board takes asleep until the slowest clock were done costs more than that"
     saved = max(p.period_uj or 0 for p in points) - min(p.period_uj or 0 for p in points)
     return f"{text}. Sleep included, the best clock saves {saved:,.1f} uJ against the worst in the same time"
