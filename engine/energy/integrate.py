@@ -24,7 +24,7 @@ from engine.errors import BadInputError
 
 NJ = 1e9
 SAMPLES_PER_LAYER = 4
-"""A layer shorter than this many samples (or than the meter integrates) has no energy of its own."""
+"""A layer shorter than this many samples (or than the meter integrates, or than its ends are uncertain) has no energy of its own."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,15 @@ class InferenceEnergy:
     unresolved: Energy
 
 
-def energy_of(trace: PowerTrace, windows: Sequence[Window], layer_shares: Sequence[float] = ()) -> InferenceEnergy:
+def energy_of(
+    trace: PowerTrace,
+    windows: Sequence[Window],
+    layer_shares: Sequence[float] = (),
+    busy: Sequence[tuple[float, float]] = (),
+) -> InferenceEnergy:
     """Energy per inference of a trace; ``layer_shares``: each layer's share of an inference's time, in the order of execution.
+
+    ``busy``: stretches of time in which the board does not idle, whether or not an inference runs.
 
     Shares are of the time between the window's ends, so what runs outside of layers belongs in as a layer of its own.
 
@@ -73,7 +80,7 @@ def energy_of(trace: PowerTrace, windows: Sequence[Window], layer_shares: Sequen
             f"shares of layers sum to {sum(layer_shares):g}, not 1", hint="give shares of one inference"
         )
     check_inside(trace, windows)
-    idle = idle_of(trace, windows)
+    idle = idle_of(trace, windows, busy)
     whole = _Integral(trace)
     count = sum(w.inferences for w in windows)
     seconds = sum(w.seconds for w in windows) / count
@@ -173,16 +180,16 @@ def _layers(
     sums = [round(_net(whole, windows, idle, 0.0, b) / count * NJ) for b in bounds]
     sums[-1] = net_nj
     seconds = sum(w.seconds for w in windows) / count
-    least = SAMPLES_PER_LAYER * whole.smear
+    least, known = SAMPLES_PER_LAYER * whole.smear, max(w.uncertainty_s for w in windows)
     found: list[Energy | NoLayerEnergy] = []
     left_over = left_error = 0
     for (low, high), share in zip(pairwise(zip(bounds, sums, strict=True)), shares, strict=True):
         energy = high[1] - low[1]
         error = _up(sum(whole.error_j(_part(w, low[0], high[0]), idle.power_w) for w in windows) / count)
-        reason = _unresolved(share, seconds, least)
-        if reason is None and any(whole.saturated(_part(w, low[0], high[0])) for w in windows):
+        reason = _too_short(share * seconds, least, known) if share * seconds < max(least, known) else ""
+        if not reason and any(whole.saturated(_part(w, low[0], high[0])) for w in windows):
             reason = "the meter was at the end of its range, so it takes more than was seen"
-        if reason is None:
+        if not reason:
             found.append(Energy(energy, error))
             continue
         found.append(NoLayerEnergy(reason))
@@ -191,14 +198,13 @@ def _layers(
     return tuple(found), Energy(left_over, left_error)
 
 
-def _unresolved(share: float, seconds: float, least_s: float) -> str | None:
-    """Why a layer is too short; None where it is not."""
-    if share * seconds >= least_s:
-        return None
-    if not share:
+def _too_short(seconds: float, least: float, known: float) -> str:
+    """Why a layer that lasts ``seconds`` has no energy."""
+    if not seconds:
         return "it takes no time"
-    need = SAMPLES_PER_LAYER / (share * seconds)
-    return f"it takes {share * seconds * 1e6:.3g} us; {SAMPLES_PER_LAYER} samples of it need {need / 1e3:.3g} kHz"
+    if seconds < least:
+        return f"it takes {seconds * 1e6:.3g} us; {SAMPLES_PER_LAYER} samples of it need {SAMPLES_PER_LAYER / seconds / 1e3:.3g} kHz"
+    return f"it takes {seconds * 1e3:.3g} ms, and where it begins is known to {known * 1e3:.3g} ms"
 
 
 def _net(whole: _Integral, windows: Sequence[Window], idle: Idle, low: float, high: float) -> float:

@@ -53,26 +53,21 @@ class Ppk2(SampledMeter):
         self._ua: list[NDArray[np.float64]] = []
 
     def open(self) -> None:
-        """Connect, read the calibration, choose the mode. Raises ToolError."""
+        """Connect, read the calibration, choose the mode; the second time only sample again. Raises ToolError."""
         self._rest = b""
         self._words.clear()
         self._ua.clear()
         try:
-            self._device = self._connect(self._port)
-            # one that another program left measuring would answer with samples
-            self._device.stop_measuring()
+            # one that is let go takes the board's supply away
+            device = self._connect(self._port) if self._device is None else self._device
+            # what an earlier stream left is no answer, and no sample of this one
+            device.stop_measuring()
             time.sleep(_SETTLE_S)
-            self._device.get_data()
-            if not self._device.get_modifiers():
-                raise ToolError(f"{self.name} gave no calibration", hint="unplug it, plug it in and measure again")
-            if self._source:
-                self._device.use_source_meter()
-            else:
-                self._device.use_ampere_meter()
-            self._device.set_source_voltage(round(self._supply_v * 1000))
-            if self._source:
-                self._device.toggle_DUT_power("ON")
-            self._device.start_measuring()
+            device.get_data()
+            if self._device is None:
+                self._set_up(device)
+                self._device = device
+            device.start_measuring()
         except (
             OSError,
             UnicodeDecodeError,
@@ -112,6 +107,17 @@ class Ppk2(SampledMeter):
         self._words.append(words)
         # which of them it dropped it does not say: none has a place in time
         self._ua.append(np.array(samples if len(samples) == len(words) else np.full(len(words), np.nan)))
+
+    def _set_up(self, device: Any) -> None:
+        if not device.get_modifiers():
+            raise ToolError(f"{self.name} gave no calibration", hint="unplug it, plug it in and measure again")
+        if self._source:
+            device.use_source_meter()
+        else:
+            device.use_ampere_meter()
+        device.set_source_voltage(round(self._supply_v * 1000))
+        if self._source:
+            device.toggle_DUT_power("ON")
 
     def close(self) -> None:
         """Stop the stream; the board stays supplied."""
@@ -160,5 +166,5 @@ def _connect(port: str) -> Any:
     try:
         from ppk2_api.ppk2_api import PPK2_API
     except ImportError:
-        raise ToolError("a PPK2 needs the package ppk2-api", hint="pip install 'whycycles[power]'") from None
+        raise ToolError("a PPK2 needs the package ppk2-api", hint="pip install -e '.[power]'") from None
     return PPK2_API(port, timeout=1, write_timeout=1, exclusive=True)

@@ -84,6 +84,24 @@ def test_power_gate_and_rate() -> None:
     ]
 
 
+def test_the_second_time_the_board_stays_supplied_and_old_samples_are_dropped() -> None:
+    kit = Kit(THOUSAND)
+    connected = []
+    meter = Ppk2("/dev/ttyACM0", 3.0, source=True, connect=lambda port: connected.append(port) or kit)
+    for samples in (1000, 500):
+        meter.start()
+        if samples == 500:
+            kit.pieces = [stream(range(500))]
+        while kit.pieces:
+            time.sleep(0.001)
+        time.sleep(0.01)
+        assert len(meter.stop().time_s) == samples
+        kit.pieces = [stream(range(7))]  # what was under way when the stream was stopped
+    assert connected == ["/dev/ttyACM0"]
+    assert kit.calls.count("toggle_DUT_power('ON',)") == 1
+    assert kit.calls.count("start_measuring") == 2
+
+
 def test_as_an_ampere_meter_it_switches_no_supply() -> None:
     kit = Kit(THOUSAND)
     assert "ampere" in run(kit, source=False).meter.settings
