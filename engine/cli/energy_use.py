@@ -189,7 +189,11 @@ def _show_battery(life: BatteryLife, out: Console) -> None:
     )
     total = life.inference_uc + life.wake_uc + life.sleep_uc
     for name, charge in (("inference", life.inference_uc), ("waking", life.wake_uc), ("sleep", life.sleep_uc)):
-        out.print(f"  {name}: {charge:,.3g} uC every {life.every_s:g} s ({charge / total:.1%})")
+        out.print(f"  {name}: {_uc(charge)} uC every {life.every_s:g} s ({charge / total:.1%})")
     out.print(f"  average current {life.average_ua:,.4g} uA")
     for note in life.notes:
         out.print(f"note: {note}", soft_wrap=True)
+
+
+def _uc(charge: float) -> str:
+    return f"{charge:,.0f}" if charge >= 1000 else f"{charge:.3g}"

@@ -47,6 +47,7 @@ def _point(row: ReferenceRow, choice: Choice) -> Point:
     share = kernel_share(row)
     use, notes = _use(row, choice)
     notes += [row.reason] if row.reason else []
+    notes += ["the row has an energy, but no latency to compare"] if row.latency_ms is None else []
     notes += [share.note] if share else []
     record: RunRecord | None = None
     board: Board | None = None
@@ -79,6 +80,14 @@ def _use(row: ReferenceRow, choice: Choice) -> tuple[Use, list[str]]:
     return row.use, [*choice.doubts, *choice.notes]
 
 
+def _holds(side: BoundSide | None, simulated: float, interval: tuple[float, float], published: float) -> bool:
+    if side is BoundSide.SIMULATED_AT_MOST:
+        return simulated <= published
+    if side is BoundSide.SIMULATED_AT_LEAST:
+        return simulated >= published
+    return interval[0] <= published <= interval[1]
+
+
 def _compare(
     row: ReferenceRow,
     choice: Choice,
@@ -94,14 +103,10 @@ def _compare(
         low, high = record.cycles_interval
         interval = (low / record.clock_mhz / 1000, high / record.clock_mhz / 1000)
         simulated = record.latency_ms
-        error = simulated / row.latency_ms - 1
-        notes += _unit(simulated / row.latency_ms)
-        if row.bound_side is BoundSide.SIMULATED_AT_MOST:
-            holds = simulated <= row.latency_ms
-        elif row.bound_side is BoundSide.SIMULATED_AT_LEAST:
-            holds = simulated >= row.latency_ms
-        else:
-            holds = interval[0] <= row.latency_ms <= interval[1]
+        if row.latency_ms is not None:
+            error = simulated / row.latency_ms - 1
+            notes += _unit(simulated / row.latency_ms)
+            holds = _holds(row.bound_side, simulated, interval, row.latency_ms)
     s = choice.settings
     return Point(
         board=row.board,

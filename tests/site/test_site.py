@@ -131,7 +131,10 @@ def test_energy_stands_beside_latency_or_is_absent_with_a_reason(built: Built, f
     assert "so its runs have no energy" in found[built.out / "boards/nrf5340-dk/index.html"].text
     validation = (built.out / "validation/index.html").read_text("utf-8")
     assert validation.index("absent: not worked out") < validation.index("4.00\u00a0mJ")
-    assert "held out" in found[built.out / "validation/energy/index.html"].text
+    models = found[built.out / "validation/energy/index.html"].text
+    assert "held out" in models
+    assert "The power model beats every baseline in every column." in models
+    assert "The fitted model does not beat one power per board with each model held out, simulated latency" in models
 
 
 def test_downloads_hold_the_records(built: Built) -> None:
