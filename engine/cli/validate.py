@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from engine.errors import CheckFailedError, UsageError
 from engine.firmware.types import CompilerName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.records.validation import Point, Validation
 
@@ -96,21 +97,9 @@ def _check(found: Validation) -> None:
 
 def _print(found: Validation) -> None:
     out = console()
-    table = Table(box=None, pad_edge=False)
-    for name in ("board", "model"):
-        # a long name must not take the place of the numbers
-        table.add_column(name, no_wrap=True, max_width=_WIDEST_NAME)
-    table.add_column("use", no_wrap=True)
-    for name in ("published", "simulated", "error", "interval, ms"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("holds", no_wrap=True)
-    for p in found.points:
-        names = (
-            _short(p.board),
-            _short(p.model),
-            p.use.value,
-            "-" if p.published_ms is None else f"{p.published_ms:.2f}",
-        )
+    table = _table("published", "simulated", "interval, ms")
+    for p in _by_board(found.points, table):
+        names = (f" {_short(p.model)}", p.use.value, "-" if p.published_ms is None else f"{p.published_ms:.2f}")
         if p.simulated_ms is None or p.interval_ms is None:
             table.add_row(*names, "-", "-", "-", "-")
             continue
@@ -123,19 +112,31 @@ def _print(found: Validation) -> None:
     _print_summary(found, out)
 
 
+def _table(published: str, ours: str, interval: str) -> Table:
+    """A table of points: where it is too wide, names are broken, never numbers."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("board and model", overflow="fold", max_width=_WIDEST_NAME)
+    table.add_column("use", no_wrap=True)
+    for name in (published, ours, "error", interval):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("holds", no_wrap=True)
+    return table
+
+
+def _by_board(points: Iterable[Point], table: Table) -> Iterator[Point]:
+    """The points, with a row for each board before its own."""
+    for board, those in groupby(points, lambda p: p.board):
+        table.add_row(_short(board))
+        yield from those
+
+
 def _print_energies(points: Sequence[Point], out: Console) -> None:
     """Points with a published energy, and why some have none of ours."""
     if not points:
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("board", "model"):
-        table.add_column(name, no_wrap=True, max_width=_WIDEST_NAME)
-    table.add_column("use", no_wrap=True)
-    for name in ("published", "ours", "error", "interval, mJ"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("holds", no_wrap=True)
-    for p in points:
-        names = (_short(p.board), _short(p.model), p.use.value, _mj(p.published_uj))
+    table = _table("published", "ours", "interval, mJ")
+    for p in _by_board(points, table):
+        names = (f" {_short(p.model)}", p.use.value, _mj(p.published_uj))
         if p.energy_interval_uj is None or p.energy_error is None:
             table.add_row(*names, "-", "-", "-", "-")
             continue
