@@ -10,6 +10,7 @@ from engine.catalog.core import Core
 from engine.errors import UsageError
 from engine.firmware.assemble import Job, assemble, kept_firmware
 from engine.firmware.cmsis_nn import find_cmsis_nn
+from engine.firmware.cmsis_nn_interface import PACKAGED
 from engine.firmware.info import OutputScale
 from engine.firmware.keys import firmware_key
 from engine.firmware.link import STACK_BYTES, refuse_absurd
@@ -62,7 +63,8 @@ def build(
     if cached is not None:
         return cached
 
-    lowered = lower(graph, library, core_features=_features(core), lowering=lowering)
+    interface = cmsis_nn.interface if cmsis_nn else PACKAGED
+    lowered = lower(graph, library, core_features=_features(core), lowering=lowering, interface=interface)
     needs = {"arena": lowered.arena.bytes, "weights": sum(layer.weight_bytes for layer in lowered.layers)}
     refuse_absurd(board, needs, stack_bytes)
     facts: tuple[tuple[str, str], ...] = (

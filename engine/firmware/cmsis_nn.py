@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import BuildError, ToolError
+from engine.firmware.cmsis_nn_interface import PACKAGED, CmsisNnInterface, read_interface
 from engine.firmware.toolchain import Source, Tree
 
 CMSIS_NN_PATH = "CMSIS_NN_PATH"
 _VENDOR = Path("backend", "cmsis_nn", "vendor")
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_DEFINED = re.compile(r"^(?!static|__STATIC)\w[\w *]*?\b(arm_\w+)\s*\([^;{}()]*\)\s*\{", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -24,23 +27,29 @@ class CmsisNn:
     version: str
     tree: Tree
     includes: tuple[Tree, ...]
+    interface: CmsisNnInterface
 
     def sources(self, files: tuple[str, ...] = (), libc: Tree | None = None) -> tuple[Source, ...]:
-        """Sources to compile: the named ones ("arm_convolve_s8.c", with or without folder), or all int8 ones.
+        """Sources to compile: the named ones ("arm_convolve_s8.c") and all that they call, or all int8 ones.
 
         Raises BuildError if a named file is not there.
         """
+        includes = self.includes if libc is None else (*self.includes, libc)
+        return tuple(Source(self.tree, f, includes, third_party=True) for f in self.files(files))
+
+    def files(self, names: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Paths below ``tree`` of what ``sources`` compiles. Which helpers a kernel calls is another in every release."""
         found = {p.name: p.relative_to(self.tree.path).as_posix() for p in sorted(self.tree.path.glob("Source/*/*.c"))}
         # the wheel's own memory functions belong to another build of it
         found.pop("bakenn_cmsis_memory.c", None)
-        names = [Path(name).name for name in files] if files else [n for n in found if _is_int8(n)]
         for name in names:
             if name not in found:
                 raise BuildError(
                     f"CMSIS-NN {self.version} has no source '{name}'", hint=f"unset or correct {CMSIS_NN_PATH}"
                 )
-        includes = self.includes if libc is None else (*self.includes, libc)
-        return tuple(Source(self.tree, found[n], includes, third_party=True) for n in sorted(set(names)))
+        if not names:
+            return tuple(sorted(found[n] for n in found if _is_int8(n)))
+        return tuple(sorted(_closure(self.tree.path, frozenset(found[n] for n in names), frozenset(found.values()))))
 
 
 def find_cmsis_nn() -> CmsisNn:
@@ -50,19 +59,34 @@ def find_cmsis_nn() -> CmsisNn:
     if not checkout:
         bakenn = importlib.metadata.version("bakenn")
         tree = Tree(vendor / "cmsis_nn", "cmsis-nn")
-        return CmsisNn(f"{_bundled_version(vendor)} (bakenn {bakenn})", tree, _includes(tree, vendor))
+        return CmsisNn(f"{_bundled_version(vendor)} (bakenn {bakenn})", tree, _includes(tree, vendor), PACKAGED)
     root = Path(checkout).resolve()
     if not (root / "Include" / "arm_nnfunctions.h").is_file():
         raise ToolError(
             f"{CMSIS_NN_PATH}={checkout} is no checkout of CMSIS-NN", hint="it must hold Include/arm_nnfunctions.h"
         )
     tree = Tree(root, "cmsis-nn")
-    return CmsisNn(f"{_pdsc_version(root)} (checkout {_digest(root)[:12]})", tree, _includes(tree, vendor))
+    version = f"{_pdsc_version(root)} (checkout {_digest(root)[:12]})"
+    return CmsisNn(version, tree, _includes(tree, vendor), read_interface(root))
 
 
 def _includes(tree: Tree, vendor: Path) -> tuple[Tree, ...]:
     # CMSIS-NN below 4.1 takes cmsis_compiler.h from CMSIS-Core; later ones bring their own
     return (Tree(tree.path / "Include", "cmsis-nn/Include"), Tree(vendor / "cmsis_core" / "Include", "cmsis-core"))
+
+
+def _closure(root: Path, wanted: frozenset[str], all_files: frozenset[str]) -> set[str]:
+    """``wanted`` and all files of ``root`` that define a function which one of them names, and so on."""
+    texts = {f: _COMMENT.sub(" ", (root / f).read_text(encoding="utf-8", errors="replace")) for f in all_files}
+    defines = {name: f for f, text in sorted(texts.items()) for name in _DEFINED.findall(text)}
+    found: set[str] = set()
+    queue = set(wanted)
+    while queue:
+        file = queue.pop()
+        found.add(file)
+        called = {defines[name] for name in re.findall(r"\barm_\w+", texts[file]) if name in defines}
+        queue |= called - found
+    return found
 
 
 def _vendor() -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.firmware.cmsis_nn import find_cmsis_nn
 from engine.firmware.lowering import LoweredModel
 from engine.firmware.toolchain import Source, Tree, compile_all
 from engine.firmware.toolchain.host import HOST_CPU, HostClang
@@ -56,7 +57,8 @@ class HostBuilder:
     def build(self, model: LoweredModel) -> HostModel:
         """Compile, link and load a model."""
         sources = [Source(self._kernels, p.name, self._includes, _STRICT) for p in model.kernel_sources]
-        sources += [self._arms(f"Source/{name}") for name in model.cmsis_nn_sources]
+        if model.cmsis_nn_sources:
+            sources += [self._arms(file) for file in find_cmsis_nn().files(model.cmsis_nn_sources)]
         sources += [self._generated("model", model.source), self._generated("host", _HARNESS)]
         return HostModel(self._link(sources), model)
 

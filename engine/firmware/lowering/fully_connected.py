@@ -42,7 +42,7 @@ def fully_connected(view: OperatorView) -> Call:
 
     if view.library is KernelLibrary.CMSIS_NN:
         if per_channel:
-            # 4.0.0's fully-connected kernel knows one scale only; a 1x1 convolution over the rows is the same sum.
+            # arm_fully_connected_s8 knows one scale only; a 1x1 convolution over the rows is the same sum.
             w = Window(1, rows, depth, 1, rows, units, 1, 1, 1, 1, 1, 1, 0, 0)
             return cmsis_nn.convolution(
                 view, "arm_convolve_1x1_s8_fast", w, offsets, limits, scale_constants(view, scaling),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.errors import ModelError, UnsupportedOperatorError, UsageError
 from engine.firmware import planner
+from engine.firmware.cmsis_nn_interface import PACKAGED, CmsisNnInterface
 from engine.firmware.lowering.codegen import Listing, render
 from engine.firmware.lowering.microtvm import FLOAT_IO, FLOAT_LOWERINGS, with_float_io
 from engine.firmware.lowering.registry import LOWERINGS, supported_operators
@@ -21,11 +22,17 @@ MAX_OPERATORS = 2048
 
 
 def lower(
-    graph: Graph, library: KernelLibrary, *, core_features: Collection[str], lowering: Lowering = Lowering.TFLM
+    graph: Graph,
+    library: KernelLibrary,
+    *,
+    core_features: Collection[str],
+    lowering: Lowering = Lowering.TFLM,
+    interface: CmsisNnInterface = PACKAGED,
 ) -> LoweredModel:
     """Lower the main subgraph of ``graph`` to C that calls ``library``, with the choices of ``lowering``.
 
     ``core_features`` names the core's extensions; "dsp" and "mve" decide which CMSIS-NN kernels and scratch buffers are used.
+    ``interface`` is that of the CMSIS-NN to be called; the packaged one's unless told otherwise.
     Raises UnsupportedOperatorError for operators without a lowering and for float models, ModelError for a model that is
     broken or that a kernel cannot take, UsageError for a ``lowering`` that ``library`` has none for.
     """
@@ -43,7 +50,7 @@ def lower(
     if lowering is Lowering.MICROTVM and graph.sha256 in FLOAT_IO:
         main, float_input = with_float_io(main)
         table = {**LOWERINGS, **FLOAT_LOWERINGS}
-    calls = [table[o.op](OperatorView(main, o, library, dsp, lowering, mve)) for o in main.operators]
+    calls = [table[o.op](OperatorView(main, o, library, dsp, lowering, mve, interface)) for o in main.operators]
     arena, storage = _plan(main, calls)
     layers = tuple(_layer(main, o, c) for o, c in zip(main.operators, calls, strict=True))
     inputs = tuple(storage[t] for t in main.inputs)

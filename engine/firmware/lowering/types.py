@@ -38,7 +38,7 @@ class Call:
 
     Arguments are C expressions; ``T<n>`` stands for tensor n's storage, ``S<n>`` for the scratch buffer of operator n.
     ``checked``: the function returns a status that is not 0 on error. ``sources``: C files that must be linked, ours
-    (in firmware/kernels) or CMSIS-NN's (below its ``Source`` folder). ``alias``: the output is the input's storage.
+    (in firmware/kernels) or CMSIS-NN's (by name; what it calls besides is found where the files are). ``alias``: the output is the input's storage.
     """
 
     kernel: str
@@ -62,8 +62,8 @@ class Call:
 class LoweredModel:
     """A model as C: ``source`` is the whole of model.c, which includes whycycles.h and the kernel library's header.
 
-    ``kernel_sources``: our own C files to link. ``cmsis_nn_sources``: CMSIS-NN's files to link, relative to its ``Source``
-    folder; empty if the library is not needed. ``inputs`` must be written before every inference: their storage is reused.
+    ``kernel_sources``: our own C files to link. ``cmsis_nn_sources``: names of CMSIS-NN's files to link, with
+    all that they call; empty if the library is not needed. ``inputs`` must be written before every inference: their storage is reused.
     """
 
     library: KernelLibrary

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ModelError
+from engine.firmware.cmsis_nn_interface import PACKAGED, CmsisNnInterface
 from engine.firmware.lowering.types import Constant
 from engine.firmware.quantise import INT8_MAX, INT8_MIN, INT32_MAX, ActivationRange, FixedPoint, activation_range
 from engine.firmware.types import KernelLibrary, Lowering
@@ -36,7 +37,10 @@ class PerTensor:
 
 @dataclass(frozen=True, eq=False)
 class OperatorView:
-    """One operator to be lowered for ``library``; ``dsp``, ``mve``: the core has the DSP extension, Helium."""
+    """One operator to be lowered for ``library``; ``dsp``, ``mve``: the core has the DSP extension, Helium.
+
+    ``interface``: what the CMSIS-NN to be called wants.
+    """
 
     graph: Subgraph
     operator: Operator
@@ -44,6 +48,7 @@ class OperatorView:
     dsp: bool
     lowering: Lowering = Lowering.TFLM
     mve: bool = False
+    interface: CmsisNnInterface = PACKAGED
 
     @property
     def index(self) -> int:
