@@ -149,7 +149,7 @@ def _objects(work: Path, job: Job) -> tuple[Path, ...]:
         *(Source(kernels, p.name, (harness, kernels, libc)) for p in lowered.kernel_sources),
     ]
     if cmsis_nn is not None and lowered.cmsis_nn_sources:
-        sources += cmsis_nn.sources(lowered.cmsis_nn_sources, libc)
+        sources += cmsis_nn.sources(lowered.cmsis_nn_sources, libc, mve=job.core.mve)
     return compile_all(job.tools, job.cpu, job.opt, tuple(sources))
 
 

@@ -17,6 +17,8 @@ from engine.firmware.toolchain import Source, Tree
 CMSIS_NN_PATH = "CMSIS_NN_PATH"
 _VENDOR = Path("backend", "cmsis_nn", "vendor")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_BRANCH = re.compile(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b(.*)")
+_HELIUM = re.compile(r"\s*(!?)\s*(?:defined\s*\(\s*)?ARM_MATH_MVEI\b\s*\)?\s*(?:&&.*)?")
 _DEFINED = re.compile(r"^(?!static|__STATIC)\w[\w *]*?\b(arm_\w+)\s*\([^;{}()]*\)\s*\{", re.MULTILINE)
 
 
@@ -29,15 +31,15 @@ class CmsisNn:
     includes: tuple[Tree, ...]
     interface: CmsisNnInterface
 
-    def sources(self, files: tuple[str, ...] = (), libc: Tree | None = None) -> tuple[Source, ...]:
-        """Sources to compile: the named ones ("arm_convolve_s8.c") and all that they call, or all int8 ones.
+    def sources(self, names: tuple[str, ...], libc: Tree | None = None, *, mve: bool = False) -> tuple[Source, ...]:
+        """Sources to compile: the named ones ("arm_convolve_s8.c") and all that they call on a core with or without Helium.
 
         Raises BuildError if a named file is not there.
         """
         includes = self.includes if libc is None else (*self.includes, libc)
-        return tuple(Source(self.tree, f, includes, third_party=True) for f in self.files(files))
+        return tuple(Source(self.tree, f, includes, third_party=True) for f in self.files(names, mve=mve))
 
-    def files(self, names: tuple[str, ...] = ()) -> tuple[str, ...]:
+    def files(self, names: tuple[str, ...], *, mve: bool) -> tuple[str, ...]:
         """Paths below ``tree`` of what ``sources`` compiles. Which helpers a kernel calls is another in every release."""
         found = {p.name: p.relative_to(self.tree.path).as_posix() for p in sorted(self.tree.path.glob("Source/*/*.c"))}
         # the wheel's own memory functions belong to another build of it
@@ -47,9 +49,9 @@ class CmsisNn:
                 raise BuildError(
                     f"CMSIS-NN {self.version} has no source '{name}'", hint=f"unset or correct {CMSIS_NN_PATH}"
                 )
-        if not names:
-            return tuple(sorted(found[n] for n in found if _is_int8(n)))
-        return tuple(sorted(_closure(self.tree.path, frozenset(found[n] for n in names), frozenset(found.values()))))
+        used = _closure(self.tree.path, {found[n] for n in names}, set(found.values()), mve)
+        # by name: the order decides addresses, and in which folder a file lies is no reason for another one
+        return tuple(sorted(used, key=lambda f: Path(f).name))
 
 
 def find_cmsis_nn() -> CmsisNn:
@@ -75,9 +77,9 @@ def _includes(tree: Tree, vendor: Path) -> tuple[Tree, ...]:
     return (Tree(tree.path / "Include", "cmsis-nn/Include"), Tree(vendor / "cmsis_core" / "Include", "cmsis-core"))
 
 
-def _closure(root: Path, wanted: frozenset[str], all_files: frozenset[str]) -> set[str]:
+def _closure(root: Path, wanted: set[str], all_files: set[str], mve: bool) -> set[str]:
     """``wanted`` and all files of ``root`` that define a function which one of them names, and so on."""
-    texts = {f: _COMMENT.sub(" ", (root / f).read_text(encoding="utf-8", errors="replace")) for f in all_files}
+    texts = {f: _compiled((root / f).read_text(encoding="utf-8", errors="replace"), mve) for f in all_files}
     defines = {name: f for f, text in sorted(texts.items()) for name in _DEFINED.findall(text)}
     found: set[str] = set()
     queue = set(wanted)
@@ -87,6 +89,27 @@ def _closure(root: Path, wanted: frozenset[str], all_files: frozenset[str]) -> s
         called = {defines[name] for name in re.findall(r"\barm_\w+", texts[file]) if name in defines}
         queue |= called - found
     return found
+
+
+def _compiled(text: str, mve: bool) -> str:
+    """A C text without comments and without the branches that only a core with (``mve`` false) or without Helium compiles."""
+    kept: list[str] = []
+    branches: list[bool | None] = []  # whether each open branch is compiled; None: not for Helium to decide
+    for line in _COMMENT.sub(" ", text).splitlines():
+        found = _BRANCH.fullmatch(line)
+        if found is None:
+            if False not in branches:
+                kept.append(line)
+        elif found[1] == "endif":
+            del branches[-1:]
+        elif found[1] in ("else", "elif"):
+            branches[-1:] = [None if b is None or found[1] == "elif" else not b for b in branches[-1:]]
+        else:
+            asked = _HELIUM.fullmatch(found[2])
+            inverted = asked is not None and (asked[1] == "!") != (found[1] == "ifndef")
+            holds = None if asked is None else mve != inverted
+            branches.append(None if holds and "&&" in found[2] else holds)
+    return "\n".join(kept)
 
 
 def _vendor() -> Path:
@@ -125,14 +148,3 @@ def _digest(root: Path) -> str:
         digest.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-# int8 activations and weights: what lowered models call; other types would only cost compile time
-_OTHER_TYPES = ("_s4", "_s16.", "_s16_", "_f16", "_f32", "lstm", "svdf")
-_HELPERS = ("arm_nn_mat_mult_kernel_s8_s16.c", "arm_q7_to_q15_with_offset.c")
-
-
-def _is_int8(name: str) -> bool:
-    if name in _HELPERS:
-        return True
-    return "_s8" in name and not any(part in name for part in _OTHER_TYPES)

@@ -58,7 +58,7 @@ class HostBuilder:
         """Compile, link and load a model."""
         sources = [Source(self._kernels, p.name, self._includes, _STRICT) for p in model.kernel_sources]
         if model.cmsis_nn_sources:
-            sources += [self._arms(file) for file in find_cmsis_nn().files(model.cmsis_nn_sources)]
+            sources += [self._arms(file) for file in find_cmsis_nn().files(model.cmsis_nn_sources, mve=False)]
         sources += [self._generated("model", model.source), self._generated("host", _HARNESS)]
         return HostModel(self._link(sources), model)
 

@@ -135,8 +135,35 @@ def test_the_helpers_of_a_kernel_are_found_where_they_are(tmp_path: Path, monkey
         "Source/NNSupportFunctions/arm_spoken_of.c": "void arm_spoken_of(void) {}\nstatic int arm_deeper(int a) {}\n",
     }
     monkeypatch.setenv(CMSIS_NN_PATH, str(checkout(tmp_path, header(convolution("arm_convolve_s8")), files)))
-    names = [Path(f).name for f in find_cmsis_nn().files(("arm_convolve_s8.c",))]
+    names = [Path(f).name for f in find_cmsis_nn().files(("arm_convolve_s8.c",), mve=False)]
     assert names == ["arm_convolve_s8.c", "arm_deeper.c", "arm_moved_elsewhere.c"]
+
+
+HELPERS = ("arm_a", "arm_b", "arm_c", "arm_d", "arm_e")
+
+
+@pytest.mark.parametrize(
+    ("condition", "plain", "helium"),
+    [
+        ("#if defined(ARM_MATH_MVEI)", "bde", "acde"),
+        ("#ifdef ARM_MATH_MVEI // Helium", "bde", "acde"),
+        ("#ifndef ARM_MATH_MVEI", "acde", "bde"),
+        ("#if !defined(ARM_MATH_MVEI)", "acde", "bde"),
+        ("#if defined(ARM_MATH_MVEI) && !defined(SLOW)", "bde", "abcde"),
+        ("#if defined(ARM_MATH_DSP)", "abcde", "abcde"),
+    ],
+)
+def test_only_what_the_core_compiles_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, condition: str, plain: str, helium: str
+) -> None:
+    """The branch holds a condition of its own, which is not for Helium to decide."""
+    kernel = f"{condition}\narm_a();\n#if X\narm_c();\n#endif\n#else\narm_b();\n#endif\narm_d();\n#if X\n#elif Y\narm_e();\n#endif\n"
+    files = {f"{FOLDER}/{name}.c": f"void {name}(void)\n{{\n}}\n" for name in HELPERS}
+    files[f"{FOLDER}/arm_convolve_s8.c"] = f"int arm_convolve_s8(int x)\n{{\n{kernel}}}\n"
+    monkeypatch.setenv(CMSIS_NN_PATH, str(checkout(tmp_path, header(convolution("arm_convolve_s8")), files)))
+    for mve, expected in ((False, plain), (True, helium)):
+        found = find_cmsis_nn().files(("arm_convolve_s8.c",), mve=mve)
+        assert "".join(Path(f).stem[4:] for f in found if "convolve" not in f) == expected
 
 
 def test_what_a_checkout_holds_decides_how_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
