@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.cli.shell import Finite, console, json_option, print_json, progress_console
 
 if TYPE_CHECKING:
     from engine.records.energy_model import EnergyModel, PredictedEnergy
@@ -37,9 +37,7 @@ def fit(update: bool, as_json: bool) -> None:
 
 @click.command("predict")
 @click.argument("record")
-@click.option(
-    "--voltage", type=click.FloatRange(0.5, 60), metavar="V", help="Supply; as published for the board if absent."
-)
+@click.option("--voltage", type=Finite(0.5, 60), metavar="V", help="Supply; as published for the board if absent.")
 @json_option
 def predict(record: str, voltage: float | None, as_json: bool) -> None:
     """Say what the fitted model makes of a run's events. RECORD is a record file or a run id.

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.cli.shell import Finite, console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary
 from engine.pipeline.settings import OPTS, RunSettings, resolve
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--kernels", type=click.Choice([k.value for k in KernelLibrary]), default="cmsis-nn", show_default=True)
 @click.option("--compiler", type=click.Choice([c.value for c in CompilerName]), default="clang", show_default=True)
 @click.option("--opt", type=click.Choice(OPTS), default="O2", show_default=True)
-@click.option("--sleep-ua", type=click.FloatRange(0), metavar="UA", help="Current asleep; the board's own if absent.")
+@click.option("--sleep-ua", type=Finite(0), metavar="UA", help="Current asleep; the board's own if absent.")
 @json_option
 def sweep(model: str, board: str, kernels: str, compiler: str, opt: str, sleep_ua: float | None, as_json: bool) -> None:
     """Latency, power, energy and energy-delay product of MODEL over a board's clocks, and the clock of least energy."""
@@ -54,14 +54,14 @@ def sweep(model: str, board: str, kernels: str, compiler: str, opt: str, sleep_u
 
 @click.command("battery")
 @click.argument("record")
-@click.option("--every", "every_s", type=click.FloatRange(min=0, min_open=True), required=True, metavar="SECONDS", help="Time from one inference to the next.")  # fmt: skip
-@click.option("--capacity", "capacity_mah", type=click.FloatRange(min=0, min_open=True), default=220.0, show_default=True, metavar="MAH")  # fmt: skip
-@click.option("--battery-v", type=click.FloatRange(min=0, min_open=True), default=3.0, show_default=True, metavar="V")
-@click.option("--sleep-ua", type=click.FloatRange(0), metavar="UA", help="Current asleep; the board's own if absent.")
+@click.option("--every", "every_s", type=Finite(min=0, min_open=True), required=True, metavar="SECONDS", help="Time from one inference to the next.")  # fmt: skip
+@click.option("--capacity", "capacity_mah", type=Finite(min=0, min_open=True), default=220.0, show_default=True, metavar="MAH")  # fmt: skip
+@click.option("--battery-v", type=Finite(min=0, min_open=True), default=3.0, show_default=True, metavar="V")
+@click.option("--sleep-ua", type=Finite(0), metavar="UA", help="Current asleep; the board's own if absent.")
 @click.option(
     "--keeps-ram/--loses-ram", default=True, help="With --sleep-ua: whether RAM survives, or waking is a reset."
 )
-@click.option("--wake-ms", type=click.FloatRange(0), default=0.0, show_default=True, metavar="MS", help="At run power, before each inference.")  # fmt: skip
+@click.option("--wake-ms", type=Finite(0), default=0.0, show_default=True, metavar="MS", help="At run power, before each inference.")  # fmt: skip
 @json_option
 def battery(
     record: str,

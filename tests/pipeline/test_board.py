@@ -163,6 +163,7 @@ def test_boards_without_a_port_or_a_machine_are_refused() -> None:
     [
         ("crystal not ready", 1.0, 9.0, "could not set 168 MHz: crystal not ready"),
         (None, 0.9, 9.0, "its clock is not 168 MHz"),
+        (None, 0.0, 9.0, "its timer stands still"),
         (None, 1.01, 9.0, None),
         (None, 0.9, 0.5, None),
     ],

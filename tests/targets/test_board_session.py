@@ -221,3 +221,22 @@ def test_facts_without_a_clock_are_asked_for_again() -> None:
     with pytest.raises(GarbledError):
         answers.facts(tuple(f"m-wc-{k}-[{v}]" for k, v in FACTS.items() if k != "clock-hz"))
     assert answers.facts(("e-[Unknown command: wc]",)) is None
+
+
+def test_a_device_that_never_stops_talking_is_given_up() -> None:
+    class Babbler(FakeBoard):
+        def read(self, timeout_s: float) -> bytes:
+            self.now += 0.001
+            return b"m-temperature-23\r\n" * 100
+
+    board = Babbler()
+    with pytest.raises(ExecutionError, match="does not answer in MLPerf Tiny's protocol"):
+        session(board)
+    with pytest.raises(ExecutionError, match="does not answer"):
+        Device(board, board.clock).ask("timestamp", answers.lap)
+
+
+def test_a_clock_that_stands_still_is_no_fact() -> None:
+    lines = tuple(f"m-wc-{k}-[{0 if k == 'clock-hz' else v}]" for k, v in FACTS.items())
+    with pytest.raises(GarbledError, match="stands still"):
+        answers.facts(lines)

@@ -44,12 +44,14 @@ class Ppk2(SampledMeter):
         self._ua: list[float] = []
         self._gate: list[bool] = []
         self._bytes = 0
+        self._rest = b""
 
     def open(self) -> None:
         """Connect, read the calibration, choose the mode. Raises ToolError."""
         self._ua.clear()
         self._gate.clear()
         self._bytes = 0
+        self._rest = b""
         try:
             self._device = self._connect(self._port)
             if not self._device.get_modifiers():
@@ -66,6 +68,15 @@ class Ppk2(SampledMeter):
             raise ToolError(
                 f"{self._port} cannot be used as a PPK2: {error}",
                 hint="check the port (`whycycles doctor`) and its permissions",
+            ) from None
+        except ToolError:
+            raise
+        except (
+            Exception
+        ) as error:  # the library decodes what comes: another device, or a PPK2 that still streams, sends no text
+            raise ToolError(
+                f"what answers at {self._port} does not speak as a PPK2: {error}",
+                hint="check the port; if it is a PPK2, unplug it and plug it in again",
             ) from None
         self._begun = self._heard = time.monotonic()
 
@@ -87,6 +98,12 @@ class Ppk2(SampledMeter):
             return
         self._heard = now
         self._bytes += len(data)
+        # whole samples only: of a read shorter than one, the library makes a false sample and misreads all that follow
+        data = self._rest + data
+        whole = len(data) // _SAMPLE_BYTES * _SAMPLE_BYTES
+        data, self._rest = data[:whole], data[whole:]
+        if not data:
+            return
         with contextlib.redirect_stdout(io.StringIO()):  # the library prints when it drops a sample
             samples, digital = self._device.get_samples(data)
         self._ua += samples

@@ -97,3 +97,44 @@ def test_a_port_that_cannot_be_opened_is_one_message() -> None:
 def test_an_impossible_supply_is_refused() -> None:
     with pytest.raises(BadInputError, match="12 V"):
         Ppk2("/dev/ttyACM0", 12.0, source=True)
+
+
+def test_the_library_is_given_whole_samples_only() -> None:
+    class Splitting(Kit):
+        lengths: list[int]
+
+        def get_data(self) -> bytes:
+            self.chunks -= self.chunks > 0
+            return bytes(3) if self.chunks else b""
+
+        def get_samples(self, data: bytes) -> tuple[list[float], list[int]]:
+            self.lengths.append(len(data))
+            return super().get_samples(data)
+
+    kit = Splitting(chunks=401)
+    kit.lengths = []
+    trace = run(kit)
+    assert len(trace.power_w) == 300, "400 reads of 3 bytes"
+    assert trace.lost == 0
+    assert {n % 4 for n in kit.lengths} == {0}
+
+
+def test_what_the_library_cannot_read_is_a_message_and_no_shorter_trace() -> None:
+    class Garbage(Kit):
+        def get_samples(self, data: bytes) -> tuple[list[float], list[int]]:
+            if not self.chunks:
+                raise IndexError("list index out of range")
+            return super().get_samples(data)
+
+    with pytest.raises(ExecutionError, match="list index out of range"):
+        run(Garbage(chunks=1))
+
+
+def test_a_port_where_something_else_streams() -> None:
+    class Streaming(Kit):
+        def get_modifiers(self) -> bool:
+            bytes([0xFF]).decode("utf-8")
+            return True
+
+    with pytest.raises(ToolError, match="does not speak as a PPK2"):
+        run(Streaming())
