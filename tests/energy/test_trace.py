@@ -110,11 +110,9 @@ def test_a_file_that_says_nonsense_of_its_meter_is_one_message(
 
 @pytest.mark.parametrize("power", [1e308, -1e300, 2e6])
 def test_a_power_that_nothing_measures_is_refused(power: float) -> None:
-    with pytest.raises(BadInputError, match="sample 3 .* units"):
-        try:
-            PowerTrace(np.arange(4.0), np.array([1.0, 1.0, power, 1.0]), METER)
-        except BadInputError as error:
-            raise BadInputError(f"{error.message} {error.hint}", hint="") from None
+    with pytest.raises(BadInputError, match="sample 3 of the power trace") as caught:
+        PowerTrace(np.arange(4.0), np.array([1.0, 1.0, power, 1.0]), METER)
+    assert "units" in caught.value.hint
 
 
 def test_times_that_no_clock_tells_apart_and_columns_of_columns_are_refused() -> None:
