@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from engine.cli.energy_model import fit, predict
 from engine.cli.energy_use import battery, check, sweep
 from engine.cli.shell import FINITE, Finite, console, json_option, print_json, progress_console
-
-if TYPE_CHECKING:
-    from engine.records.energy import MeasuredEnergy
 
 
 @click.group()
@@ -73,17 +67,20 @@ def import_(
 ) -> None:
     """Lay a power TRACE over a run: energy per inference and per layer.
 
-    TRACE is CSV or Parquet of any instrument, with its columns named, or a .npz that `energy record` wrote. Energy and trace are kept
-    beside the run's record.
+    TRACE is CSV or Parquet of any instrument, with its columns named, or a .npz that `energy record` or `run --meter` wrote. Energy and trace
+    are kept beside the run's record, or in it if a board was measured.
     """
     from engine.energy.measured import measured_energy, timeline_of
     from engine.energy.meters.table_file import TableFormat, parse_column, read_table
     from engine.energy.trace import read_trace
     from engine.energy.windows import windows_of_gate, windows_of_markers
     from engine.errors import UsageError
+    from engine.explain.measured_energy import render_measured_energy
+    from engine.pipeline.board_store import find_measured, keep_measured
     from engine.pipeline.local import find_record, save_energy
+    from engine.records.measured import MeasuredRecord
 
-    record = find_record(run_name)
+    record = find_measured(run_name) or find_record(run_name)
     if trace.suffix == ".npz":
         samples = read_trace(trace)
     else:
@@ -110,11 +107,14 @@ def import_(
         else windows_of_gate(samples, inferences)
     )
     found = measured_energy(record, timeline_of(record), samples, windows)
-    path = save_energy(record, found, samples)
+    if isinstance(record, MeasuredRecord):
+        path = keep_measured(record.model_copy(update={"energy": found}), trace=samples)
+    else:
+        path = save_energy(record, found, samples)
     if as_json:
         print_json(found)
         return
-    _show(found, console())
+    render_measured_energy(found, console())
     console().print(f"record: {path}", style="dim", soft_wrap=True)
 
 
@@ -127,6 +127,7 @@ def import_(
 def record_(out: Path, meter: str, seconds: float) -> None:
     """Sample a power meter for some seconds and store the trace as OUT (.npz)."""
     from engine.energy.meters.choose import parse_meter
+    from engine.energy.meters.meter import sample
     from engine.energy.trace import quality_of, write_trace
     from engine.errors import UsageError
 
@@ -136,15 +137,16 @@ def record_(out: Path, meter: str, seconds: float) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(out.parent, os.W_OK):
         raise UsageError(f"{out.parent} cannot be written to", hint="name a file in a folder of yours")
-    device.start()
-    stopped: KeyboardInterrupt | None = None
-    try:
-        with progress_console().status(f"{device.name}: sampling for {seconds:g} s"):
+
+    def wait() -> KeyboardInterrupt | None:
+        try:
             time.sleep(seconds)
-    except KeyboardInterrupt as error:  # what was sampled is kept
-        stopped = error
-    finally:
-        samples = device.stop()
+        except KeyboardInterrupt as error:  # what was sampled until then is kept
+            return error
+        return None
+
+    with progress_console().status(f"{device.name}: sampling for {seconds:g} s"):
+        stopped, samples = sample(device, wait)
     write_trace(samples, out)
     quality = quality_of(samples)
     shell = console()
@@ -165,37 +167,6 @@ def _marker(text: str) -> tuple[float, float]:
             f"'{text}' is no marker", hint="write BEGIN,END in seconds of the trace, like 0.25,0.31"
         ) from None
     return begin, end
-
-
-def _show(found: MeasuredEnergy, out: Console) -> None:
-    out.print(
-        f"{found.run}: {found.net_nj / 1e3:,.1f} uJ per inference (measured), at most {found.error_nj / 1e3:,.1f} uJ off; "
-        f"{found.gross_nj / 1e3:,.1f} uJ with the idle board's {found.idle_mw:.3g} mW",
-        soft_wrap=True,
-    )
-    low, high = found.spread_nj
-    out.print(
-        f"{found.windows} windows of {found.inferences} inference{'s' if found.inferences > 1 else ''}, {found.inference_ms:.4g} ms each: "
-        f"{low / 1e3:,.1f} to {high / 1e3:,.1f} uJ. {found.meter.name}, {found.meter.settings or 'as it was set'}, {found.meter.rate_hz:,.0f} Hz",
-        soft_wrap=True,
-    )
-    for complaint in found.meter.complaints:
-        out.print(f"note: {complaint}")
-    if not found.layers:
-        return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("layer")
-    for name in ("uJ", "off by at most", "share"):
-        table.add_column(name, justify="right")
-    for layer in found.layers:
-        if layer.net_nj is None or layer.error_nj is None:
-            table.add_row(layer.name, "-", "", layer.reason or "")
-        else:
-            share = f"{layer.net_nj / found.net_nj:.1%}" if found.net_nj else ""
-            table.add_row(layer.name, f"{layer.net_nj / 1e3:,.2f}", f"{layer.error_nj / 1e3:,.2f}", share)
-    out.print()
-    out.print(table)
-    out.print(f"Layers were cut by {found.shares}; what could not be resolved is {found.unresolved_nj / 1e3:,.2f} uJ.")
 
 
 for _command in (fit, predict, sweep, battery, check):
