@@ -32,11 +32,15 @@ class IssueTable(Frozen):
 
     Multiple and double transfers (LDM, PUSH, LDRD, VLDM of N words) cost ``multiple_base + multiple_per_register * N``, rounded
     up to whole cycles. ``branch`` is the branch itself, without its refill. ``it_paired``, ``branch_paired``: directly behind a
-    16-bit instruction (and 16-bit itself).
+    16-bit instruction (and 16-bit itself). ``special``: MRS, MSR and barriers, ``system`` the rest (NOP and other hints).
+    ``fp``: FP arithmetic, moves, sign changes and compares; ``fp_transfer``: moves between FP and general registers.
+    ``fp_mac_busy``, ``fp_divide_busy``: until the FPU takes the next instruction, FP loads and stores included; others issue as
+    soon as ``fp_mac`` and ``fp_divide`` are over.
     """
 
     alu: Figure
     system: Figure
+    special: Figure
     it: Figure
     it_paired: Figure
     multiply: Figure
@@ -51,8 +55,11 @@ class IssueTable(Frozen):
     branch: Figure
     branch_paired: Figure
     fp: Figure
+    fp_transfer: Figure
     fp_mac: Figure
+    fp_mac_busy: Figure
     fp_divide: Figure
+    fp_divide_busy: Figure
 
 
 class LatencyTable(Frozen):
@@ -62,7 +69,9 @@ class LatencyTable(Frozen):
     with it; ``*_to_accumulator``: the consumer accumulates onto it; ``load_to_multiply``: the consumer multiplies it;
     ``load_to_store``: the consumer stores it. ``load_narrow_extra``: added for byte and halfword loads;
     ``load_to_shift_extra``: added where the consumer shifts or extracts it first; ``alu_to_shift_extra``: the same for results that
-    are no loads. ``alu_to_store``, ``mac_to_store``: the consumer stores it (0: even in the same cycle).
+    are no loads. ``alu_to_store``, ``mac_to_store``: the consumer stores it (0: even in the same cycle). ``fp``: FP arithmetic
+    and conversions; ``fp_move``: moves, sign changes and compares; ``fp*_to_accumulator``: the consumer is an FP MAC that accumulates
+    onto it.
     """
 
     alu: Figure
@@ -82,18 +91,23 @@ class LatencyTable(Frozen):
     alu_to_store: Figure
     mac_to_store: Figure
     fp: Figure
+    fp_to_accumulator: Figure
+    fp_move: Figure
     fp_mac: Figure
+    fp_mac_to_accumulator: Figure
+    fp_divide: Figure
+    fp_divide_to_accumulator: Figure
 
 
 class LoadStoreRules(Frozen):
     """How neighbouring single transfers overlap, in cycles.
 
     ``load_tail``: data phase of a load that only a following single transfer can use, unless its address depends on the load.
-    ``store_tail``: the same of a store behind a load. ``store_register_offset``: issue of a store with a register offset.
-    ``load_after_store``: extra cycles of a load directly behind a store. ``literal_extra``: extra cycles of a PC-relative load.
-    ``base_update_breaks``: 1 where a load with base update is not overlapped. ``code_bus_conflict``: cycles that a constant read
-    from flash costs while instructions come from flash too, because one bus carries both. ``unaligned_extra``: each further bus access
-    that an unaligned one is split into.
+    ``store_tail``: further issue of a store behind a load. ``store_register_offset``: issue of a store with a register offset.
+    ``load_after_store``: extra cycles of a load directly behind a store, less what the store itself took beyond ``issue.store``.
+    ``literal_extra``: extra cycles of a PC-relative load. ``base_update_breaks``: 1 where a load with base update is not overlapped.
+    ``code_bus_conflict``: cycles that a constant read from flash costs while instructions come from flash too, because one bus carries
+    both. ``unaligned_extra``: each further bus access that an unaligned one is split into.
     """
 
     load_tail: Figure

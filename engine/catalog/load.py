@@ -24,6 +24,7 @@ CORES_DIR = Path(__file__).parent / "cores"
 NO_PART_IN_RUN = frozenset({"current_ua_per_mhz", "sleep_current_ua", "price_usd", "port", "flashing"})
 """Keys of a board that no simulated run depends on."""
 
+_LEAST_OF_AN_MCU, _MOST_MEANT = 5, 3
 _COPY = "compare with the example board files in engine/catalog/boards/"
 
 T = TypeVar("T", bound=Frozen)
@@ -47,12 +48,24 @@ def load_board(name_or_path: str | Path) -> Board:
         if text not in _names(BOARDS_DIR):
             raise UsageError(
                 f"unknown board '{text}'",
-                hint=near(text, _names(BOARDS_DIR), "a board of your own is a path to its TOML file"),
+                hint=_meant(text),
             )
     board = _load(Board, path)
     if board.core not in _names(CORES_DIR):
         raise CatalogError(f"{path}: core: unknown core '{board.core}'", hint=near(board.core, _names(CORES_DIR)))
     return board
+
+
+def _meant(text: str) -> str:
+    """Which board a name may mean: people know the microcontroller too ("stm32f411")."""
+    word = text.lower().replace("-", "")
+    carry = [b.name for b in list_boards() if len(word) >= _LEAST_OF_AN_MCU and word in b.mcu.lower().replace("-", "")]
+    own = "a board of your own is a path to its TOML file"
+    return (
+        f"did you mean {' or '.join(carry)}? {own}"
+        if 0 < len(carry) <= _MOST_MEANT
+        else near(text, _names(BOARDS_DIR), own)
+    )
 
 
 @functools.cache

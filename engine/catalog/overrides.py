@@ -142,7 +142,7 @@ def _write(
     here = path + step
     if shape.kind is Kind.ENTRIES and rest and shape.model is not None:
         draft.touch(table, model, f"{step}.{'.'.join(rest)}")
-        names = [str(e.get("name", n)) for n, e in enumerate(table[step] or [])]
+        names = [str(e.get("name", n)) for n, e in enumerate(table.get(step) or [])]
         if rest[0] not in names:
             raise unknown_key(str(o), o.key, here, rest[0], False, known)
         entry = table[step][names.index(rest[0])]
@@ -150,7 +150,7 @@ def _write(
             raise no_figure(str(o), f"{here}.{rest[0]}", known)
         _write(draft, entry, shape.model, o, f"{here}.{rest[0]}.", rest[1:], known)
     elif shape.kind is Kind.TABLE and rest and shape.model is not None:
-        if table[step] is None:
+        if table.get(step) is None:  # some tables are not written where they are left out
             table[step] = {}
         _write(draft, table[step], shape.model, o, f"{here}.", rest, known)
     elif rest:

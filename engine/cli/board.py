@@ -13,6 +13,8 @@ from engine.cli.shell import console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 
 if TYPE_CHECKING:
+    from engine.pipeline.board import BoardRun
+    from engine.pipeline.board_live import Tell
     from engine.pipeline.mlperf import MlperfSession
     from engine.pipeline.settings import ResolvedRun
 
@@ -53,27 +55,57 @@ def resolved(model: str, board: str, kernels: str, compiler: str, opt: str, lowe
 
 
 def measure(
-    run: ResolvedRun, port: str, *, repeats: int, baud: int, emulated: bool, update: bool, as_json: bool
+    run: ResolvedRun,
+    port: str,
+    *,
+    repeats: int,
+    baud: int,
+    emulated: bool,
+    update: bool,
+    meter: str | None,
+    live: bool,
+    as_json: bool,
 ) -> None:
-    """Measure a run on the device at a serial port, keep the record and show it."""
+    """Measure a run on the device at a serial port, with ``live`` shown meanwhile, keep the record and show it.
+
+    A power meter that failed is told last, when time was kept and shown.
+    """
+    from engine.cli.board_live import live_view
+    from engine.energy.meters.choose import parse_meter
     from engine.errors import UsageError
     from engine.explain.measured import explain_measured, render_measured
     from engine.pipeline.board import QEMU, measure_on_board
-    from engine.pipeline.board_store import keep_measured
+    from engine.pipeline.board_store import keep_measured, trace_path
 
     if update and (emulated or port == QEMU):
         raise UsageError("nothing emulated is committed among the boards' measurements", hint="leave out --update")
-    with progress_console().status(run.id) as status:
-        record = measure_on_board(
-            run, port, repeats=repeats, baud=baud, emulated=emulated, progress=lambda step: status.update(f"{run.id}: {step}")
-        )  # fmt: skip
-    path = keep_measured(record, update=update)
-    if as_json:
-        print_json(record)
-        return
-    out = console()
-    render_measured(explain_measured(record), record, out)
-    out.print(f"record: {path}", style="dim", soft_wrap=True)
+    device = parse_meter(meter) if meter is not None else None
+
+    def measured(progress: Callable[[str], None], tell: Tell = lambda _: None) -> BoardRun:
+        return measure_on_board(
+            run, port, repeats=repeats, baud=baud, emulated=emulated, progress=progress, meter=device, tell=tell
+        )
+
+    view = live_view(run, emulated=emulated or port == QEMU, as_json=as_json) if live else None
+    if view is not None:
+        with view.open():
+            done = measured(view.progress, view.tell)
+    else:
+        with progress_console().status(run.id) as status:
+            done = measured(lambda step: status.update(f"{run.id}: {step}"))
+    path = keep_measured(done.record, update=update, trace=done.trace)
+    if view is not None:
+        view.close(done.record)
+    if not as_json:
+        out = console()
+        render_measured(explain_measured(done.record), done.record, out)
+        out.print(f"record: {path}", style="dim", soft_wrap=True)
+        if done.trace is not None:
+            out.print(f"power trace: {trace_path(done.record.id)}", style="dim", soft_wrap=True)
+    elif view is None:
+        print_json(done.record)
+    if done.failure is not None:
+        raise done.failure
 
 
 @click.command()

@@ -46,7 +46,7 @@ def _boards_table(found: Sequence[Board]) -> Table:
         flash = sum(m.bytes for m in b.memories if m.kind == "flash") // 1024
         ram = sum(m.bytes for m in b.memories if m.kind != "flash") // 1024
         table.add_row(b.name, b.core, b.mcu, f"{b.default_clock_mhz:g}", str(flash), str(ram), silicon_status(b.name))
-    return table
+    return _whole(table, 0, 1, 2, 6)
 
 
 def _npus_table(found: Sequence[Npu]) -> Table:
@@ -54,6 +54,14 @@ def _npus_table(found: Sequence[Npu]) -> Table:
     for n in found:
         macs, clock = f"{n.macs_per_cycle.value:g}", f"{n.clock_mhz.value:g}"
         table.add_row(n.name, macs, clock, n.system_config, n.memory_mode)
+    return _whole(table, 0, 3, 4)
+
+
+def _whole(table: Table, *columns: int) -> Table:
+    """Names are typed, so none may be cut on a terminal of 80 columns: the heads of the other columns, numbers, wrap instead."""
+    for i, column in enumerate(table.columns):
+        column.no_wrap = i in columns
+        column.justify = "left" if i in columns else "right"
     return table
 
 

@@ -41,9 +41,10 @@ def compare(a: str, b: str, as_json: bool) -> None:
         _compare_npus(*npus, as_json=as_json)
         return
     one, two = find_record(a), find_record(b)
-    found = compare_records(one, two)
+    hardware = hardware_for(one), hardware_for(two)
+    found = compare_records(one, two, hardware)
     if found.comparable:
-        energies = (energy_of(r, hardware_for(r).board) for r in (one, two))
+        energies = (energy_of(r, known.board) for r, known in zip((one, two), hardware, strict=True))
         found = found.model_copy(update={"energy": energy_delta(one, two, *energies)})
     if as_json:
         print_json(found)

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from engine.cli.energy_model import fit, predict
 from engine.cli.energy_use import battery, check, sweep
 from engine.cli.shell import console, json_option, print_json, progress_console
-
-if TYPE_CHECKING:
-    from engine.records.energy import MeasuredEnergy
 
 
 @click.group()
@@ -66,17 +60,20 @@ def import_(
 ) -> None:
     """Lay a power TRACE over a run: energy per inference and per layer.
 
-    TRACE is CSV or Parquet of any instrument, with its columns named, or a .npz that `energy record` wrote. Energy and trace are kept
-    beside the run's record.
+    TRACE is CSV or Parquet of any instrument, with its columns named, or a .npz that `energy record` or `run --meter` wrote. Energy and trace
+    are kept beside the run's record, or in it if a board was measured.
     """
     from engine.energy.measured import measured_energy, timeline_of
     from engine.energy.meters.table_file import TableFormat, parse_column, read_table
     from engine.energy.trace import read_trace
     from engine.energy.windows import windows_of_gate, windows_of_markers
     from engine.errors import UsageError
+    from engine.explain.measured_energy import render_measured_energy
+    from engine.pipeline.board_store import find_measured, keep_measured
     from engine.pipeline.local import find_record, save_energy
+    from engine.records.measured import MeasuredRecord
 
-    record = find_record(run_name)
+    record = find_measured(run_name) or find_record(run_name)
     if trace.suffix == ".npz":
         samples = read_trace(trace)
     else:
@@ -103,11 +100,14 @@ def import_(
         else windows_of_gate(samples, inferences)
     )
     found = measured_energy(record, timeline_of(record), samples, windows)
-    path = save_energy(record, found, samples)
+    if isinstance(record, MeasuredRecord):
+        path = keep_measured(record.model_copy(update={"energy": found}), trace=samples)
+    else:
+        path = save_energy(record, found, samples)
     if as_json:
         print_json(found)
         return
-    _show(found, console())
+    render_measured_energy(found, console())
     console().print(f"record: {path}", style="dim", soft_wrap=True)
 
 
@@ -120,18 +120,15 @@ def import_(
 def record_(out: Path, meter: str, seconds: float) -> None:
     """Sample a power meter for some seconds and store the trace as OUT (.npz)."""
     from engine.energy.meters.choose import parse_meter
+    from engine.energy.meters.meter import sample
     from engine.energy.trace import quality_of, write_trace
     from engine.errors import UsageError
 
     if out.suffix != ".npz":
         raise UsageError(f"{out} is no name for a trace", hint="end it in .npz")
     device = parse_meter(meter)
-    device.start()
-    try:
-        with progress_console().status(f"{device.name}: sampling for {seconds:g} s"):
-            time.sleep(seconds)
-    finally:
-        samples = device.stop()
+    with progress_console().status(f"{device.name}: sampling for {seconds:g} s"):
+        _, samples = sample(device, lambda: time.sleep(seconds))
     write_trace(samples, out)
     quality = quality_of(samples)
     shell = console()
@@ -150,37 +147,6 @@ def _marker(text: str) -> tuple[float, float]:
             f"'{text}' is no marker", hint="write BEGIN,END in seconds of the trace, like 0.25,0.31"
         ) from None
     return begin, end
-
-
-def _show(found: MeasuredEnergy, out: Console) -> None:
-    out.print(
-        f"{found.run}: {found.net_nj / 1e3:,.1f} uJ per inference (measured), at most {found.error_nj / 1e3:,.1f} uJ off; "
-        f"{found.gross_nj / 1e3:,.1f} uJ with the idle board's {found.idle_mw:.3g} mW",
-        soft_wrap=True,
-    )
-    low, high = found.spread_nj
-    out.print(
-        f"{found.windows} windows of {found.inferences} inference{'s' if found.inferences > 1 else ''}, {found.inference_ms:.4g} ms each: "
-        f"{low / 1e3:,.1f} to {high / 1e3:,.1f} uJ. {found.meter.name}, {found.meter.settings or 'as it was set'}, {found.meter.rate_hz:,.0f} Hz",
-        soft_wrap=True,
-    )
-    for complaint in found.meter.complaints:
-        out.print(f"note: {complaint}")
-    if not found.layers:
-        return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("layer")
-    for name in ("uJ", "off by at most", "share"):
-        table.add_column(name, justify="right")
-    for layer in found.layers:
-        if layer.net_nj is None or layer.error_nj is None:
-            table.add_row(layer.name, "-", "", layer.reason or "")
-        else:
-            share = f"{layer.net_nj / found.net_nj:.1%}" if found.net_nj else ""
-            table.add_row(layer.name, f"{layer.net_nj / 1e3:,.2f}", f"{layer.error_nj / 1e3:,.2f}", share)
-    out.print()
-    out.print(table)
-    out.print(f"Layers were cut by {found.shares}; what could not be resolved is {found.unresolved_nj / 1e3:,.2f} uJ.")
 
 
 for _command in (fit, predict, sweep, battery, check):

@@ -22,7 +22,8 @@ def fit(update: bool, as_json: bool) -> None:
 
     Coefficients are never negative. The runs whose traffic is needed are made if they are not kept (mlperf-tiny models, gcc).
     """
-    from engine.pipeline.energy_fit import fit_model, model_path
+    from engine.energy.committed import model_path
+    from engine.pipeline.energy_fit import fit_model
     from engine.records.energy_model import write_energy_model
 
     with progress_console().status("fitting") as status:
@@ -46,8 +47,8 @@ def predict(record: str, voltage: float | None, as_json: bool) -> None:
 
     `whycycles run --json` gives the energy of the power model, which is the closer one wherever a power was measured.
     """
+    from engine.energy.committed import model_path
     from engine.errors import UsageError
-    from engine.pipeline.energy_fit import model_path
     from engine.pipeline.energy_fit import predict as say
     from engine.pipeline.local import find_record
     from engine.pipeline.rerun import hardware_for
@@ -65,6 +66,9 @@ def predict(record: str, voltage: float | None, as_json: bool) -> None:
 
 
 def _show_model(found: EnergyModel, out: Console) -> None:
+    from engine.energy.judge import defeats
+    from engine.energy.predictors import FITTED_MODEL, POWER_MODEL
+
     out.print(found.formula, soft_wrap=True)
     for c in found.coefficients:
         out.print(f"  {c.term.value} = {c.value:.4g} {c.unit}", soft_wrap=True)
@@ -82,6 +86,15 @@ def _show_model(found: EnergyModel, out: Console) -> None:
             f"each {j.held_out}", j.predictor, f"{j.mape:.1%}", f"{j.cmsis_nn_mape:.1%}", simulated, f"{j.r2:.3f}"
         )
     out.print(table)
+    for name in (POWER_MODEL, FITTED_MODEL):
+        lost = defeats(found, name)
+        for d in lost:
+            out.print(
+                f"the {name} does not beat {d.baseline}: each {d.held_out} held out, {d.column}: {d.theirs:.1%} against {d.ours:.1%}",
+                soft_wrap=True,
+            )
+        if not lost:
+            out.print(f"the {name} beats every baseline in every column", soft_wrap=True)
     out.print(
         "Errors of rows that the predictor did not see. Time is the published latency, but for the column that says otherwise."
     )

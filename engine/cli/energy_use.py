@@ -11,6 +11,7 @@ from rich.table import Table
 from engine.cli.shell import console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary
 from engine.pipeline.settings import OPTS, RunSettings, resolve
+from engine.site.text import significant
 
 if TYPE_CHECKING:
     from engine.energy.battery import BatteryLife
@@ -157,6 +158,7 @@ def _show_sweep(found: EnergySweep, out: Console) -> None:
     )
     for column in table.columns[:8]:
         column.justify = "right"
+    table.columns[5].no_wrap = True  # an interval reads as one
     for p in found.points:
         marks = [
             name
@@ -166,10 +168,10 @@ def _show_sweep(found: EnergySweep, out: Console) -> None:
             if clock == p.clock_mhz
         ]  # fmt: skip
         low, high = p.interval_uj
-        period = "-" if p.period_uj is None else f"{p.period_uj / 1000:,.3f}"
+        period = "-" if p.period_uj is None else significant(p.period_uj / 1000)
         table.add_row(
-            f"{p.clock_mhz:g}", str(p.wait_states), f"{p.latency_ms:.3f}", f"{p.power_mw:.2f}", f"{p.energy_uj / 1000:,.3f}",
-            f"{low / 1000:,.2f} to {high / 1000:,.2f}", f"{p.edp_uj_ms / 1000:,.0f}", period, ", ".join(marks),
+            f"{p.clock_mhz:g}", str(p.wait_states), significant(p.latency_ms), significant(p.power_mw), significant(p.energy_uj / 1000),
+            f"{significant(low / 1000)} to {significant(high / 1000)}", significant(p.edp_uj_ms / 1000), period, ", ".join(marks),
         )  # fmt: skip
     out.print(table)
     sleep = "no sleep current" if found.sleep_ua is None else f"asleep {found.sleep_ua:g} uA"
@@ -187,7 +189,11 @@ def _show_battery(life: BatteryLife, out: Console) -> None:
     )
     total = life.inference_uc + life.wake_uc + life.sleep_uc
     for name, charge in (("inference", life.inference_uc), ("waking", life.wake_uc), ("sleep", life.sleep_uc)):
-        out.print(f"  {name}: {charge:,.3g} uC every {life.every_s:g} s ({charge / total:.1%})")
+        out.print(f"  {name}: {_uc(charge)} uC every {life.every_s:g} s ({charge / total:.1%})")
     out.print(f"  average current {life.average_ua:,.4g} uA")
     for note in life.notes:
         out.print(f"note: {note}", soft_wrap=True)
+
+
+def _uc(charge: float) -> str:
+    return f"{charge:,.0f}" if charge >= 1000 else f"{charge:.3g}"

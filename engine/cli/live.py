@@ -18,6 +18,7 @@ from engine.cli.shell import console, plural, progress_console
 if TYPE_CHECKING:
     from engine.pipeline.live import LiveLayer, LiveStep
     from engine.pipeline.settings import ResolvedRun
+    from engine.records.measured import MeasuredRecord
     from engine.records.run import RunRecord
 
 _WIDTH = 100
@@ -29,6 +30,7 @@ def run_live(run: ResolvedRun, *, fresh: bool, as_json: bool) -> RunRecord:
 
     With ``as_json``: a line of JSON for the start, each layer and the record. Raises what making a run raises.
     """
+    from engine.energy.attribute import with_energy
     from engine.pipeline.keep import kept, make
     from engine.pipeline.live import kept_layers, live_layers
 
@@ -40,7 +42,7 @@ def run_live(run: ResolvedRun, *, fresh: bool, as_json: bool) -> RunRecord:
     else:
         for layer in kept_layers(record, run):
             view.tell(layer)
-    view.close(record)
+    view.close(with_energy(record, run.board))
     return record
 
 
@@ -94,7 +96,16 @@ class _Lines:
 
     def close(self, record: RunRecord) -> None:
         """The last line: what is between the layers."""
-        self._row(("", "between layers", _n(record.glue.counters.instructions), _n(record.glue.cycles), "", ""))
+        self._row(
+            (
+                "",
+                "between layers",
+                count_text(record.glue.counters.instructions),
+                count_text(record.glue.cycles),
+                "",
+                "",
+            )
+        )
         self._out.print()
         self._flush()
 
@@ -105,7 +116,8 @@ class _Lines:
         name = told.title.rsplit(" #", 1)[0]
         why = told.rules[-1].title.lower() if len(told.rules) > 2 else ""
         self._row(
-            (str(layer.index), name, _n(layer.counters.instructions), _n(layer.cycles), ipc, verdict), style="bold"
+            (str(layer.index), name, count_text(layer.counters.instructions), count_text(layer.cycles), ipc, verdict),
+            style="bold",
         )
         self._row(("", layer.kernel, "", "", "", why), style="dim")
         for advice in told.advice:
@@ -139,11 +151,11 @@ class _Lines:
 _HEAD = ("#", "operator", "instructions", "cycles", "IPC", "bound by")
 
 
-class _Json:
+class JsonLines:
     """For programs: one object per line, each with an ``event``."""
 
-    def __init__(self, run: ResolvedRun, *, replayed: bool) -> None:
-        self._say({"event": "start", "run": run.id, "target": run.target.name, "replayed": replayed})
+    def __init__(self, run: ResolvedRun, target: str, *, replayed: bool) -> None:
+        self.say({"event": "start", "run": run.id, "target": target, "replayed": replayed})
         self._show: Callable[[str], None] = lambda _: None
         self._name = run.id
 
@@ -158,26 +170,38 @@ class _Json:
         """What the run does now."""
         self._show(f"{self._name}: {step}")
 
+    def layer(self, live: LiveLayer) -> None:
+        """A layer as simulated."""
+        told = live.explained
+        self.say({
+            "event": "layer", "position": live.position, "layers": live.layers, "verdict": told.verdict.value,
+            "rule": told.rules[-1].name if told.rules else None, "advice": list(told.advice),
+            "layer": live.layer.model_dump(mode="json", by_alias=True),
+        })  # fmt: skip
+
+    def close(self, record: RunRecord | MeasuredRecord) -> None:
+        """The whole record, last."""
+        self.say({"event": "record", "record": record.model_dump(mode="json", by_alias=True)})
+
+    def say(self, event: dict[str, object]) -> None:
+        """One line, at once."""
+        click.echo(json.dumps(event, ensure_ascii=False))
+
+
+class _Json(JsonLines):
+    """What an emulated run tells."""
+
+    def __init__(self, run: ResolvedRun, *, replayed: bool) -> None:
+        super().__init__(run, run.target.name, replayed=replayed)
+
     def tell(self, event: LiveStep | LiveLayer) -> None:
         """One event of the run."""
         from engine.pipeline.live import LiveLayer
 
-        if not isinstance(event, LiveLayer):
+        if isinstance(event, LiveLayer):
+            self.layer(event)
+        else:
             self.progress(_watching(event))
-            return
-        told = event.explained
-        self._say({
-            "event": "layer", "position": event.position, "layers": event.layers, "verdict": told.verdict.value,
-            "rule": told.rules[-1].name if told.rules else None, "advice": list(told.advice),
-            "layer": event.layer.model_dump(mode="json", by_alias=True),
-        })  # fmt: skip
-
-    def close(self, record: RunRecord) -> None:
-        """The whole record, last."""
-        self._say({"event": "record", "record": record.model_dump(mode="json", by_alias=True)})
-
-    def _say(self, event: dict[str, object]) -> None:
-        click.echo(json.dumps(event, ensure_ascii=False))
 
 
 def _watching(step: LiveStep) -> str:
@@ -197,5 +221,6 @@ def _bar(done: int, of: int) -> str:
     return "━" * full + "╌" * (_BAR - full)
 
 
-def _n(value: int) -> str:
+def count_text(value: int) -> str:
+    """A number for people."""
     return f"{value:,}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.cli.live import run_live
-from engine.cli.other_targets import refuse_options
+from engine.cli.other_targets import WITH_PORT, refuse_options
 from engine.cli.run_host import run_host, wants_host
 from engine.cli.run_npu import run_npu, wants_npu
 from engine.cli.shell import console, json_option, print_json, progress_console
@@ -79,6 +79,11 @@ from engine.targets.choose import AUTO, NAMES
     "--baud", type=click.IntRange(300, 4_000_000), default=115200, show_default=True, help="With --port: baud rate."
 )
 @click.option("--emulated", is_flag=True, help="With --port: say that no board is behind it.")
+@click.option(
+    "--meter",
+    metavar="NAME:KEY=VALUE,…",
+    help="With --port: measure energy too, with ina226, ppk2 or joulescope, as in `energy record`.",
+)
 @click.option("--update", is_flag=True, help="With --port: write the record to measurements/boards/ too.")
 @json_option
 def run(
@@ -100,6 +105,7 @@ def run(
     repeats: int,
     baud: int,
     emulated: bool,
+    meter: str | None,
     update: bool,
     as_json: bool,
 ) -> None:
@@ -111,11 +117,21 @@ def run(
     """
     context = click.get_current_context()
     if wants_npu(board, target, host_board):
-        refuse_options(context, ("live",), "an NPU", "its vendor's estimate runs nothing; leave the option out")
+        refuse_options(
+            context,
+            ("live", "port", *WITH_PORT),
+            "on an NPU",
+            "its vendor's estimate runs nothing; leave the option out",
+        )
         run_npu(context, model, board, overrides, host_board, fresh=fresh, as_json=as_json)
         return
     if wants_host(board, target, flamegraph):
-        refuse_options(context, ("live",), "this machine", "LiteRT times its operators together; leave the option out")
+        refuse_options(
+            context,
+            ("live", "port", *WITH_PORT),
+            "on this machine",
+            "LiteRT times its operators together; leave the option out",
+        )
         run_host(context, model, opt, flamegraph, as_json=as_json)
         return
     # the rooms behind a run load an emulator and a compiler: only when one is wanted
@@ -143,11 +159,13 @@ def run(
     )
     resolved = resolve(settings)
     if port is not None:
-        refuse_options(context, ("live",), "a serial port", "its layers are shown when all repeats are measured")
         from engine.cli.board import measure
 
-        measure(resolved, port, repeats=repeats, baud=baud, emulated=emulated, update=update, as_json=as_json)
+        measure(
+            resolved, port, repeats=repeats, baud=baud, emulated=emulated, update=update, meter=meter, live=live, as_json=as_json
+        )  # fmt: skip
         return
+    refuse_options(context, WITH_PORT, "without --port", "it says how a board is measured: name the port it is at")
     if live:
         record = run_live(resolved, fresh=fresh, as_json=as_json)
         if as_json:

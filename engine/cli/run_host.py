@@ -31,7 +31,7 @@ def run_host(context: click.Context, model: str, opt: str, flamegraph: Path | No
     refuse_options(
         context,
         _NOT_OF_THE_HOST,
-        "this machine",
+        "on this machine",
         "it runs LiteRT, and our portable kernels built by clang (--opt chooses how)",
     )
     from engine.explain.host_terminal import render_host

@@ -42,7 +42,7 @@ def run_npu(
     refuse_options(
         context,
         _NOT_OF_AN_NPU,
-        "an NPU",
+        "on an NPU",
         "its clock and memories are those of its system configuration (--set system_config=…)",
     )
     from engine.explain.npu_terminal import render_npu

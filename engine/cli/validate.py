@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,12 @@ from engine.errors import CheckFailedError, UsageError
 from engine.firmware.types import CompilerName
 
 if TYPE_CHECKING:
-    from engine.records.validation import Validation
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from engine.records.validation import Point, Validation
 
 _WIDEST_NAME = 30
+_YES_NO = {True: "yes", False: "no", None: "-"}
 
 
 @click.command()
@@ -37,9 +41,9 @@ _WIDEST_NAME = 30
 def validate(against: Path | None, compiler: str | None, update: bool, layers: bool, note: str, as_json: bool) -> None:
     """Run every published result that can be run and print the error of each point. No figure is computed from them.
 
-    A reference CSV has the columns board, model, clock_mhz and latency_ms, and may have kernels, framework, compiler, use (exact,
-    bound, report), bound_side (simulated_at_most, simulated_at_least), energy_uj, reason and source; others are ignored. Board
-    and model may be paths, from here or from where the CSV lies.
+    A reference CSV has the columns board, model, clock_mhz and latency_ms (blank or absent where a row has an energy), and may have
+    kernels, framework, compiler, use (exact, bound, report), bound_side (simulated_at_most, simulated_at_least), energy_uj,
+    voltage_v, reason and source; others are ignored. Board and model may be paths, from here or from where the CSV lies.
 
     Only exact rows enter the mean and the worst error. A row that names other kernels than cmsis-nn or reference, no kernels at
     all, or a compiler that is neither gcc nor clang, is run with what stands in and shown as report; its notes (--json) say so. No
@@ -93,23 +97,63 @@ def _check(found: Validation) -> None:
 
 def _print(found: Validation) -> None:
     out = console()
-    table = Table(box=None, pad_edge=False)
-    for name in ("board", "model"):
-        # a long name must not take the place of the numbers
-        table.add_column(name, no_wrap=True, max_width=_WIDEST_NAME)
-    table.add_column("use", no_wrap=True)
-    for name in ("published", "simulated", "error", "interval, ms"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("holds", no_wrap=True)
-    for p in found.points:
-        names = (_short(p.board), _short(p.model), p.use.value, f"{p.published_ms:.2f}")
-        if p.simulated_ms is None or p.interval_ms is None or p.error is None:
+    table = _table("published", "simulated", "interval, ms")
+    for p in _by_board(found.points, table):
+        names = (f" {_short(p.model)}", p.use.value, "-" if p.published_ms is None else f"{p.published_ms:.2f}")
+        if p.simulated_ms is None or p.interval_ms is None:
             table.add_row(*names, "-", "-", "-", "-")
             continue
-        interval = "{:.2f} - {:.2f}".format(*p.interval_ms)
-        table.add_row(*names, f"{p.simulated_ms:.2f}", f"{p.error:+.1%}", interval, "yes" if p.holds else "no")
+        error = "-" if p.error is None else f"{p.error:+.1%}"
+        table.add_row(
+            *names, f"{p.simulated_ms:.2f}", error, "{:.2f} - {:.2f}".format(*p.interval_ms), _YES_NO[p.holds]
+        )
     out.print(table)
+    _print_energies([p for p in found.points if p.published_uj is not None], out)
     _print_summary(found, out)
+
+
+def _table(published: str, ours: str, interval: str) -> Table:
+    """A table of points: where it is too wide, names are broken, never numbers."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("board and model", overflow="fold", max_width=_WIDEST_NAME)
+    table.add_column("use", no_wrap=True)
+    for name in (published, ours, "error", interval):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("holds", no_wrap=True)
+    return table
+
+
+def _by_board(points: Iterable[Point], table: Table) -> Iterator[Point]:
+    """The points, with a row for each board before its own."""
+    for board, those in groupby(points, lambda p: p.board):
+        table.add_row(_short(board))
+        yield from those
+
+
+def _print_energies(points: Sequence[Point], out: Console) -> None:
+    """Points with a published energy, and why some have none of ours."""
+    if not points:
+        return
+    table = _table("published", "ours", "interval, mJ")
+    for p in _by_board(points, table):
+        names = (f" {_short(p.model)}", p.use.value, _mj(p.published_uj))
+        if p.energy_interval_uj is None or p.energy_error is None:
+            table.add_row(*names, "-", "-", "-", "-")
+            continue
+        low, high = p.energy_interval_uj
+        table.add_row(
+            *names, _mj(p.energy_uj), f"{p.energy_error:+.1%}", f"{_mj(low)} - {_mj(high)}", _YES_NO[p.energy_holds]
+        )
+    out.print()
+    out.print(table)
+    without = Counter(p.energy_note for p in points if p.energy_uj is None)
+    for why, count in without.items():
+        out.print(f"{plural(count, 'point')} without an energy of ours: {why}", soft_wrap=True)
+    out.print()
+
+
+def _mj(microjoules: float | None) -> str:
+    return "-" if microjoules is None else f"{microjoules / 1000:,.3f}"
 
 
 def _print_summary(found: Validation, out: Console) -> None:
@@ -121,10 +165,12 @@ def _print_summary(found: Validation, out: Console) -> None:
     for e in found.energy:
         out.print(
             f"energy of {e.points} {e.what}: mean absolute error {e.mape:.1%}, worst {e.worst:.1%}; {e.inside_share:.0%} within "
-            f"intervals of ±{e.median_half_width:.0%} (median)",
+            f"intervals of ±{e.median_half_width:.0%} (median){'' if e.r2 is None else f'; R2 {e.r2:.3f}'}",
             soft_wrap=True,
         )
-    as_report = Counter(n for p in found.points for n in p.notes if n.endswith("shown as report"))
+    from engine.validate.points import IN_MS
+
+    as_report = Counter(n for p in found.points for n in p.notes if n.endswith(("shown as report", IN_MS)))
     for why, count in (as_report + _why_not_run(found)).items():
         out.print(
             f"{plural(count, 'point')}: {why}" if why in as_report else f"{plural(count, 'point')} {why}",

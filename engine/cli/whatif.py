@@ -6,10 +6,13 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.site.text import significant
 
 if TYPE_CHECKING:
     from engine.explain.analysis import AssumptionEffect
@@ -50,12 +53,12 @@ def whatif(record: str, overrides: tuple[str, ...], as_json: bool) -> None:
         print_json(answer)
         return
     out = console()
-    out.print(f"{answer.id}: {answer.latency_ms:.3f} ms, {answer.cycles:,} cycles (simulated)")
+    out.print(f"{answer.id}: {significant(answer.latency_ms)} ms, {answer.cycles:,} cycles (simulated)")
     if answer.id != found.id:
         more = answer.cycles - found.cycles.warm
         share = f" ({more / found.cycles.warm:+.1%})" if found.cycles.warm else ""
         out.print(f"{found.id}: {found.cycles.warm:,} cycles, so these are {more:+,}{share}")
-    energy = "no energy" if answer.energy_uj is None else f"{answer.energy_uj:,.1f} uJ"
+    energy = "no energy" if answer.energy_uj is None else f"{significant(answer.energy_uj)} uJ"
     out.print(f"{energy}: {answer.energy_note}", soft_wrap=True)
     for note in answer.notes:
         out.print(note)
@@ -86,7 +89,7 @@ def _print_gains(answer: WhatIfAnswer, out: Console) -> None:
         share = "-" if g.share_cycles is None else f"{g.share_cycles / gap:.1%}" if gap else "0.0%"
         energy = "-" if g.gain_uj is None else f"{g.gain_uj:,.1f}"
         relative = f"{g.gain_ms / answer.latency_ms:.1%}" if answer.latency_ms else "-"
-        table.add_row(g.label, f"{g.latency_ms:.3f}", relative, f"{low:.2f} to {high:.2f}", energy, share)
+        table.add_row(g.label, significant(g.latency_ms, 4), relative, f"{low:.2f} to {high:.2f}", energy, share)
     out.print(table)
     out.print(
         f"All ideal at once: {answer.ideal_cycles:,} cycles. Gains overlap, so they do not add up; the shares do."
@@ -99,24 +102,27 @@ def _print_clocks(answer: WhatIfAnswer, out: Console) -> None:
         column.justify = "right"
     for p in answer.clocks:
         low_ms, high_ms = p.latency_ms_interval
-        interval = f"{low_ms:.2f} to {high_ms:.2f}"
-        table.add_row(f"{p.clock_mhz:g}", str(p.wait_states), f"{p.cycles:,}", f"{p.latency_ms:.3f}", interval, p.step)
+        interval = f"{significant(low_ms)} to {significant(high_ms)}"
+        table.add_row(
+            f"{p.clock_mhz:g}", str(p.wait_states), f"{p.cycles:,}", significant(p.latency_ms, 4), interval, p.step
+        )
     out.print(table)
     out.print("step: what the higher clock buys over the lower ones (faster, uncertain within the interval, nothing).")
 
 
 def _print_assumptions(answer: WhatIfAnswer, out: Console) -> None:
     shown = [a for a in answer.assumptions if _largest(a) >= _WORTH_A_LINE]
-    table = Table("what the result rests on", "value", "interval", "at low", "at high", "why", box=None, pad_edge=False)
-    for column in table.columns[1:5]:
+    table = Table("what the result rests on", "value", "interval", "at low", "at high", box=None, pad_edge=False)
+    for column in table.columns[1:]:
         column.justify = "right"
-    for column in table.columns[:5]:
         column.no_wrap = True
     for a in shown:
         value = "-" if a.value is None else f"{a.value:g}"
         interval = "-" if a.low is None or a.high is None else f"{a.low:g} to {a.high:g}"
-        why = textwrap.shorten(a.reason, _MOST_OF_A_REASON, placeholder=" …")
-        table.add_row(a.key, value, interval, _percent(a.low_effect_share), _percent(a.high_effect_share), why)
+        # the reason goes under the name: a column of its own would be a few letters wide on a narrow terminal
+        why = Text(textwrap.shorten(a.reason, _MOST_OF_A_REASON, placeholder=" …"), style="dim")
+        name = Group(Text(a.key), Padding(why, (0, 0, 0, 2)))
+        table.add_row(name, value, interval, _percent(a.low_effect_share), _percent(a.high_effect_share))
     if shown:
         out.print(table)
         out.print("Cycles gained or lost if that figure alone were at an end of its interval.")

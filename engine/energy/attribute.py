@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from engine.catalog.board import Board
 from engine.energy.power import Operation, Power, power_of
 from engine.energy.published import PublishedPower, published_power
+from engine.energy.units import MHZ, MW, NJ_PER_CYCLE
 from engine.records.cause import Cause, Evidence
 from engine.records.run import Region, RunRecord
 from engine.records.run_energy import EnergyStack, MemoryEnergy, NoEnergy, RegionEnergy, RunEnergy
@@ -44,8 +45,9 @@ def operation_of(record: RunRecord, board: Board) -> Operation:
 
 
 def apply(power: Power, record: RunRecord) -> RunEnergy:
-    """A power laid over a run's cycles. mW / MHz = nJ per cycle."""
-    nj, low_nj, high_nj = (mw / record.clock_mhz for mw in (power.power_mw, power.low_mw, power.high_mw))
+    """A power laid over a run's cycles."""
+    clock = record.clock_mhz * MHZ
+    nj, low_nj, high_nj = (((mw * MW) / clock).to(NJ_PER_CYCLE) for mw in (power.power_mw, power.low_mw, power.high_mw))
     low, high = record.cycles_interval
     warm = record.cycles.warm
     ends = (low_nj * low / warm, high_nj * high / warm) if warm else (0.0, 0.0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from engine.energy.units import MS, MW, NJ, UA, UC, S, V
 from engine.errors import UsageError
 from engine.records.base import Record
 from engine.records.run import RunRecord
@@ -69,11 +70,12 @@ def battery_life(record: RunRecord, energy: RunEnergy, duty: Duty) -> BatteryLif
             f"waking and one inference take {active_ms:.4g} ms, longer than {duty.every_s:g} s",
             hint="infer less often, or at a higher clock",
         )
-    # uJ / V = uC, and uA * s = uC; a linear regulator draws the current it gives
+    # a linear regulator draws the current it gives
     energy_nj = energy.cold_nj if cold else energy.energy_nj
-    inference_uc = energy_nj / 1000 / energy.voltage_v
-    wake_uc = energy.power_mw * duty.wake_ms / energy.voltage_v
-    sleep_uc = duty.sleep_ua * (duty.every_s - active_ms / 1000)
+    supply = energy.voltage_v * V
+    inference_uc = ((energy_nj * NJ) / supply).to(UC)
+    wake_uc = ((energy.power_mw * MW) * (duty.wake_ms * MS) / supply).to(UC)
+    sleep_uc = ((duty.sleep_ua * UA) * (duty.every_s * S - active_ms * MS)).to(UC)
     average = (inference_uc + wake_uc + sleep_uc) / duty.every_s
     ends = []
     for end_nj in energy.interval_nj:

@@ -6,11 +6,25 @@ as much as a large one. Each term is scaled to its share of the energy before th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.energy.units import (
+    BYTES,
+    CYCLES,
+    MHZ,
+    MS,
+    MW,
+    NJ,
+    NJ_PER_BYTE,
+    NJ_PER_MHZ,
+    NUMBER,
+    UA_PER_MHZ,
+    Quantity,
+    V,
+)
 from engine.records.energy_model import Coefficient, Load, Term, TermEnergy, TrainingRow
 
 Floats = NDArray[np.float64]
@@ -20,17 +34,27 @@ REGULARISATION = 0.1
 _ROUNDS, _STILL = 10_000, 1e-12
 
 
+_COUNTED: dict[Term, Callable[[Load], Quantity]] = {
+    Term.CYCLES: lambda x: (x.cycles * CYCLES) * (x.printed_ua_per_mhz * UA_PER_MHZ) * (x.voltage_v * V),
+    Term.FLASH_READ: lambda x: x.flash_read_bytes * BYTES,
+    Term.RAM_READ: lambda x: x.ram_read_bytes * BYTES,
+    Term.RAM_WRITE: lambda x: x.ram_write_bytes * BYTES,
+    Term.CLOCK: lambda x: x.clock_mhz * MHZ,
+    Term.STATIC: lambda x: x.ms * MS,
+}
+_ONE = {
+    Term.CYCLES: 1.0 * NUMBER,
+    Term.FLASH_READ: 1.0 * NJ_PER_BYTE,
+    Term.RAM_READ: 1.0 * NJ_PER_BYTE,
+    Term.RAM_WRITE: 1.0 * NJ_PER_BYTE,
+    Term.CLOCK: 1.0 * NJ_PER_MHZ,
+    Term.STATIC: 1.0 * MW,
+}
+
+
 def features_nj(load: Load) -> dict[Term, float]:
-    """What each coefficient is multiplied by to give nanojoules."""
-    # uA/MHz is pC per cycle, times V it is pJ per cycle; mW * ms = uJ
-    return {
-        Term.CYCLES: load.cycles * load.printed_ua_per_mhz * load.voltage_v / 1000,
-        Term.FLASH_READ: float(load.flash_read_bytes),
-        Term.RAM_READ: float(load.ram_read_bytes),
-        Term.RAM_WRITE: float(load.ram_write_bytes),
-        Term.CLOCK: load.clock_mhz,
-        Term.STATIC: load.ms * 1000,
-    }
+    """Nanojoules of each term with a coefficient of 1 in its unit."""
+    return {term: (_ONE[term] * counted(load)).to(NJ) for term, counted in _COUNTED.items()}
 
 
 def fit(rows: Sequence[TrainingRow], regularisation: float = REGULARISATION) -> tuple[Coefficient, ...]:

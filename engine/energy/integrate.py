@@ -7,7 +7,7 @@ An error bound adds what is known of the measurement, not of the board. A window
 jitter, and a sample smears power over the meter's integration time and one sample period: moving an end by that much moves at most that long times the
 power seen around it (above the idle one for a net energy). A step of power between two samples inside is misjudged by at most half a period times the
 step: so it is at every boundary of layers. A gap may hide as much as the range of power seen in the stretch. The meter's own gain and offset come in
-where its maker states them.
+where its maker states them. What a meter at the end of its range did not see is in no bound: such a layer has no energy, and the trace complains.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from engine.errors import BadInputError
 
 NJ = 1e9
 SAMPLES_PER_LAYER = 4
-"""A layer shorter than this many samples (or than the meter integrates) has no energy of its own."""
+"""A layer shorter than this many samples (or than the meter integrates, or than its ends are uncertain) has no energy of its own."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,15 @@ class InferenceEnergy:
     unresolved: Energy
 
 
-def energy_of(trace: PowerTrace, windows: Sequence[Window], layer_shares: Sequence[float] = ()) -> InferenceEnergy:
+def energy_of(
+    trace: PowerTrace,
+    windows: Sequence[Window],
+    layer_shares: Sequence[float] = (),
+    busy: Sequence[tuple[float, float]] = (),
+) -> InferenceEnergy:
     """Energy per inference of a trace; ``layer_shares``: each layer's share of an inference's time, in the order of execution.
+
+    ``busy``: stretches of time in which the board does not idle, whether or not an inference runs.
 
     Shares are of the time between the window's ends, so what runs outside of layers belongs in as a layer of its own.
 
@@ -73,7 +80,7 @@ def energy_of(trace: PowerTrace, windows: Sequence[Window], layer_shares: Sequen
             f"shares of layers sum to {sum(layer_shares):g}, not 1", hint="give shares of one inference"
         )
     check_inside(trace, windows)
-    idle = idle_of(trace, windows)
+    idle = idle_of(trace, windows, busy)
     whole = _Integral(trace)
     count = sum(w.inferences for w in windows)
     seconds = sum(w.seconds for w in windows) / count
@@ -106,6 +113,7 @@ class _Integral:
 
     def __init__(self, trace: PowerTrace) -> None:
         self.t, self.p, self.meter = trace.time_s, trace.power_w, trace.meter
+        self.clipped = trace.saturated
         self.steps = np.diff(self.t)
         self.sum: Floats = np.concatenate(([0.0], np.cumsum(self.steps * (self.p[1:] + self.p[:-1]) / 2)))
         self.period = 1 / quality_of(trace).rate_hz
@@ -141,14 +149,21 @@ class _Integral:
         gain = (self.meter.gain_error or 0.0) * abs(self.between(window.start_s, window.end_s))
         return ends + inner + gaps + gain + (self.meter.offset_w or 0.0) * window.seconds
 
+    def saturated(self, part: Window) -> bool:
+        """Whether the meter was at the end of its range at a sample that the energy of a stretch of time is made from."""
+        return self.clipped is not None and bool(self.clipped[self._around(part.start_s, part.end_s)].any())
+
     def _range(self, start_s: float, end_s: float) -> float:
         seen = self._seen(start_s, end_s)
         return float(seen.max() - seen.min())
 
     def _seen(self, start_s: float, end_s: float) -> Floats:
+        return self.p[self._around(start_s, end_s)]
+
+    def _around(self, start_s: float, end_s: float) -> slice:
+        """Samples between two times and the nearest beyond."""
         first = max(int(np.searchsorted(self.t, start_s)) - 1, 0)
-        last = min(int(np.searchsorted(self.t, end_s)) + 2, len(self.t))
-        return self.p[first:last]
+        return slice(first, min(int(np.searchsorted(self.t, end_s)) + 2, len(self.t)))
 
 
 def _layers(
@@ -158,33 +173,38 @@ def _layers(
     if not shares:
         return (), Energy(net_nj, 0)
     if any(w.inferences != 1 for w in windows):
-        reason = "several inferences ran between two edges, so no edge says where a layer lies"
-        return tuple(NoLayerEnergy(reason) for _ in shares), Energy(net_nj, 0)
+        many = "several inferences ran between two edges, so no edge says where a layer lies"
+        return tuple(NoLayerEnergy(many) for _ in shares), Energy(net_nj, 0)
     bounds = [0.0, *accumulate(shares)]
     bounds[-1] = 1.0
     sums = [round(_net(whole, windows, idle, 0.0, b) / count * NJ) for b in bounds]
     sums[-1] = net_nj
     seconds = sum(w.seconds for w in windows) / count
-    least = SAMPLES_PER_LAYER * whole.smear
+    least, known = SAMPLES_PER_LAYER * whole.smear, max(w.uncertainty_s for w in windows)
     found: list[Energy | NoLayerEnergy] = []
     left_over = left_error = 0
     for (low, high), share in zip(pairwise(zip(bounds, sums, strict=True)), shares, strict=True):
         energy = high[1] - low[1]
         error = _up(sum(whole.error_j(_part(w, low[0], high[0]), idle.power_w) for w in windows) / count)
-        if share * seconds >= least:
+        reason = _too_short(share * seconds, least, known) if share * seconds < max(least, known) else ""
+        if not reason and any(whole.saturated(_part(w, low[0], high[0])) for w in windows):
+            reason = "the meter was at the end of its range, so it takes more than was seen"
+        if not reason:
             found.append(Energy(energy, error))
             continue
-        need = SAMPLES_PER_LAYER / (share * seconds) if share else float("inf")
-        found.append(
-            NoLayerEnergy(
-                f"it takes {share * seconds * 1e6:.3g} us; {SAMPLES_PER_LAYER} samples of it need {need / 1e3:.3g} kHz"
-                if share
-                else "it takes no time"
-            )
-        )
+        found.append(NoLayerEnergy(reason))
         left_over += energy
         left_error += error
     return tuple(found), Energy(left_over, left_error)
+
+
+def _too_short(seconds: float, least: float, known: float) -> str:
+    """Why a layer that lasts ``seconds`` has no energy."""
+    if not seconds:
+        return "it takes no time"
+    if seconds < least:
+        return f"it takes {seconds * 1e6:.3g} us; {SAMPLES_PER_LAYER} samples of it need {SAMPLES_PER_LAYER / seconds / 1e3:.3g} kHz"
+    return f"it takes {seconds * 1e3:.3g} ms, and where it begins is known to {known * 1e3:.3g} ms"
 
 
 def _net(whole: _Integral, windows: Sequence[Window], idle: Idle, low: float, high: float) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import mean
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from engine.energy.fit import FORMULA, REGULARISATION, fit, predict_uj, r2, terms_of
 from engine.energy.predictors import FITTED_MODEL, POWER_MODEL, PREDICTORS, Learn
+from engine.energy.spread import INSIDE
 from engine.records.energy_model import (
     EnergyModel,
     ExcludedRow,
@@ -20,9 +22,25 @@ from engine.records.energy_model import (
     TrainingRow,
 )
 
+
+@dataclass(frozen=True)
+class Defeat:
+    """A column of the judgements in which one of our models has a larger error than a baseline (0.05: 5 %)."""
+
+    held_out: str
+    column: str
+    baseline: str
+    ours: float
+    theirs: float
+
+
 HeldOut = Literal["model", "firmware", "board"]
-_INSIDE = (0.05, 0.95)
 _IN_FULL = (POWER_MODEL, FITTED_MODEL)
+_COLUMNS: dict[str, Callable[[Judgement], float | None]] = {
+    "all rows": lambda j: j.mape,
+    "CMSIS-NN rows": lambda j: j.cmsis_nn_mape,
+    "simulated latency": lambda j: j.simulated_mape,
+}
 
 
 def fitted(rows: Sequence[TrainingRow], excluded: Sequence[ExcludedRow]) -> EnergyModel:
@@ -66,13 +84,27 @@ def judge(name: str, learn: Learn, rows: Sequence[TrainingRow], what: HeldOut) -
     )
 
 
+def defeats(model: EnergyModel, ours: str) -> tuple[Defeat, ...]:
+    """Where one of our models does not beat every baseline: it is judged beside each in every column."""
+    found = []
+    for own in (j for j in model.judgements if j.predictor == ours):
+        others = [j for j in model.judgements if j.held_out == own.held_out and j.predictor not in _IN_FULL]
+        for column, error in _COLUMNS.items():
+            mine = error(own)
+            for other in others:
+                theirs = error(other)
+                if mine is not None and theirs is not None and theirs <= mine:
+                    found.append(Defeat(own.held_out, column, other.predictor, mine, theirs))
+    return tuple(found)
+
+
 def predicted_energy(model: EnergyModel, run: str, board: str, load: Load, notes: tuple[str, ...]) -> PredictedEnergy:
     """Energy of a load. The interval is that of held-out firmwares on a board the model knows, of held-out boards on another one."""
     known = any(r.board == board for r in model.training)
     held: Literal["firmware", "board"] = "firmware" if known else "board"
     errors = next(j.errors for j in model.judgements if (j.predictor, j.held_out) == (FITTED_MODEL, held))
     # predicted = measured * (1 + error), so measured = predicted / (1 + error)
-    low, high = np.quantile([1 / (1 + e.error) for e in errors], _INSIDE)
+    low, high = np.quantile([1 / (1 + e.error) for e in errors], INSIDE)
     energy = predict_uj(model.coefficients, load)
     return PredictedEnergy(
         run=run,

@@ -13,6 +13,7 @@ from engine.energy.windows import Window
 from engine.errors import CheckFailedError
 from engine.records.cause import Evidence
 from engine.records.energy import LayerEnergy, MeasuredEnergy, MeterUsed
+from engine.records.measured import ByLayer, MeasuredRecord
 from engine.records.run import RunRecord
 
 MOST_APART = 2.0
@@ -25,11 +26,16 @@ class Timeline:
 
     names: tuple[str, ...]
     cycles: tuple[int, ...]
-    source: Literal["measured cycles", "simulated cycles"]
+    source: Literal["measured cycles", "measured microseconds", "simulated cycles"]
 
 
-def timeline_of(record: RunRecord) -> Timeline:
-    """The simulated timeline of a run. What runs outside of layers is taken to run at the end."""
+def timeline_of(record: RunRecord | MeasuredRecord) -> Timeline | None:
+    """The timeline of a run: measured (p50, warm) if a device timed its layers, None if it timed whole inferences only, else simulated.
+
+    What runs outside of layers is taken to run at the end.
+    """
+    if isinstance(record, MeasuredRecord):
+        return _measured_timeline(record.by_layer) if record.by_layer else None
     return Timeline(
         (*(f"{layer.index} {layer.name}" for layer in record.layers), "glue"),
         (*(layer.cycles for layer in record.layers), record.glue.cycles),
@@ -37,19 +43,34 @@ def timeline_of(record: RunRecord) -> Timeline:
     )
 
 
+def _measured_timeline(found: ByLayer) -> Timeline:
+    layers = tuple(x.warm.p50 for x in found.layers)
+    return Timeline(
+        (*(f"{x.index} {x.name}" for x in found.layers), "glue"),
+        # medians of parts need not sum to that of the whole
+        (*layers, max(0, found.warm.p50 - sum(layers))),
+        "measured cycles" if found.counter == "cycles" else "measured microseconds",
+    )
+
+
 def measured_energy(
-    record: RunRecord, timeline: Timeline, trace: PowerTrace, windows: Sequence[Window]
+    record: RunRecord | MeasuredRecord,
+    timeline: Timeline | None,
+    trace: PowerTrace,
+    windows: Sequence[Window],
+    busy: Sequence[tuple[float, float]] = (),
 ) -> MeasuredEnergy:
-    """The energy of a run's inference from a trace.
+    """The energy of a run's inference from a trace; without a ``timeline`` it has no layers. ``busy`` as in ``energy_of``.
 
     Raises BadInputError for a trace or windows that cannot be integrated, CheckFailedError if an inference lasts half or twice as long as the run's.
     """
-    total = sum(timeline.cycles)
-    found = energy_of(trace, windows, tuple(c / total for c in timeline.cycles))
+    names, shares = (timeline.names, _shares(timeline.cycles)) if timeline else ((), ())
+    found = energy_of(trace, windows, shares, busy)
     ms, quality = found.seconds * 1e3, quality_of(trace)
-    if not record.latency_ms / MOST_APART <= ms <= record.latency_ms * MOST_APART:
+    said = _latency_ms(record)
+    if said is not None and not said / MOST_APART <= ms <= said * MOST_APART:
         raise CheckFailedError(
-            f"an inference in the trace lasts {ms:.4g} ms, the run {record.id} says {record.latency_ms:.4g} ms",
+            f"an inference in the trace lasts {ms:.4g} ms, the run {record.id} says {said:.4g} ms",
             hint="name the run that was measured, and how many inferences lie between two edges",
         )
     return MeasuredEnergy(
@@ -58,7 +79,7 @@ def measured_energy(
         model=record.model,
         board=record.board,
         clock_mhz=record.clock_mhz,
-        evidence=Evidence.MEASURED,
+        evidence=record.evidence if isinstance(record, MeasuredRecord) else Evidence.MEASURED,
         meter=MeterUsed(
             name=trace.meter.name,
             settings=trace.meter.settings,
@@ -75,10 +96,22 @@ def measured_energy(
         net_nj=found.net.energy_nj,
         error_nj=found.net.error_nj,
         spread_nj=(min(found.each_net_nj), max(found.each_net_nj)),
-        layers=_layers(timeline.names, found),
+        layers=_layers(names, found),
         unresolved_nj=found.unresolved.energy_nj,
-        shares=timeline.source,
+        shares=timeline.source if timeline else None,
     )
+
+
+def _latency_ms(record: RunRecord | MeasuredRecord) -> float | None:
+    """What a trace must agree with; None behind an emulator, which is as fast as its host is idle."""
+    if isinstance(record, MeasuredRecord):
+        return record.loop_us / 1e3 if record.evidence is Evidence.MEASURED else None
+    return record.latency_ms
+
+
+def _shares(cycles: Sequence[int]) -> tuple[float, ...]:
+    total = sum(cycles)
+    return tuple(c / total for c in cycles)
 
 
 def _layers(names: Sequence[str], found: InferenceEnergy) -> tuple[LayerEnergy, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from engine.catalog.board import Board, Current, MemoryKind
 from engine.energy.published import PublishedPower
 from engine.energy.spread import Band, headline_band, measured_band, measured_mw, nearest
+from engine.energy.units import MHZ, MW, UA_PER_MHZ, V
 from engine.records.run_energy import NoEnergy, PowerKind
 
 _CLOCK_PER_OCTAVE = 0.10
@@ -79,7 +80,7 @@ def _printed(board: Board, current: Current, wanted: Operation, rows: tuple[Publ
     given = wanted.voltage_v or current.voltage_v
     if given is not None:
         supply = Band(given, given, given)
-    milliamperes = current.value * wanted.clock_mhz / 1000
+    drawn = (current.value * UA_PER_MHZ) * (wanted.clock_mhz * MHZ)
     band = Band(1.0, current.lowest / current.value, current.highest / current.value)
     how = f"{current.value:g} uA/MHz ({current.conditions}) at {supply.value:g} V"
     if current.clock_mhz is None:
@@ -96,7 +97,7 @@ def _printed(board: Board, current: Current, wanted: Operation, rows: tuple[Publ
     if given is None:
         how += f"; the supply is inferred ({supply.low:g} to {supply.high:g} V)"
     whole = band * factor * Band(1.0, supply.low / supply.value, supply.high / supply.value)
-    power = milliamperes * supply.value * whole.value
+    power = (drawn * (supply.value * V)).to(MW) * whole.value
     return _power(power, whole.relative, supply.value, kind, how, (current.source or f"inferred: {current.inferred}",))
 
 

@@ -11,6 +11,7 @@ from engine.catalog.load import load_board
 from engine.energy.fit import features_nj, fit, predict_uj
 from engine.energy.power import Operation, Power, power_of
 from engine.energy.published import PublishedPower, published_power
+from engine.energy.units import energy_uj
 from engine.records.energy_model import Load, Term, TrainingRow
 
 Predict = Callable[[TrainingRow, Load], float]
@@ -44,7 +45,7 @@ def _power_model(training: Sequence[TrainingRow]) -> Predict:
         wanted = Operation(load.clock_mhz, voltage_v=load.voltage_v, firmware=row.firmware, platform=own.platform)
         found = power_of(load_board(row.board), wanted, [p for p in published_power() if p != own and may(p, row)])
         assert isinstance(found, Power), "training rows are of boards with a current"
-        return found.power_mw * load.ms
+        return energy_uj(found.power_mw, load.ms)
 
     return predict
 
@@ -65,7 +66,7 @@ def _board_power(training: Sequence[TrainingRow]) -> Predict:
     everywhere = mean(_mw(r) for r in training)
     boards = {r.board for r in training}
     power = {b: mean(_mw(r) for r in training if r.board == b) for b in boards}
-    return lambda row, load: power.get(row.board, everywhere) * load.ms
+    return lambda row, load: energy_uj(power.get(row.board, everywhere), load.ms)
 
 
 def _headline(_: Sequence[TrainingRow]) -> Predict:

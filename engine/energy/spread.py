@@ -14,7 +14,9 @@ from engine.catalog.load import list_boards
 from engine.energy.published import PublishedPower
 from engine.records.run_energy import PowerKind
 
-_INSIDE = (0.05, 0.95)  # of the errors lie within an interval
+INSIDE = (0.05, 0.95)
+"""Quantiles of errors that an interval lies between."""
+
 _ENOUGH = 8  # errors that an interval can be read from; with fewer, those of the next wider kind count too
 _MEASURED = (PowerKind.SAME_FIRMWARE, PowerKind.SAME_PLATFORM, PowerKind.OTHER_FIRMWARE)  # the closest first
 
@@ -84,7 +86,7 @@ def measured_band(kind: PowerKind, rows: tuple[PublishedPower, ...], without: st
             ratios = [*ratios, *_ratios(wider, used)]
     if not ratios:
         raise ValueError("no board has two published powers to learn an interval from")
-    low, high = (float(x) for x in np.quantile(ratios, _INSIDE))
+    low, high = (float(x) for x in np.quantile(ratios, INSIDE))
     closer = measured_band(_MEASURED[at - 1], rows, without) if at else Band(1.0, 1.0, 1.0)
     return Band(1.0, min(low, closer.low), max(high, closer.high))
 

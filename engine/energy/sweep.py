@@ -11,6 +11,7 @@ from pydantic import Field
 from engine.catalog.board import Board, MemoryKind, SleepCurrent
 from engine.energy.power import Operation, Power, power_of
 from engine.energy.published import PublishedPower
+from engine.energy.units import MS, UA, UJ, V, energy_uj
 from engine.records.base import Record
 from engine.records.run_energy import NoEnergy, PowerKind
 
@@ -115,9 +116,11 @@ def energy_sweep(
 
 
 def _point(t: Timed, power: Power, sleep_ua: float | None, period_ms: float) -> EnergyPoint:
-    energy = power.power_mw * t.latency_ms
+    energy = energy_uj(power.power_mw, t.latency_ms)
     low, high = t.latency_ms_interval
-    idle = None if sleep_ua is None else sleep_ua * power.voltage_v / 1000 * (period_ms - t.latency_ms)
+    idle = None
+    if sleep_ua is not None:
+        idle = ((sleep_ua * UA) * (power.voltage_v * V) * ((period_ms - t.latency_ms) * MS)).to(UJ)
     return EnergyPoint(
         clock_mhz=t.clock_mhz,
         wait_states=t.wait_states,
@@ -125,7 +128,7 @@ def _point(t: Timed, power: Power, sleep_ua: float | None, period_ms: float) -> 
         latency_ms=t.latency_ms,
         power_mw=power.power_mw,
         energy_uj=energy,
-        interval_uj=(power.low_mw * low, power.high_mw * high),
+        interval_uj=(energy_uj(power.low_mw, low), energy_uj(power.high_mw, high)),
         edp_uj_ms=energy * t.latency_ms,
         period_uj=None if idle is None else energy + idle,
     )
@@ -180,5 +183,7 @@ def _reason(points: Sequence[EnergyPoint], best: int, strategy: Strategy | None,
         )
     if strategy is None:
         return f"{text}. Without a sleep current nothing is said of the time after the inference"
+    if strategy is Strategy.SLOW_AND_LOW and share is None:
+        text += ". But what the board takes asleep until the slowest clock were done costs more than that"
     saved = max(p.period_uj or 0 for p in points) - min(p.period_uj or 0 for p in points)
     return f"{text}. Sleep included, the best clock saves {saved:,.1f} uJ against the worst in the same time"

@@ -90,7 +90,9 @@ class TraceQuality:
         if self.missing:
             found.append(f"{self.missing} samples are missing, the longest gap is {self.longest_gap_s * 1e3:.3g} ms")
         if self.saturated:
-            found.append(f"{self.saturated} samples are at the end of the meter's range: the energy is too low")
+            found.append(
+                f"{self.saturated} samples are at the end of the meter's range: the energy is too low, by more than its error says"
+            )
         return tuple(found)
 
 

@@ -85,12 +85,14 @@ def windows_of_markers(
     return tuple(Window(begin, end, jitter_s, inferences) for begin, end in times_s)
 
 
-def idle_of(trace: PowerTrace, windows: Sequence[Window]) -> Idle:
-    """The idle power as a line through all samples outside the windows and their neighbourhood.
+def idle_of(trace: PowerTrace, windows: Sequence[Window], busy: Sequence[tuple[float, float]] = ()) -> Idle:
+    """The idle power as a line through all samples outside the windows, their neighbourhood and what is ``busy`` (begin, end) besides.
 
     Raises BadInputError where fewer than ten samples are left.
     """
     quiet = _outside(trace.time_s, windows)
+    for begin, end in busy:
+        quiet &= (trace.time_s < begin) | (trace.time_s > end)
     if trace.saturated is not None:
         quiet &= ~trace.saturated
     t, p = trace.time_s[quiet], trace.power_w[quiet]

@@ -9,8 +9,8 @@ from pydantic import Field
 from engine.explain.compare_energy import EnergyDelta
 from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_shapley import whole
-from engine.explain.compare_split import split
-from engine.explain.compare_text import Difference, LayerDifference, paragraph, refusal
+from engine.explain.compare_split import Hardwares, split
+from engine.explain.compare_text import Difference, LayerDifference, paragraphs, refusal
 from engine.explain.types import Part
 from engine.records.cause import Cause
 from engine.records.comparable import clock, comparable
@@ -45,19 +45,22 @@ class Comparison(Part):
     delta_cycles: int | None
     by_cause: dict[Cause, int]
     by_layer: tuple[LayerDelta, ...]
-    text: str
+    text: str = Field(description="paragraphs with a blank line between them")
     energy: EnergyDelta | None = Field(default=None, description="null where the runs may not be compared")
 
 
-def compare(a: RunRecord, b: RunRecord) -> Comparison:
-    """Compare run ``b`` with run ``a``; ``compare(b, a)`` has every sign reversed. Nothing is computed if they may not be compared."""
+def compare(a: RunRecord, b: RunRecord, hardware: Hardwares | None = None) -> Comparison:
+    """Compare run ``b`` with run ``a``; ``compare(b, a)`` has every sign reversed. Nothing is computed if they may not be compared.
+
+    ``hardware``: what they were made with, in that order, where the catalogue is not all that is known.
+    """
     found = comparable(a, b)
     if not found.comparable:
         return Comparison(
             a=a.id, b=b.id, comparable=False, reasons=found.reasons, delta_us=None, by_mechanism={},
             delta_cycles=None, by_cause={}, by_layer=(), text=refusal(found.reasons),
         )  # fmt: skip
-    parts = split(a, b)
+    parts = split(a, b, hardware)
     names = [layer.name for layer in a.layers] + [GLUE]
     pairs: list[tuple[Region, Region]] = [*zip(a.layers, b.layers, strict=True), (a.glue, b.glue)]
     layers = tuple(_delta(name, one, two) for name, (one, two) in zip(names, pairs, strict=True))
@@ -87,7 +90,7 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
         delta_cycles=b.cycles.warm - a.cycles.warm,
         by_cause=by_cause,
         by_layer=layers,
-        text=paragraph(difference),
+        text=paragraphs(difference),
     )
 
 

@@ -21,10 +21,12 @@ def what_differs(a: RunRecord, b: RunRecord) -> tuple[str, ...]:
         said.append(f"clock ({a.clock_mhz:g} → {b.clock_mhz:g} MHz)")
     if Choice.PLACEMENT in found:
         said.append(f"placement ({_placement(a, b)})")
-    if Choice.KERNELS in found:
-        said.append(
-            f"kernels ({_change(a.kernels, b.kernels, a.provenance.kernels_version, b.provenance.kernels_version)})"
-        )
+    libraries = [(r.kernels, r.provenance.kernels_version) for r in (a, b)]
+    if Choice.KERNELS in found and (libraries[0] != libraries[1] or a.lowering == b.lowering):
+        (one, version), (two, other_version) = libraries
+        said.append(f"kernels ({_change(one, two, version, other_version)})")
+    if a.lowering != b.lowering:
+        said.append(f"lowering ({a.lowering} → {b.lowering})")
     if Choice.COMPILER in found:
         one, two = (f"{r.compiler} -{r.opt.lstrip('-')}" for r in (a, b))
         said.append(f"compiler ({_change(one, two, a.provenance.compiler_version, b.provenance.compiler_version)})")

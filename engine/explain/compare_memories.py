@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from engine.explain.compare_traffic import MissCost, Path, Store, Use
 from engine.explain.hardware import Hardware
 from engine.records.comparable import Choice, choices_that_differ
 from engine.records.run import PlacementUsed, RunRecord
-from engine.timing.memory import MemoryCost, memory_cost
+from engine.timing.memory import Counted, MemoryCost, counted, memory_cost
 from engine.timing.table import CYCLE, End
 
 ZERO = Fraction(0)
@@ -70,6 +71,16 @@ class Machine:
             return data
         return _geometry(fronts["code"].fetch), data if flash.unified else ()
 
+    def lines(self, path: Path, name: str) -> int:
+        """Bytes that one counted miss brings: where a description leaves a line's length open, the width of a read decides it."""
+        counted = self._counted
+        column = counted.refill if path is Path.FETCH else counted.read
+        return int(column[[m.name for m in self.board.memories].index(name)])
+
+    @cached_property
+    def _counted(self) -> Counted:
+        return counted(self.board)
+
     def each_access(self, path: Path, name: str) -> Hashable:
         """Ticks of every access to a memory, hit or not."""
         cost, at = self.cost(self.board), [m.name for m in self.board.memories].index(name)
@@ -83,12 +94,16 @@ def _geometry(cache: Cache | None) -> Hashable:
 
 @dataclass(frozen=True)
 class StorePair:
-    """A store on a path, and what differs there between the two runs: caches in front, figures, what every access takes."""
+    """A store on a path, and what differs there between the two runs: caches in front, figures, lines, what every access takes.
+
+    ``lines``: how much one miss brings, though nobody described other caches.
+    """
 
     path: Path
     store: Store
     caches: bool
     figures: bool
+    lines: bool
     each_access: bool
 
 
@@ -127,8 +142,9 @@ def memory_pair(
         placements = [(m.placement, m.placement) for m in machines] if same_board else [(one.placement, two.placement)]
         caches = any(one.caches(path, p) != two.caches(path, q) for p, q in placements)
         for s in own:
+            lines = not caches and differ(lambda m, name, path=path: m.lines(path, name), s.names)  # type: ignore[misc]
             each = not by_memory or differ(lambda m, name, path=path: m.each_access(path, name), s.names)  # type: ignore[misc]
-            found.append(StorePair(path, s, caches, differ(Machine.figures, s.names), each))
+            found.append(StorePair(path, s, caches, differ(Machine.figures, s.names), lines, each))
     behind_one, behind_two = ((one.miss_costs(m.board), two.miss_costs(m.board)) for m in machines)
     return MemoryPair(tuple(found), (behind_one, behind_two))
 
@@ -149,7 +165,11 @@ def _from_records(
 ) -> MemoryPair:
     choices = choices_that_differ(*runs)
     caches, figures = Choice.BOARD in choices, bool(choices & {Choice.BOARD, Choice.CLOCK})
-    pairs = (StorePair(path, s, caches, figures, figures) for path, own in stores.items() for s in own)
+    pairs = (
+        StorePair(path, s, caches, figures, lines=False, each_access=figures)
+        for path, own in stores.items()
+        for s in own
+    )
     fetch, data = ([_observed(run, path) for run in uses] for path in (Path.FETCH, Path.DATA))
     # a memory that nobody missed in is as the cheapest
     other_fetch, other_data = (min((c for run in seen for c in run.values()), default=ZERO) for seen in (fetch, data))

@@ -45,14 +45,21 @@ class Split:
     joint: Mapping[Reasons, Fraction]
 
 
-def split(a: RunRecord, b: RunRecord) -> Split:
-    """Split the time of ``b`` minus that of ``a``. The records must be comparable: layers correspond one to one."""
+Hardwares = tuple[Hardware, Hardware]
+"""What runs A and B were made with."""
+
+
+def split(a: RunRecord, b: RunRecord, hardware: Hardwares | None = None) -> Split:
+    """Split the time of ``b`` minus that of ``a``. The records must be comparable: layers correspond one to one.
+
+    ``hardware``: what they were made with, where the catalogue is not all that is known (a board of the user's own).
+    """
     period_a, period_b = 1 / clock(a), 1 / clock(b)
     mean = (period_a + period_b) / 2
     by_mechanism = dict.fromkeys(Mechanism, ZERO)
     by_mechanism[Mechanism.CLOCK] = (period_b - period_a) * Fraction(a.cycles.warm + b.cycles.warm, 2)
     joint: dict[Reasons, Fraction] = {}
-    for reasons, cycles in cycle_effects(a, b):
+    for reasons, cycles in cycle_effects(a, b, hardware):
         for mechanism in reasons:
             by_mechanism[mechanism] += cycles * mean / len(reasons)
         if len(reasons) > 1:
@@ -60,10 +67,10 @@ def split(a: RunRecord, b: RunRecord) -> Split:
     return Split(by_mechanism, joint)
 
 
-def cycle_effects(a: RunRecord, b: RunRecord) -> Iterator[tuple[Reasons, Fraction]]:
+def cycle_effects(a: RunRecord, b: RunRecord, hardware: Hardwares | None = None) -> Iterator[tuple[Reasons, Fraction]]:
     """(mechanisms that share them, cycles) of all regions: they sum to the difference in cycles."""
     differing = choices_that_differ(a, b)
-    hardware = hardware_of(a), hardware_of(b)
+    hardware = hardware or (hardware_of(a), hardware_of(b))
     same_set = _same_instruction_set(a, b, hardware)
     regions: list[tuple[Region, Region]] = [*zip(a.layers, b.layers, strict=True), (a.glue, b.glue)]
     by_memory = keeps_traffic(a, b)
@@ -150,7 +157,7 @@ def _product(
     yield from effects((events, pipeline), lambda run: number[run(events)] * each[run(pipeline)]).items()
 
 
-def _same_instruction_set(a: RunRecord, b: RunRecord, hardware: tuple[Hardware, Hardware]) -> bool:
+def _same_instruction_set(a: RunRecord, b: RunRecord, hardware: Hardwares) -> bool:
     """Whether both cores are described as offering kernels the same instructions: baseline or mainline, DSP, MAC lanes."""
     one, two = (h.core for h in hardware)
     if one is None or two is None:

@@ -5,7 +5,7 @@ Fetches and data are split apart, and so are memories that hold different parts 
     accesses x misses per access x cost of a miss x part of it that is not hidden, and a rest that no miss explains.
 
 - accesses (instructions, bytes) are the code's;
-- misses per access are the caches' where caches differ, else the code's. Where nothing is in front of a memory it has no misses to
+- misses per access are the caches' where caches differ, the wait states' where only the flash's width makes a line longer, else the code's. Where nothing is in front of a memory it has no misses to
   compare: the other run's stand for both;
 - the cost of a miss follows from caches (the length of a line) and figures (wait states ...), and is charged to wait states where
   figures differ, to the caches for what their lines alone would change. What a prefetch hides goes with it. Where neither differs,
@@ -92,7 +92,8 @@ def _reasons(pair: StorePair, code: Reasons, pipeline: Reasons) -> tuple[Reasons
         together = (Mechanism.PLACEMENT, *caches, *figures)
         return together, together, together
     slower = figures or caches or pipeline
-    return caches or code, slower, slower if pair.each_access else pipeline
+    longer = (Mechanism.WAIT_STATES,) if pair.lines else ()
+    return caches or longer or code, slower, slower if pair.each_access else pipeline
 
 
 def _accesses(a: Side, b: Side, stalls: list[int]) -> Both:

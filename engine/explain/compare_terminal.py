@@ -25,6 +25,7 @@ def render_comparison(found: Comparison, console: Console) -> None:
     console.print()
     console.print(Text(found.text), width=width)
     if found.energy is not None:
+        console.print()
         console.print(Text(found.energy.text), width=width)
     if not found.comparable or found.delta_us is None or found.delta_cycles is None:
         return

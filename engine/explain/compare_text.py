@@ -1,4 +1,4 @@
-"""The paragraph about two runs: may they be compared, how much, why, where, how sure."""
+"""The text about two runs: may they be compared, how much, why, where, how sure."""
 
 from __future__ import annotations
 
@@ -50,12 +50,13 @@ def refusal(reasons: Sequence[str]) -> str:
     return f"These two runs may not be compared: {'; '.join(reasons)}. No difference was computed."
 
 
-def paragraph(d: Difference) -> str:
-    """The whole paragraph."""
-    sentences = [_opening(d), _how_much(d), _mechanisms(d)]
-    if any(abs(x) >= _WORTH_MORE * d.a.cycles.warm / clock(d.a) for x in d.by_mechanism.values()):
-        sentences += [_joint(d), _work(d), _causes(d), _memories(d), _where(d)]
-    return " ".join(s for s in (*sentences, _sure(d)) if s)
+def paragraphs(d: Difference) -> str:
+    """Three short ones, a blank line between them: may they be compared; how much, why and how sure; where in the run."""
+    much = any(abs(x) >= _WORTH_MORE * d.a.cycles.warm / clock(d.a) for x in d.by_mechanism.values())
+    answer = [_how_much(d), _mechanisms(d), _joint(d) if much else "", _sure(d)]
+    details = [_work(d), _causes(d), _memories(d), _where(d)] if much else []
+    parts = (" ".join(s for s in part if s) for part in ([_opening(d)], answer, details))
+    return "\n\n".join(p for p in parts if p)
 
 
 def _opening(d: Difference) -> str:
@@ -113,7 +114,7 @@ def _mechanisms(d: Difference) -> str:
         text = f"That is {'mostly ' if len(named) < changed else ''}due to {join(items)}"
     if against:
         items = [f"{_the(m)} ({signed_time(d.by_mechanism[m])})" for m in against]
-        plural = len(items) > 1 or against[0] in (Mechanism.WAIT_STATES, Mechanism.CACHES)
+        plural = len(items) > 1 or against[0] in (Mechanism.WAIT_STATES, Mechanism.CACHES, Mechanism.KERNELS)
         verb = "work" if plural else "works"
         text = f"{text}; {join(items)} {verb} against it" if text else capital(f"{join(items)} {verb} against it")
     return f"{text}." if text else ""
@@ -167,13 +168,19 @@ def _causes(d: Difference) -> str:
         return "Not one cycle differs." if d.microseconds else ""
     total = sum(abs(d.by_cause[c]) for c in changed)
     top = [c for c in changed if abs(d.by_cause[c]) >= _WORTH_NAMING * total][:3] or changed[:1]
-    items = join([f"{c.label} ({signed_cycles(d.by_cause[c])})" for c in top])
     if not delta:
-        return f"The number of cycles is the same, differently spent: {items}."
+        return f"The number of cycles is the same, differently spent: {_named(d, top)}."
     size = f"In cycles it is {count(abs(delta))} {'more' if delta > 0 else 'fewer'}"
     if len(changed) == 1:
         return f"{size}, all of them {changed[0].label}."
-    return f"{size}, {'mostly' if len(top) < len(changed) else 'in'} {items}."
+    along = [c for c in top if (d.by_cause[c] > 0) == (delta > 0)]
+    against = [c for c in top if c not in along]
+    text = f"{size}, {'mostly' if len(top) < len(changed) else 'in'} {_named(d, along)}" if along else size
+    return f"{text}, in spite of {_named(d, against)}." if against else f"{text}."
+
+
+def _named(d: Difference, causes: Sequence[Cause]) -> str:
+    return join([f"{c.label} ({signed_cycles(d.by_cause[c])})" for c in causes])
 
 
 def _memories(d: Difference) -> str:

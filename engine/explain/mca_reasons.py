@@ -126,10 +126,11 @@ def _our_claims(block: Block, operations: Sequence[Operation], at: int, table: C
     else:
         claims.append(Claim(Rule.NEIGHBOUR, at - 1, beside - alone))
     lead = operations[:at]
-    wait = _cost([*lead, op], table) - _cost([*lead, _bare(op)], table)
-    claims.append(Claim(Rule.OPERAND_WAIT, _producer(block, at), wait))
+    whole = _cost([*lead, op], table)
+    claims.append(Claim(Rule.OPERAND_WAIT, _producer(block, at), whole - _cost([*lead, _bare(op)], table)))
+    claims.append(Claim(Rule.FPU_BUSY, None, whole - _cost([*lead, replace(op, needs_fpu=False)], table)))
     aligned = replace(op, wide_unaligned=False)
-    claims.append(Claim(Rule.UNALIGNED_RUN, None, _cost([*lead, op], table) - _cost([*lead, aligned], table)))
+    claims.append(Claim(Rule.UNALIGNED_RUN, None, whole - _cost([*lead, aligned], table)))
     return claims
 
 

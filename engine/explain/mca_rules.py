@@ -15,6 +15,7 @@ class Rule(StrEnum):
     ISSUE_CYCLES = "issue_cycles"
     NEIGHBOUR = "neighbour"
     NOT_PAIRED = "not_paired"
+    FPU_BUSY = "fpu_busy"
     OPERAND_WAIT = "operand_wait"
     UNALIGNED_RUN = "unaligned_run"
     MCA_SKIPPED = "mca_skipped"
@@ -38,6 +39,7 @@ _MEANING = {
     Rule.PER_REGISTER: "multiple transfers take cycles per register; llvm-mca issues them in one",
     Rule.ISSUE_CYCLES: "we keep the issue stage busy for longer",
     Rule.NEIGHBOUR: "loads and stores disturb each other; llvm-mca lets them pass",
+    Rule.FPU_BUSY: "the FPU is still busy with a divide or a multiply-accumulate; llvm-mca has it free",
     Rule.NOT_PAIRED: "we do not issue the two together",
     Rule.OPERAND_WAIT: "an operand is ready later than llvm-mca has it",
     Rule.UNALIGNED_RUN: "wide instructions off word boundaries hold up the fetch; llvm-mca has every instruction at hand",

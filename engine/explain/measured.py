@@ -7,8 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engine.explain.measured_energy import render_measured_energy
 from engine.explain.sentences import milliseconds
 from engine.records.cause import Evidence
+from engine.records.energy import MeasuredEnergy
 from engine.records.measured import MeasuredRecord
 
 WIDTH = 100
@@ -156,6 +158,11 @@ def render_measured(explanation: MeasuredExplanation, record: MeasuredRecord, co
         say(line)
     for note in explanation.notes:
         say(f"Note: {note}.", "dim")
+    if isinstance(record.energy, MeasuredEnergy):
+        console.print()
+        render_measured_energy(record.energy, console)
+    elif record.energy is not None:
+        say(f"No energy: {record.energy.reason}.")
 
 
 def _table(explanation: MeasuredExplanation, record: MeasuredRecord) -> Table:

@@ -70,7 +70,7 @@ def _vendor() -> Path:
     if spec is None or spec.origin is None:
         raise ToolError(
             "the Python package 'bakenn' (CMSIS-NN's sources) is not installed",
-            hint="pip install whycycles installs it",
+            hint="pip install -e . installs it",
         )
     vendor = Path(spec.origin).parent / _VENDOR
     if not (vendor / "cmsis_nn" / "Include" / "arm_nnfunctions.h").is_file():

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.errors import UsageError
+from engine.energy.measured import measured_energy, timeline_of
+from engine.energy.meters.meter import Meter
+from engine.energy.trace import PowerTrace
+from engine.errors import UsageError, WhycyclesError
 from engine.firmware.build import build
 from engine.firmware.ports import Port, board_port
 from engine.firmware.stimulus import stimulus
@@ -14,12 +18,15 @@ from engine.firmware.types import Firmware
 from engine.models.graph import Graph
 from engine.models.inputs import make_inputs, output_bytes
 from engine.models.reader import read_graph
+from engine.pipeline.board_energy import Metered, meter_inferences, try_meter
+from engine.pipeline.board_live import Tell, simulated_layers, so_far
 from engine.pipeline.board_record import measured_record
 from engine.pipeline.board_verdict import check_clock, output_verdict
 from engine.pipeline.measure import record_of
 from engine.pipeline.prepare import INPUTS, Progress, prepare
-from engine.pipeline.settings import ResolvedRun
+from engine.pipeline.settings import ResolvedRun, overrides_of
 from engine.records.measured import MeasuredRecord
+from engine.records.run_energy import NoEnergy
 from engine.targets.board.device import Device
 from engine.targets.board.link import BAUD, SerialLink
 from engine.targets.board.measure import measure_device
@@ -30,6 +37,15 @@ QEMU = "qemu:"
 """What stands in for a serial port to have the board's firmware run in QEMU."""
 
 REPEATS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class BoardRun:
+    """A finished measurement; with a power meter, its trace, or why there is no energy (the record says so too)."""
+
+    record: MeasuredRecord
+    trace: PowerTrace | None = None
+    failure: WhycyclesError | None = None
 
 
 def board_firmware(run: ResolvedRun, graph: Graph) -> Firmware:
@@ -79,37 +95,71 @@ def measure_on_board(
     baud: int = BAUD,
     emulated: bool = False,
     progress: Progress = lambda _: None,
-) -> MeasuredRecord:
-    """Measure a run on the device at ``where``; ``emulated`` says that no board is behind it.
+    meter: Meter | None = None,
+    tell: Tell = lambda _: None,
+) -> BoardRun:
+    """Measure a run on the device at ``where``; ``emulated`` says that no board is behind it. ``tell`` hears of layers meanwhile.
 
-    Raises UsageError, ToolError, ExecutionError, what building and simulating raise, and CheckFailedError when the device runs another
-    firmware, its output is wrong, or its clock is not the one that was asked for.
+    With a ``meter``, power is measured once time is. What goes wrong then takes the energy, not the measurement.
+
+    Raises UsageError, ToolError, ExecutionError (a meter that cannot be used at the start included), what building and simulating raise, and
+    CheckFailedError when the device runs another firmware, its output is wrong, or its clock is not the one that was asked for.
     """
     if repeats < 1:
         raise UsageError(f"{repeats} repeats are none", hint=f"ask for 1 or more; {REPEATS} unless given")
-    if run.settings.set:
-        raise UsageError(
-            "--set changes a description, not the board that is measured", hint="leave out --set or --port"
-        )
+    refuse_overrides(run, where)
     refuse_unnamed(where, emulated)
     port = board_port(run.board)
     graph = read_graph(run.model.path)
     progress("building the firmware")
     firmware = board_firmware(run, graph)
     inputs = make_inputs(graph, count=INPUTS)
+    emulator = _emulator(where, port, emulated)
+    if meter is not None:
+        # before the board is looked for: some meters supply it
+        progress(f"trying {meter.name}")
+        reach = try_meter(meter)
     progress(f"connecting to {where}")
     with connected(firmware, port, where, baud) as session:
+        simulation = None
         if session.own:
             session.verify(firmware)
-        found = measure_device(session, stimulus(firmware, inputs), output_bytes(graph), repeats, progress)
-    verdict = output_verdict(graph, run, inputs, found)
-    emulator = _emulator(where, port, emulated)
-    check_clock(run, found, emulator)
-    simulation = None
-    if session.own:
-        progress("simulating the same firmware")
-        simulation = record_of(prepare(run, progress, port=port.name), progress)
-    return measured_record(run, found, firmware, inputs, verdict, emulator, simulation)
+            progress("simulating the same firmware")
+            simulation = record_of(prepare(run, progress, port=port.name), progress)
+            tell(simulated_layers(simulation, run))
+        found = measure_device(
+            session, stimulus(firmware, inputs), output_bytes(graph), repeats, progress, lambda runs: tell(so_far(runs, repeats))
+        )  # fmt: skip
+        verdict = output_verdict(graph, run, inputs, found)
+        check_clock(run, found, emulator)
+        done = BoardRun(measured_record(run, found, firmware, inputs, verdict, emulator, simulation))
+        if meter is None:
+            return done
+        try:
+            return _with_energy(done, meter_inferences(session, meter, reach, found, port.marker, progress))
+        except WhycyclesError as error:
+            return replace(done, record=done.record.model_copy(update={"energy": NoEnergy(reason=error.message)}), failure=error)  # fmt: skip
+
+
+def _with_energy(done: BoardRun, metered: Metered) -> BoardRun:
+    record = done.record
+    try:
+        energy = measured_energy(record, timeline_of(record), metered.trace, metered.windows, metered.busy)
+    except WhycyclesError as error:
+        # the trace is kept: it may be looked at
+        return BoardRun(record.model_copy(update={"energy": NoEnergy(reason=error.message)}), metered.trace, error)
+    return BoardRun(record.model_copy(update={"energy": energy}), metered.trace)
+
+
+def refuse_overrides(run: ResolvedRun, where: str) -> None:
+    """A board is what it is. Raises UsageError for a run with ``--set``."""
+    if run.settings.set:
+        keys = ", ".join(str(o) for o in overrides_of(run.settings))
+        raise UsageError(
+            f"--set {keys} describes other hardware than the board at {where}: it would go into that board's firmware "
+            "and into the simulation beside its measurement",
+            hint="leave out --set to measure the board, or --port to simulate the other hardware",
+        )
 
 
 def _emulator(where: str, port: Port, emulated: bool) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.energy.trace import PowerTrace, write_trace
 from engine.errors import RecordError, UsageError
 from engine.paths import cache_dir
 from engine.records.cause import Evidence
@@ -15,14 +16,26 @@ def measured_path(record_id: str) -> Path:
     return cache_dir() / "boards" / f"{record_id}.json"
 
 
-def keep_measured(record: MeasuredRecord, *, update: bool = False) -> Path:
-    """Keep a measurement here, and with ``update`` among the committed ones. Raises UsageError for an emulated one there."""
+def trace_path(record_id: str) -> Path:
+    """Where the power trace of a measurement made on this machine is kept."""
+    return cache_dir() / "boards" / f"{record_id}.npz"
+
+
+def keep_measured(record: MeasuredRecord, *, update: bool = False, trace: PowerTrace | None = None) -> Path:
+    """Keep a measurement and its power trace here, and with ``update`` the record among the committed ones too.
+
+    Raises UsageError for an emulated one there.
+    """
     if update and record.evidence is not Evidence.MEASURED:
         raise UsageError(
             f"{record.id} was not measured on a board ({record.label})", hint="only measurements of silicon are committed: leave out --update"
         )  # fmt: skip
     path = measured_path(record.id)
+    # an earlier trace would be taken for this one's
+    trace_path(record.id).unlink(missing_ok=True)
     write_measured(record, path)
+    if trace is not None:
+        write_trace(trace, trace_path(record.id))
     if update:
         path = boards_dir() / path.name
         write_measured(record, path)

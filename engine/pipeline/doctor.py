@@ -57,8 +57,8 @@ def examine() -> tuple[Finding, ...]:
 
 def _boards() -> list[Finding]:
     """What talks to boards and flashes them, the ports that are there, and which of our ports were proven on silicon."""
-    found = [_package("pyserial", "boards: serial ports", "pip install 'whycycles[board]'")]
-    found.append(_package("pyocd", "boards: flashing", "pip install 'whycycles[board]', or flash with another tool"))
+    found = [_package("pyserial", "boards: serial ports", "pip install -e '.[board]'")]
+    found.append(_package("pyocd", "boards: flashing", "pip install -e '.[board]', or flash with another tool"))
     try:
         ports = serial_ports()
     except ToolError:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-import engine.energy
 from engine.catalog.board import Board
 from engine.energy.judge import fitted, predicted_energy
 from engine.energy.published import PublishedPower, published_power
@@ -16,11 +14,6 @@ from engine.pipeline.keep import kept, make
 from engine.pipeline.settings import RunSettings, resolve
 from engine.records.energy_model import EnergyModel, Load, PredictedEnergy
 from engine.records.run import RunRecord
-
-
-def model_path() -> Path:
-    """File of the committed model: it is made from measurements, and none itself."""
-    return Path(engine.energy.__file__).with_name("model.json")
 
 
 def fit_model(progress: Callable[[str], None] = lambda _: None) -> EnergyModel:

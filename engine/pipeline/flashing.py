@@ -121,7 +121,7 @@ def flash_with_pyocd(images: Images, board: Board) -> None:
         )
     if importlib.util.find_spec("pyocd") is None:
         others = "; ".join(c.command for c in images.commands if c.tool != "pyocd")
-        raise ToolError("pyOCD is not installed", hint=f"pip install 'whycycles[board]', or: {others}")
+        raise ToolError("pyOCD is not installed", hint=f"pip install -e '.[board]', or: {others}")
     target = board.flashing.pyocd
     done = subprocess.run(
         [sys.executable, "-m", "pyocd", "flash", "--target", target, str(images.elf)], capture_output=True, text=True, check=False

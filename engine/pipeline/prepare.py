@@ -21,9 +21,9 @@ from engine.models.inputs import make_inputs
 from engine.models.reader import read_graph
 from engine.pipeline.fingerprint import execution_key
 from engine.pipeline.settings import ResolvedRun
-from engine.targets.choose import Relink, TargetChoice
+from engine.targets.choose import TargetChoice
 from engine.targets.store import load_execution, save_execution
-from engine.targets.types import Execution, Follow
+from engine.targets.types import Execution, Follow, Relink
 
 INPUTS = 4
 """Inferences per run whose outputs are compared with the oracle; the first one is profiled."""

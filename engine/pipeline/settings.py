@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from engine.catalog.board import Board, Placement, placement_problem
+from engine.catalog.board import Board, MemoryKind, Placement, placement_problem
 from engine.catalog.core import Core
 from engine.catalog.load import board_sha256, list_boards, load_board, load_core
 from engine.catalog.override_text import Override, parse_override
@@ -85,7 +85,11 @@ def run_id(settings: RunSettings, model: str, catalogued: Board, clock_mhz: floa
 
 
 def resolve(settings: RunSettings) -> ResolvedRun:
-    """Load what the settings name. Raises UsageError, CatalogError or ModelError."""
+    """Load what the settings name. Raises UsageError, CatalogError or ModelError.
+
+    A placement may name a kind of memory ("sram") where no memory is called so: the activations' if it is of that kind, else the
+    board's first. The settings of the result name the memory, and no part that lies there anyway: one run has one name.
+    """
     if settings.opt not in OPTS:
         raise UsageError(f"no optimisation level '{settings.opt}'", hint=f"one of {', '.join(OPTS)}")
     if settings.lowering is Lowering.MICROTVM and settings.kernels is not KernelLibrary.CMSIS_NN:
@@ -97,9 +101,10 @@ def resolve(settings: RunSettings) -> ResolvedRun:
     check_own_name(catalogued)
     table = load_core(catalogued.core)
     described, core = override(catalogued, table, overrides_of(settings))
-    board = _place(described, settings.place)
+    place = _named(described, settings.place)
+    board = _place(described, place)
     return ResolvedRun(
-        settings,
+        replace(settings, place=place),
         resolve_model(settings.model),
         (catalogued, table),
         described,
@@ -144,11 +149,29 @@ def overrides_of(settings: RunSettings) -> tuple[Override, ...]:
 
 
 def parse_place(text: str) -> tuple[str, str]:
-    """``weights=sram`` as a (part, memory) pair. Raises UsageError."""
+    """``weights=sram`` as a (part, memory) pair; a memory, or a kind of one (see ``resolve``). Raises UsageError."""
     part, equals, memory = text.partition("=")
     if not equals or part not in PARTS or not memory:
         raise UsageError(f"--place {text} is not understood", hint=f"write PART=MEMORY, PART one of {', '.join(PARTS)}")
     return part, memory
+
+
+def _named(board: Board, overrides: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The overrides with kinds of memories replaced by memories, without those that change nothing. Raises UsageError."""
+    found: dict[str, str] = {}
+    for part, memory in overrides:
+        if part in found:
+            raise UsageError(f"--place {part}={memory}: {part} is placed twice", hint="leave one of the two out")
+        found[part] = _memory_of(board, memory)
+    return tuple((part, memory) for part, memory in found.items() if memory != getattr(board.placement, part))
+
+
+def _memory_of(board: Board, name: str) -> str:
+    """The memory that a placement means by a name; a name that means none stays as it is."""
+    if name in {m.name for m in board.memories} or name not in tuple(MemoryKind):
+        return name
+    of_kind = [m.name for m in board.memories if m.kind is MemoryKind(name)]
+    return board.placement.activations if board.placement.activations in of_kind else next(iter(of_kind), name)
 
 
 def _place(board: Board, overrides: tuple[tuple[str, str], ...]) -> Board:

@@ -132,7 +132,7 @@ def _warnings(a: RunRecord, b: RunRecord) -> tuple[str, ...]:
 
 
 def _kernels_differ(a: RunRecord, b: RunRecord) -> bool:
-    if a.kernels != b.kernels or a.provenance.kernels_version != b.provenance.kernels_version:
+    if (a.kernels, a.lowering, a.provenance.kernels_version) != (b.kernels, b.lowering, b.provenance.kernels_version):
         return True
     # one library may pick another kernel for another core: that is the core's doing, not a choice of kernels
     pairs = zip(a.layers, b.layers, strict=False)

@@ -42,7 +42,8 @@ class MeasuredEnergy(Record):
 
     ``gross_nj`` includes what the idle board takes, ``net_nj`` does not; ``error_nj`` is the most that the measurement can make the net wrong by.
     ``spread_nj``: lowest and highest net energy of an inference among the windows. Layers and ``unresolved_nj`` sum exactly to ``net_nj``.
-    ``shares``: where the layers' shares of time come from.
+    ``shares``: where the layers' shares of time come from; null if nothing timed layers. ``evidence`` is "simulated" where an emulator ran
+    the inferences that the meter was laid over.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -64,7 +65,7 @@ class MeasuredEnergy(Record):
     spread_nj: tuple[int, int]
     layers: tuple[LayerEnergy, ...]
     unresolved_nj: int
-    shares: Literal["measured cycles", "simulated cycles"]
+    shares: Literal["measured cycles", "measured microseconds", "simulated cycles"] | None
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -73,8 +74,10 @@ class MeasuredEnergy(Record):
         parts = sum(x.net_nj for x in self.layers if x.net_nj is not None) + self.unresolved_nj
         if self.layers and parts != self.net_nj:
             raise ValueError(f"the layers sum to {parts} nJ, the inference is {self.net_nj}")
-        if self.evidence is not Evidence.MEASURED:
-            raise ValueError("an energy from a power trace is measured")
+        if self.evidence not in (Evidence.MEASURED, Evidence.SIMULATED):
+            raise ValueError(f"a power trace gives no {self.evidence.value} energy")
+        if (self.shares is None) != (not self.layers):
+            raise ValueError("layers are there exactly where something says how long they take")
         return self
 
     @property

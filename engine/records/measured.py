@@ -17,7 +17,9 @@ from engine.errors import RecordError
 from engine.paths import measurements_dir
 from engine.records.base import Record
 from engine.records.cause import Evidence
+from engine.records.energy import MeasuredEnergy
 from engine.records.run import PlacementUsed, RunRecord
+from engine.records.run_energy import NoEnergy
 from engine.records.store import listed, write_atomically
 
 MAX_BYTES = 150_000
@@ -143,6 +145,11 @@ class MeasuredRecord(Record):
     notes: tuple[str, ...] = ()
     provenance: MeasuredProvenance
     simulation: RunRecord | None
+    energy: MeasuredEnergy | NoEnergy | None = Field(
+        default=None,
+        exclude_if=lambda energy: energy is None,
+        description="of a power meter; absent if none was asked for",
+    )
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -161,6 +168,11 @@ class MeasuredRecord(Record):
             raise ValueError("layers are known exactly where the ELF is")
         if self.firmware_verified and self.provenance.elf_sha256 is None:
             raise ValueError("a firmware that is not known cannot be verified")
+        if isinstance(self.energy, MeasuredEnergy) and (self.energy.run, self.energy.evidence) != (
+            self.id,
+            self.evidence,
+        ):
+            raise ValueError("the energy is of another run")
         if self.simulation is not None:
             if self.simulation.provenance.elf_sha256 != self.provenance.elf_sha256:
                 raise ValueError("the simulation is of another ELF")

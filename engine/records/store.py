@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +18,8 @@ MAX_BYTES = 100_000
 """A record larger than this does not belong in a repository; bulky data is content-addressed elsewhere."""
 
 _MOST_BYTES = 1 << 24  # what is larger is no record at all
+_OTHER_SHAPE = ("missing", "extra_forbidden")  # errors that say that another kind of record is meant
+_RECORD_NAME = re.compile(r"^(?:function-\w+\[.*?)?([A-Z]\w*)\]?$")
 _HINT = "`whycycles record check FILE` lists everything that is wrong; or measure it again with `whycycles run`"
 
 
@@ -35,10 +39,31 @@ def record_problems(text: str) -> tuple[str, ...]:
 
 def listed(error: ValidationError) -> tuple[str, ...]:
     """Everything that a validation refused, as lines of text."""
-    return tuple(
-        f"{'.'.join(str(p) for p in e['loc']) or 'record'}: {e['msg'].removeprefix('Value error, ')}"
-        for e in error.errors(include_url=False, include_context=False)
-    )
+    found = error.errors(include_url=False, include_context=False)
+    misfits: dict[tuple[int | str, ...], Counter[str]] = {}
+    for e in found:
+        if member := _member(e["loc"]):
+            beside, name, depth = member
+            misfits.setdefault(beside, Counter())[name] += e["type"] in _OTHER_SHAPE and len(e["loc"]) == depth + 2
+    meant = {beside: min(names, key=lambda n: names[n]) for beside, names in misfits.items()}
+    lines = []
+    for e in found:
+        loc, member = e["loc"], _member(e["loc"])
+        if member:
+            beside, name, depth = member
+            if name != meant[beside]:
+                continue
+            loc = (*loc[:depth], *loc[depth + 1 :])
+        lines.append(f"{'.'.join(map(str, loc)) or 'record'}: {e['msg'].removeprefix('Value error, ')}")
+    return tuple(lines)
+
+
+def _member(loc: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], str, int] | None:
+    """Where a value could be one of two records, the place, the one that was tried and its depth; keys begin with small letters."""
+    for depth, step in enumerate(loc):
+        if isinstance(step, str) and (named := _RECORD_NAME.search(step)):
+            return loc[:depth], named[1], depth
+    return None
 
 
 def read_record(path: Path) -> RunRecord:

@@ -37,8 +37,10 @@ class Point(BaseModel):
 
     ``use`` is report for a row that calls itself exact, if other kernels or another compiler stand in for its own. ``error`` is simulated / published - 1 (0.05 is +5 %). ``holds``: for a bound, whether the simulation lies on the side it
     must; else whether the published latency lies within the simulated interval. Null where there is no run: the last of ``notes`` says why.
+    ``published_ms`` is null where the row gives an energy alone.
     ``energy_uj`` is a power times the simulated latency, ``energy_at_published_uj`` the same power times the published one; the power
     was found without this row (``energy_rests_on``, ``energy_note``: how, or why there is none). ``energy_holds`` is like ``holds``.
+    ``energy_build_interval``: how many times as long the published build may take as ours, which is in ``energy_interval_uj``; null for an exact point.
     ``kernels_share``: how much longer the kernels of the published build may take than those run here (0.05: 5 %), where known.
     """
 
@@ -54,7 +56,7 @@ class Point(BaseModel):
     opt: str
     lowering: str
     clock_mhz: float
-    published_ms: float
+    published_ms: float | None
     simulated_ms: float | None
     error: float | None
     interval_ms: tuple[float, float] | None
@@ -69,6 +71,7 @@ class Point(BaseModel):
     energy_error: float | None = None
     energy_interval_uj: tuple[float, float] | None = None
     energy_holds: bool | None = None
+    energy_build_interval: tuple[float, float] | None = None
     energy_at_published_uj: float | None = None
     energy_at_published_error: float | None = None
     energy_at_published_interval_uj: tuple[float, float] | None = None

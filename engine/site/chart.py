@@ -42,6 +42,8 @@ _CONFIG: dict[str, Any] = {
         "tickColor": palette.MUTED, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
         "labelOverlap": True,
     },
+    # with the prefix of its neighbours zero would be "0M" or "+0%"
+    "axisQuantitative": {"labelExpr": "datum.value === 0 ? '0' : datum.label"},
     "legend": {
         "labelColor": palette.INK, "titleColor": palette.MUTED, "labelFontSize": 12, "titleFontSize": 12,
         "titleFontWeight": "normal", "orient": "top", "columns": 4, "columnPadding": 24, "symbolType": "square", "labelLimit": 200,

@@ -7,8 +7,7 @@ import altair as alt
 from engine.records.energy_model import EnergyModel
 from engine.site import palette
 from engine.site.chart import Chart, Table, finish, inline
-from engine.site.text import significant
-from engine.site.validation_chart import signed_percent
+from engine.site.text import signed_percent, significant
 
 _COLOURS = (palette.ACCENT, palette.SECOND)
 

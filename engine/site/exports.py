@@ -123,7 +123,7 @@ def points_csv(validations: Validations) -> str:
     for kept in validations.results:
         for p in kept.validation.points:
             plain = p.model_dump(mode="json")
-            ends = {n: " ".join(map(str, v)) for n, v in plain.items() if n.split("_")[-2:-1] == ["interval"] and v}
+            ends = {n: " ".join(map(str, v)) for n, v in plain.items() if isinstance(v, list)}
             changed = plain | ends | {"notes": "; ".join(p.notes)}
             rows.append((kept.compiler or "", *("" if changed[n] is None else changed[n] for n in Point.model_fields)))
     return _text(head, rows)

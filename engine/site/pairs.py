@@ -10,6 +10,7 @@ from engine.explain.compare import Comparison, compare
 from engine.explain.compare_energy import energy_delta
 from engine.records.comparable import intervals_overlap
 from engine.records.run import RunRecord
+from engine.site.setup import as_built, difference
 from engine.site.text import slug
 from engine.site.world import Run
 
@@ -47,7 +48,7 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """The fastest run of a variant on a board, and the pair that compares it with the fastest board (None for that one)."""
+    """The plainest run of a variant on a board, and the pair that compares it with the fastest board (None for that one)."""
 
     run: Run
     pair: Pair | None
@@ -73,6 +74,11 @@ class Matrix:
     left_out: int
 
     @property
+    def contested(self) -> frozenset[int]:
+        """Columns with more than one board."""
+        return frozenset(i for i in range(len(self.variants)) if sum(row.cells[i] is not None for row in self.rows) > 1)
+
+    @property
     def between_boards(self) -> tuple[Pair, ...]:
         """Pairs of boards, variant by variant."""
         return tuple(
@@ -94,11 +100,15 @@ class Matrix:
 
 
 def matrix_of(model: str, runs: Sequence[Run]) -> Matrix:
-    """Choose and compare; ``runs`` are of one model, fastest first."""
-    variants = _groups(runs, lambda r: (r.kernels, r.compiler, r.opt, r.lowering))
-    best = {v: {b: mine[0] for b, mine in _groups(group, lambda r: r.board).items()} for v, group in variants.items()}
+    """Choose and compare; ``runs`` are of one model, fastest first. The table holds boards as they are, no altered ones."""
+    real = [r for r in runs if as_built(r.record)]
+    variants = _groups(real, lambda r: (r.kernels, r.compiler, r.opt, r.lowering))
+    best = {
+        v: dict(sorted(((b, _plainest(mine)) for b, mine in _groups(group, lambda r: r.board).items()), key=_latency))
+        for v, group in variants.items()
+    }
     columns = sorted(best, key=lambda v: (v[0] != "cmsis-nn", v))
-    boards = tuple(dict.fromkeys(r.record.board for r in runs))
+    boards = tuple(dict.fromkeys(r.record.board for r in real))
     names = {v: _variant_name(v, columns) for v in columns}
     rows = []
     for board in boards:
@@ -110,15 +120,15 @@ def matrix_of(model: str, runs: Sequence[Run]) -> Matrix:
             if run is not None and run is not fastest:
                 pair = _pair(fastest, run, f"{board} against {fastest.record.board}, {names[v]}")
             cells.append(None if run is None else Cell(run, pair))
-        rows.append(Row(board, tuple(cells), _kernels(board, runs)))
+        rows.append(Row(board, tuple(cells), _kernels(board, real)))
     shown = {frozenset((p.a.record.id, p.b.record.id)) for row in rows for p in _row_pairs(row)}
     others = []
     for (board, kernels), mine in _groups(runs, lambda r: (r.board, r.kernels)).items():
-        for run in mine[1:]:
-            if frozenset((mine[0].record.id, run.record.id)) not in shown:
-                others.append(
-                    (mine[0], run, f"{board}, {kernels}: {_choices(run.record)} against {_choices(mine[0].record)}")
-                )
+        base = _plainest([r for r in mine if as_built(r.record)] or mine)
+        for run in mine:
+            if run is not base and frozenset((base.record.id, run.record.id)) not in shown:
+                a, b = difference(base.record, run.record)
+                others.append((base, run, f"{board}, {kernels}: {b} against {a}"))
     return Matrix(
         model,
         tuple(names[v] for v in columns),
@@ -126,6 +136,15 @@ def matrix_of(model: str, runs: Sequence[Run]) -> Matrix:
         tuple(_pair(a, b, title) for a, b, title in others[:MOST_OTHER]),
         max(0, len(others) - MOST_OTHER),
     )
+
+
+def _plainest(runs: Sequence[Run]) -> Run:
+    """The run that is least unlike others of its board; the fastest of equals."""
+    return min(runs, key=lambda r: len(r.place.setup))
+
+
+def _latency(of_board: tuple[str, Run]) -> float:
+    return of_board[1].record.latency_ms
 
 
 def _row_pairs(row: Row) -> Iterable[Pair]:
@@ -143,7 +162,8 @@ def _groups(runs: Sequence[Run], key: Callable[[RunRecord], K]) -> dict[K, list[
 
 def _pair(a: Run, b: Run, title: str) -> Pair:
     one, two = a.record, b.record
-    found = compare(one, two)
+    known = (a.hardware, b.hardware) if a.hardware is not None and b.hardware is not None else None
+    found = compare(one, two, known)
     if found.comparable and one.energy is not None and two.energy is not None:
         found = found.model_copy(update={"energy": energy_delta(one, two, one.energy, two.energy)})
     return Pair(a, b, title, found)
@@ -170,8 +190,3 @@ def _variant_name(variant: tuple[str, str, str, str], columns: Sequence[tuple[st
     if len({c[1:3] for c in columns}) > 1:
         name += f", {compiler} {opt}"
     return name if lowering == "tflm" else f"{name}, {lowering} lowering"
-
-
-def _choices(r: RunRecord) -> str:
-    text = f"{r.compiler} {r.opt} at {r.clock_mhz:g} MHz"
-    return text if r.lowering == "tflm" else f"{text}, {r.lowering} lowering"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
 
 from engine.explain.sentences import board_as_set
-from engine.explain.ties import rank
+from engine.explain.ties import interval_ms, rank
 from engine.records.run import RunRecord
 from engine.site import palette
 from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
+from engine.site.setup import as_built, setups
 from engine.site.text import significant
 
 ROW_PX = 26
@@ -21,47 +21,54 @@ ROW_PX = 26
 
 @dataclass(frozen=True)
 class Place:
-    """A run's place. ``best`` and ``worst`` are the ranks (1 is fastest) that the intervals allow; they differ in a tie."""
+    """A run's place. ``best`` and ``worst`` are the ranks (1 is fastest) that the intervals allow; they differ in a tie.
+
+    Both are None for a run that is not ranked. ``setup`` is what tells the run from others of its board and kernels.
+    """
 
     record: RunRecord
     label: str
+    setup: tuple[str, ...]
     low_ms: float
     high_ms: float
-    best: int
-    worst: int
+    best: int | None
+    worst: int | None
 
     @property
     def rank(self) -> str:
-        """The place as text: "1", or "2–4" in a tie."""
+        """The place as text: "1", "2–4" in a tie, a dash where there is none."""
+        if self.best is None:
+            return "\u2013"
         return str(self.best) if self.best == self.worst else f"{self.best}\u2013{self.worst}"
 
 
 def labels(records: Sequence[RunRecord]) -> dict[str, str]:
     """A label per run id, as short as it can be while no two of one model are equal."""
-    keys: tuple[Callable[[RunRecord], str], ...] = (
-        lambda r: f"{board_as_set(r)} · {r.kernels}",
-        lambda r: f"{board_as_set(r)} · {r.kernels} · {r.clock_mhz:g} MHz",
-        lambda r: f"{board_as_set(r)} · {r.kernels} · {r.clock_mhz:g} MHz · {r.compiler} {r.opt}",
-    )
-    for key in keys:
-        count = Counter(key(r) for r in records)
-        if max(count.values(), default=0) <= 1:
-            return {r.id: key(r) for r in records}
-    return {r.id: r.id for r in records}
+    apart = setups(records)
+    return {r.id: " · ".join((board_as_set(r), r.kernels, *apart[r.id])) for r in records}
 
 
 def places(records: Sequence[RunRecord]) -> list[Place]:
     """Runs of one model, fastest first. Raises UsageError for runs of several models.
 
     A run has as many runs surely before it as have their whole interval below its own, and may change places with those it
-    overlaps.
+    overlaps. Runs of altered boards have no rank: nobody can buy them.
     """
-    names = labels(records)
+    names, apart = labels(records), setups(records)
     found = [
-        Place(m.record, names[m.record.id], m.low_ms, m.high_ms, group.rank, group.rank + len(m.ties_with))
-        for group in rank(records)
+        Place(
+            m.record,
+            names[m.record.id],
+            apart[m.record.id],
+            m.low_ms,
+            m.high_ms,
+            group.rank,
+            group.rank + len(m.ties_with),
+        )
+        for group in rank([r for r in records if as_built(r)])
         for m in group.members
     ]
+    found += [Place(r, names[r.id], apart[r.id], *interval_ms(r), None, None) for r in records if not as_built(r)]
     return sorted(found, key=lambda p: (p.record.latency_ms, p.record.id))
 
 
@@ -75,7 +82,7 @@ def ranking_chart(ranked: Sequence[Place], kernels: Sequence[str]) -> Chart:
     y = alt.Y(
         "label:N",
         sort=alt.EncodingSortField(field="ms", op="min"),
-        axis=alt.Axis(title=None, labelLimit=190, ticks=False, domain=False, labelOverlap=False),
+        axis=alt.Axis(title=None, labelLimit=340, ticks=False, domain=False, labelOverlap=False),
     )
     tips = [
         alt.Tooltip("label:N", title="run"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from engine.records.cause import Cause, Evidence
 from engine.site import palette, text
@@ -21,6 +22,11 @@ def badge(kind: str | Evidence) -> Markup:
     word = str(kind.value if isinstance(kind, Evidence) else kind)
     title = _MEANING.get(word, "")
     return Markup('<span class="wc-badge {0}" title="{1}">{0}</span>').format(word, title)
+
+
+def breakable(name: str) -> Markup:
+    """An identifier that a narrow column may break, but only behind its dots and underscores."""
+    return Markup(re.sub(r"([._])(?=\w)", r"\1<wbr>", str(escape(name))))
 
 
 _MEANING = {
@@ -51,9 +57,11 @@ def environment() -> Environment:
         plain=lambda s: Markup(text.plain(str(s))),
         slug=text.slug,
         badge=badge,
+        breakable=breakable,
     )
     env.globals.update(
         percent=text.percent,
+        signed_percent=text.signed_percent,
         ratio=text.ratio,
         causes=tuple(Cause),
         key=lambda c: key_style(palette.CAUSE_COLOURS[c]),
@@ -78,7 +86,7 @@ class Renderer:
         markdown = self._env.get_template(template).render(
             figures=figures, url=lambda there: text.link(folder, there), here=folder, **values
         )
-        self.staging.write(f"{folder}/index.md" if folder else "index.md", markdown)
+        self.staging.write(f"{folder}/index.md" if folder else "index.md", text.hold_together(markdown))
 
     def text(self, source: str, **values: Any) -> str:
         """Render a hand-written page that has generated tables in it."""

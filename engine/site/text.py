@@ -23,7 +23,7 @@ def significant(value: float, digits: int = 3) -> str:
         return "0"
     exponent = len(str(int(abs(value)))) if abs(value) >= 1 else -_leading_zeros(abs(value))
     decimals = max(0, digits - exponent)
-    return f"{value:,.{decimals}f}"
+    return f"{value:,.{decimals}f}".replace("-", "\u2212")
 
 
 def _leading_zeros(value: float) -> int:
@@ -55,6 +55,20 @@ def kilobytes(value: int) -> str:
 def percent(part: float, total: float) -> str:
     """Share in percent; a dash when there is no total."""
     return f"{100 * part / total:.1f}\u00a0%" if total else "\u2013"
+
+
+def signed_percent(share: float, digits: int = 1) -> str:
+    """A relative change with its sign (0.05 is "+5.0 %"); what rounds to nothing has none."""
+    text = f"{100 * share:+.{digits}f}\u00a0%".replace("-", "\u2212")
+    return text if text.strip("+\u2212\u00a0%0.") else text[1:]
+
+
+def hold_together(text: str) -> str:
+    """Text in which no line breaks between a number and its unit."""
+    return _BEFORE_UNIT.sub("\u00a0", text)
+
+
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:ms|µs|mJ|µJ|MHz|KB|mW)\b)")
 
 
 def ratio(part: float, total: float, digits: int = 3) -> str:

@@ -37,13 +37,14 @@ class ModelInfo:
 class Run:
     """A run with its explanation and its place in the ranking of its model. Its record carries its energy.
 
-    ``analysis`` is None where the run was not re-simulated where the site is built.
+    ``analysis`` is None where the run was not re-simulated where the site is built; ``hardware`` is what explained it.
     """
 
     record: RunRecord
     explanation: Explanation
     place: Place
     analysis: Analysis | None = None
+    hardware: Hardware | None = None
 
     @property
     def why(self) -> str:
@@ -134,7 +135,7 @@ def make_world(
 
 def _run(place: Place, hardware: Hardware, analysis: Analysis | None) -> Run:
     explanation = with_remedies(explain_run(place.record, hardware), place.record, analysis, hardware.board)
-    return Run(place.record, explanation, place, analysis)
+    return Run(place.record, explanation, place, analysis, hardware)
 
 
 def _analysis(record: RunRecord, analyses: Sequence[Analysis]) -> Analysis | None:

@@ -13,15 +13,11 @@ from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.errors import ToolError, UsageError
 from engine.firmware.mps2 import has_mps2_machine, mps2_core, mps2_machine
-from engine.firmware.types import Firmware
-from engine.targets.types import Target
+from engine.targets.types import Relink, Target
 
 AUTO = "auto"
 ABSENT = "absent"
 """Version of a target that is not on this machine."""
-
-Relink = Callable[[Board], Firmware]
-"""Links the objects of the firmware that is to run for another board's memories: for targets that have their own."""
 
 UNICORN_CORES = frozenset({"cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"})
 

@@ -36,7 +36,7 @@ def following(state: State, ended: Callable[[int], None] | None) -> Iterator[Non
                 while told < int(state[at.H_OPENED]) - 1 and not stop.is_set():
                     ended(told)
                     told += 1
-        except Exception as error:
+        except Exception as error:  # whatever the callback raises is the caller's: raised again below, in its thread
             failure.append(error)
 
     thread = threading.Thread(target=look, name="following", daemon=True)

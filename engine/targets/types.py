@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.catalog.board import Board
 from engine.firmware.types import Firmware
 
 
@@ -131,6 +132,9 @@ Follow = Callable[[Event], None]
 
 A target that begins again (its table of edges was too small) tells the same again. Nothing told changes later, but the execution may fail.
 """
+
+Relink = Callable[[Board], Firmware]
+"""Links the objects of the firmware that is to run for another board's memories: for targets that have their own."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ _SIMD_ADD = re.compile(r"^(s|u|q|uq|sh|uh|qd)(add|sub|asx|sax)(8|16)?$")
 _IMMEDIATE = re.compile(r"\[\w+(?:, #(-?(?:0x[0-9a-f]+|\d+)))?\]")
 _SIMPLE = re.compile(r"^(nop|it[te]*|b|bx|cbn?z|movs?|uxt[bh]|sxt[bh])$")
 _ADD_IMMEDIATE = re.compile(r"^(?!.*\bsp\b).*#-?\w+$")
+_SPECIAL = frozenset({"mrs", "msr", "dmb", "dsb", "isb"})
 _PAIRS = ("ldm", "stm", "pop", "push", "ldrd", "strd", "vldm", "vstm", "vpop", "vpush")
 
 
@@ -52,15 +53,18 @@ class Unit(IntEnum):
     VECTOR_LOAD = 20
     VECTOR_STORE = 21
     VECTOR_PREDICATE = 22
+    SPECIAL = 23
+    FP_MOVE = 24
+    FP_TRANSFER = 25
 
 
 MULTIPLIERS = frozenset({Unit.MULTIPLY, Unit.MULTIPLY_LONG, Unit.MAC, Unit.MAC_LONG})
 LOADS = frozenset({Unit.LOAD, Unit.LOAD_MULTIPLE})
 SINGLE_TRANSFERS = frozenset({Unit.LOAD, Unit.STORE})
 STORES = frozenset({Unit.STORE, Unit.STORE_MULTIPLE, Unit.VECTOR_STORE})
-FLOATS = frozenset({Unit.FP, Unit.FP_MAC, Unit.FP_DIVIDE})
+FLOATS = frozenset({Unit.FP, Unit.FP_MOVE, Unit.FP_TRANSFER, Unit.FP_MAC, Unit.FP_DIVIDE})
 VECTORS = frozenset({Unit.VECTOR_ALU, Unit.VECTOR_MULTIPLY, Unit.VECTOR_LOAD, Unit.VECTOR_STORE, Unit.VECTOR_PREDICATE})
-SOLO = frozenset({Unit.SYSTEM, Unit.DIVIDE, Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE, Unit.FP_DIVIDE})
+SOLO = frozenset({Unit.SYSTEM, Unit.SPECIAL, Unit.DIVIDE, Unit.LOAD_MULTIPLE, Unit.STORE_MULTIPLE, Unit.FP_DIVIDE})
 
 
 class BranchKind(IntEnum):
@@ -84,6 +88,7 @@ class Operation:
     single load from its base register, in bytes; None where it is not a constant. ``shifted_bits``: registers that are shifted or
     extracted from before the ALU proper. ``wide_unaligned``: a 32-bit instruction that is not word-aligned. ``simple``: a 16-bit
     instruction that cores with limited dual issue pair with any other. ``vector_address_bits``: vector registers that hold addresses.
+    ``needs_fpu``: of scalar FP, loads and stores included.
     """
 
     unit: Unit
@@ -109,6 +114,7 @@ class Operation:
     simple: bool = False
     vector: Vector | None = None
     vector_address_bits: tuple[int, ...] = ()
+    needs_fpu: bool = False
 
 
 def _bits(mask: int) -> tuple[int, ...]:
@@ -148,16 +154,25 @@ def unit_of(ins: Instruction) -> Unit:
         case InstructionClass.BRANCH:
             return Unit.BRANCH
         case InstructionClass.SYSTEM:
-            return Unit.SYSTEM
+            return Unit.SPECIAL if name in _SPECIAL else Unit.SYSTEM
         case InstructionClass.FP:
-            if name.startswith(("vdiv", "vsqrt")):
-                return Unit.FP_DIVIDE
-            return Unit.FP_MAC if name.startswith(("vfma", "vfms", "vfnm", "vmla", "vmls", "vnml")) else Unit.FP
+            return _float_unit(ins)
         case _:
             # the rotation of an extend is part of it, no shifted operand
             shifted = _INLINE_SHIFT.search(ins.operands) is not None and not name.startswith(("sxt", "uxt"))
             late = shifted or name.startswith(_EXTEND_ADD)
             return Unit.ALU_LATE if late else Unit.ALU
+
+
+def _float_unit(ins: Instruction) -> Unit:
+    name = ins.mnemonic
+    if name.startswith(("vdiv", "vsqrt")):
+        return Unit.FP_DIVIDE
+    if name.startswith(("vfma", "vfms", "vfnm", "vmla", "vmls", "vnml")):
+        return Unit.FP_MAC
+    if name.startswith("vmov") and (ins.reads | ins.writes) & _GENERAL:
+        return Unit.FP_TRANSFER
+    return Unit.FP_MOVE if name.startswith(("vmov", "vabs", "vneg", "vcmp", "vmrs", "vmsr")) else Unit.FP
 
 
 def _vector_unit(ins: Instruction, vector: Vector) -> Unit:
@@ -220,6 +235,7 @@ def prepare(ins: Instruction) -> Operation:
         simple=_is_simple(ins),
         vector=ins.vector,
         vector_address_bits=_bits(ins.address_reads & ~_GENERAL),
+        needs_fpu=ins.vector is None and ins.mnemonic.startswith("v"),
     )
 
 

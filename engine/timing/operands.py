@@ -62,10 +62,14 @@ def _ready(p: Producer, port: str, consumer: Operation, t: CoreTicks) -> int:
         latency = t.latency_alu_late
         if port == "accumulator":
             latency = min(latency, t.latency_mac_to_accumulator)
-    elif unit in (Unit.FP, Unit.FP_DIVIDE):
-        latency = t.latency_fp
+    elif unit is Unit.FP:
+        latency = t.latency_fp_to_accumulator if port == "accumulator" else t.latency_fp
+    elif unit in (Unit.FP_MOVE, Unit.FP_TRANSFER):
+        latency = t.latency_fp_move
     elif unit is Unit.FP_MAC:
-        latency = t.latency_fp_mac
+        latency = t.latency_fp_mac_to_accumulator if port == "accumulator" else t.latency_fp_mac
+    elif unit is Unit.FP_DIVIDE:
+        latency = t.latency_fp_divide_to_accumulator if port == "accumulator" else t.latency_fp_divide
     else:
         latency = t.latency_alu
     if port == "address":

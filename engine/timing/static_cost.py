@@ -7,8 +7,9 @@ MAC, SIMD MAC and FP MAC (and of MULS on a core without MAC), ``multiply_divide_
 divides and FP, ``load_store_issue`` for all issue cycles of transfers including the data phase that nothing overlaps,
 ``other_alu`` for the rest, what the fetch of unaligned wide instructions holds up included. A pair issued together is charged to
 its slower half; one that spans two blocks to the older, in its block. A Helium instruction that waits for its pipe is charged to
-what the pipe's holder was. What a block leaves behind at its end (results still on their way) is in its ``Passage``; the block
-after it starts with that, less the refill of a taken branch: its ``Entry``.
+what the pipe's holder was, one that waits for the FPU to ``multiply_divide_latency``. What a block leaves behind at its end
+(results still on their way, pipes still held) is in its ``Passage``; the block after it starts with that, less the refill of a
+taken branch: its ``Entry``.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from engine.records.cause import Cause
 from engine.timing.classes import FLOATS, LOADS, MULTIPLIERS, SINGLE_TRANSFERS, STORES, Operation, Unit, prepare
 from engine.timing.operands import Producer, latest_ready, wait_for, write_results
 from engine.timing.pairing import pair_extra, slowness
+from engine.timing.pipes import Busy, Pipes
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks
-from engine.timing.vector import Busy, Pipes
 
 _MAC = COLUMN[Cause.MAC]
 _ALU = COLUMN[Cause.OTHER_ALU]
@@ -37,7 +38,7 @@ class Entry:
     """What a block finds in the pipeline: results on their way, by register (``start`` is negative), and the instruction before it.
 
     ``before`` is given where control falls through to an instruction that may pair with it. ``beside``: ``before`` issued a cycle
-    ago without a partner, so the first instruction may still issue beside it. ``busy``: vector pipes still held.
+    ago without a partner, so the first instruction may still issue beside it. ``busy``: pipes still held.
     """
 
     producers: tuple[tuple[int, Producer], ...] = ()
@@ -91,11 +92,14 @@ class _Slot:
 def issue_ticks(op: Operation, before: Operation | None, t: CoreTicks) -> int:
     """Ticks the instruction occupies the issue stage; ``before`` is the instruction in front of it in the block."""
     behind_16_bit = before is not None and before.size == 2
+    behind_load = before is not None and before.unit is Unit.LOAD
     match op.unit:
         case Unit.ALU | Unit.ALU_LATE:
             return t.issue_alu
         case Unit.SYSTEM:
             return t.issue_system
+        case Unit.SPECIAL:
+            return t.issue_special
         case Unit.IT:
             return t.issue_it_paired if behind_16_bit else t.issue_it
         case Unit.MULTIPLY:
@@ -111,7 +115,9 @@ def issue_ticks(op: Operation, before: Operation | None, t: CoreTicks) -> int:
         case Unit.LOAD:
             return t.issue_load
         case Unit.STORE:
-            return t.load_store_store_register_offset if op.register_offset else t.issue_store
+            if op.register_offset:
+                return t.load_store_store_register_offset
+            return t.issue_store + (t.load_store_store_tail if behind_load else 0)
         case Unit.LOAD_MULTIPLE | Unit.STORE_MULTIPLE:
             raw = t.issue_multiple_base + t.issue_multiple_per_register * op.words
             return -(-raw // CYCLE) * CYCLE
@@ -121,8 +127,10 @@ def issue_ticks(op: Operation, before: Operation | None, t: CoreTicks) -> int:
             return t.issue_fp_mac
         case Unit.FP_DIVIDE:
             return t.issue_fp_divide
-        case Unit.FP:
+        case Unit.FP | Unit.FP_MOVE:
             return t.issue_fp
+        case Unit.FP_TRANSFER:
+            return t.issue_fp_transfer
         case Unit.LOOP_END:
             return 0  # see branches: only the first and the last of a loop cost anything
         case _:
@@ -147,13 +155,13 @@ def _stall_column(op: Operation) -> int:
     return _LONG if long else _ALU
 
 
-def _tail_column(transfer: Operation | None, op: Operation, t: CoreTicks) -> int | None:
-    """Where the data phase of the transfer before ``op`` is charged; None where ``op`` overlaps it."""
-    if transfer is None or op.unit not in SINGLE_TRANSFERS:
+def _tail_column(load: Operation | None, op: Operation, t: CoreTicks) -> int | None:
+    """Where the data phase of the load before ``op`` is charged; None where ``op`` overlaps it."""
+    if load is None or op.unit not in SINGLE_TRANSFERS:
         return _TRANSFER
-    if any(bit in transfer.result_bits for bit in op.address_bits):
+    if any(bit in load.result_bits for bit in op.address_bits):
         return _LOAD_USE  # it could have overlapped, but waits for the loaded address
-    if any(bit in transfer.base_bits for bit in op.address_bits):
+    if any(bit in load.base_bits for bit in op.address_bits):
         return _TRANSFER  # base updates chain on different bases only
     return _TRANSFER if op.base_update and t.load_store_base_update_breaks else None
 
@@ -164,10 +172,11 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
     producers: dict[int, Producer] = dict(entry.producers)
     pipes = Pipes(entry.busy)
     now = 0  # when the next instruction may issue
-    tail = 0  # data phase of the last transfer that only a neighbour can use
+    tail = 0  # data phase of the last load that only a neighbour can use
     tail_op: Operation | None = None
     last = _Slot(entry.before, -CYCLE, CYCLE, None, open=True) if entry.beside and entry.before else None
     joined = False
+    store_phase = 0  # what the last store has taken of its second cycle
     run, only_stores, charged = 0, True, False  # wide instructions off word boundaries, one behind the other
     for op in ops:
         if not op.wide_unaligned:
@@ -182,7 +191,7 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         earliest, binding = wait_for(op, producers, t)
         issue = issue_ticks(op, before, t)
         first, further = _cause_columns(op, t)
-        pipe, free, holder = pipes.choose(op, t) if op.vector is not None else ("", -CYCLE, first)
+        pipe, free, holder = pipes.choose(op, t)
         if last is not None and last.open and issue == CYCLE and max(earliest, free) <= last.start:
             extra = pair_extra(last.op, op, t)
             if extra is not None and extra < CYCLE:
@@ -197,18 +206,19 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
                 now += extra
                 write_results(op, producers, last.start, issue)
                 if pipe:
-                    pipes.take(pipe, last.start, op, first, t)
+                    pipes.take(pipe, last.start, op, (first, further), t)
                 last = _Slot(op, last.start, issue, column, open=False)
+                store_phase = 0
                 continue
         if tail:
             tail_column = _tail_column(tail_op, op, t)
             if tail_column is not None:
                 spent[tail_column] += tail
                 now += tail
-        # a store with a register offset has taken its second cycle already
-        if before is not None and before.unit is Unit.STORE and not before.register_offset and op.unit in LOADS:
-            spent[_TRANSFER] += t.load_store_load_after_store
-            now += t.load_store_load_after_store
+        if before is not None and before.unit is Unit.STORE and op.unit in LOADS:
+            left = max(0, t.load_store_load_after_store - store_phase)
+            spent[_TRANSFER] += left
+            now += left
         if earliest > now and binding is not None:
             spent[_stall_column(binding.op)] += earliest - now
             now = earliest
@@ -216,20 +226,15 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
             spent[holder] += free - now
             now = free
         if pipe:
-            pipes.take(pipe, now, op, first, t)
+            pipes.take(pipe, now, op, (first, further), t)
         if op.literal:
             issue += t.load_store_literal_extra
         spent[first] += min(issue, CYCLE)
         spent[further] += max(0, issue - CYCLE)
         last = _Slot(op, now, min(issue, CYCLE), first, open=(t.dual or t.pairs_16) and issue == CYCLE)
         write_results(op, producers, now, issue)
-        was_load = before is not None and before.unit is Unit.LOAD
-        if op.unit is Unit.LOAD:
-            tail, tail_op = t.load_store_load_tail, op
-        elif op.unit is Unit.STORE and was_load:
-            tail, tail_op = (0 if op.register_offset else t.load_store_store_tail), op
-        else:
-            tail = 0
+        tail, tail_op = (t.load_store_load_tail, op) if op.unit is Unit.LOAD else (0, None)
+        store_phase = issue - t.issue_store if op.unit is Unit.STORE else 0
         now += issue
     spent[_TRANSFER] += tail
     now += tail

@@ -48,6 +48,7 @@ class CoreTicks:
     bitwise_any_pipe: bool
     issue_alu: int
     issue_system: int
+    issue_special: int
     issue_it: int
     issue_it_paired: int
     issue_multiply: int
@@ -62,8 +63,11 @@ class CoreTicks:
     issue_branch: int
     issue_branch_paired: int
     issue_fp: int
+    issue_fp_transfer: int
     issue_fp_mac: int
+    issue_fp_mac_busy: int
     issue_fp_divide: int
+    issue_fp_divide_busy: int
     latency_alu: int
     latency_alu_late: int
     latency_alu_to_address: int
@@ -81,7 +85,12 @@ class CoreTicks:
     latency_alu_to_store: int
     latency_mac_to_store: int
     latency_fp: int
+    latency_fp_to_accumulator: int
+    latency_fp_move: int
     latency_fp_mac: int
+    latency_fp_mac_to_accumulator: int
+    latency_fp_divide: int
+    latency_fp_divide_to_accumulator: int
     load_store_load_tail: int
     load_store_store_tail: int
     load_store_store_register_offset: int

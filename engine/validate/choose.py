@@ -23,6 +23,7 @@ _ARM_CLANG = re.compile(r"armclang|arm\scompiler|\bac6\b")
 _CLANG = re.compile(r"clang|llvm")
 _LEVEL = re.compile(r"(?<![a-z0-9])(?:-o(?P<flag>[a-z0-9]*)|o(?P<bare>[0-3s]))(?![a-z0-9])")
 _NEAREST_LEVEL = {"fast": "O3", "z": "Os", "g": "O1"}
+_MICROTVM = re.compile(r"(micro|[u\u00b5\u03bc])[-_ ]?tvm")
 _TFLM = re.compile(r"tflm|tensorflow|tflite|tf-lite|litert")
 
 
@@ -48,6 +49,9 @@ def choose(row: ReferenceRow, compiler: CompilerName | None = None) -> Choice:
     opt = _level(row.compiler, notes, doubts)
     kernels = _kernels(row.kernels, notes, doubts)
     lowering = _lowering(row.framework, notes)
+    if lowering is Lowering.MICROTVM and kernels is not KernelLibrary.CMSIS_NN:
+        doubts.append("microTVM's own lowering of reference kernels is not ours: TensorFlow Lite Micro's stands in")
+        lowering = Lowering.TFLM
     board, model = row.board_found, row.model_found
     notes += [f"found beside the CSV: {at}" for at, said in ((board, row.board), (model, row.model)) if at != said]
     settings = RunSettings(
@@ -117,7 +121,7 @@ def _kernels(said: str, notes: list[str], doubts: list[str]) -> KernelLibrary:
 
 def _lowering(said: str, notes: list[str]) -> Lowering:
     text = said.lower()
-    if "microtvm" in text:
+    if _MICROTVM.search(text):
         return Lowering.MICROTVM
     if not text:
         notes.append("the row names no framework: kernels chosen as TensorFlow Lite Micro does")

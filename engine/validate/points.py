@@ -17,6 +17,12 @@ from engine.validate.energy import energy_errors, with_energy
 from engine.validate.kernel_share import KernelShare, kernel_share
 from engine.validate.reference import ReferenceRow
 
+_MOST_TIMES = 30
+"""No kernels or compiler that stand in for others make a run that many times longer or shorter."""
+
+IN_MS = ": is latency_ms in ms?"
+"""How the note on a latency in another unit ends."""
+
 
 def validate(
     rows: Sequence[ReferenceRow],
@@ -41,6 +47,7 @@ def _point(row: ReferenceRow, choice: Choice) -> Point:
     share = kernel_share(row)
     use, notes = _use(row, choice)
     notes += [row.reason] if row.reason else []
+    notes += ["the row has an energy, but no latency to compare"] if row.latency_ms is None else []
     notes += [share.note] if share else []
     record: RunRecord | None = None
     board: Board | None = None
@@ -55,6 +62,14 @@ def _point(row: ReferenceRow, choice: Choice) -> Point:
     return with_energy(_compare(row, choice, use, record, share, tuple(notes)), row, record, board)
 
 
+def _unit(ratio: float) -> tuple[str, ...]:
+    """A note where simulated over published latency is so far off that another unit is likelier than an error."""
+    if 1 / _MOST_TIMES <= ratio <= _MOST_TIMES:
+        return ()
+    times, way = (ratio, "longer") if ratio > 1 else (1 / ratio, "shorter")
+    return (f"the simulation is {times:,.0f} times {way}{IN_MS}",)
+
+
 def _use(row: ReferenceRow, choice: Choice) -> tuple[Use, list[str]]:
     """What a row is good for with the run that was chosen, and the notes on both: in doubt, no error is ours."""
     shown = ", shown as report"
@@ -63,6 +78,14 @@ def _use(row: ReferenceRow, choice: Choice) -> tuple[Use, list[str]]:
     if row.use is Use.EXACT and choice.doubts:
         return Use.REPORT, [*(f"{doubt}{shown}" for doubt in choice.doubts), *choice.notes]
     return row.use, [*choice.doubts, *choice.notes]
+
+
+def _holds(side: BoundSide | None, simulated: float, interval: tuple[float, float], published: float) -> bool:
+    if side is BoundSide.SIMULATED_AT_MOST:
+        return simulated <= published
+    if side is BoundSide.SIMULATED_AT_LEAST:
+        return simulated >= published
+    return interval[0] <= published <= interval[1]
 
 
 def _compare(
@@ -80,13 +103,10 @@ def _compare(
         low, high = record.cycles_interval
         interval = (low / record.clock_mhz / 1000, high / record.clock_mhz / 1000)
         simulated = record.latency_ms
-        error = simulated / row.latency_ms - 1
-        if row.bound_side is BoundSide.SIMULATED_AT_MOST:
-            holds = simulated <= row.latency_ms
-        elif row.bound_side is BoundSide.SIMULATED_AT_LEAST:
-            holds = simulated >= row.latency_ms
-        else:
-            holds = interval[0] <= row.latency_ms <= interval[1]
+        if row.latency_ms is not None:
+            error = simulated / row.latency_ms - 1
+            notes += _unit(simulated / row.latency_ms)
+            holds = _holds(row.bound_side, simulated, interval, row.latency_ms)
     s = choice.settings
     return Point(
         board=row.board,

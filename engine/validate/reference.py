@@ -17,14 +17,14 @@ from engine.records.validation import BoundSide, Use
 class ReferenceRow:
     """One published result, as its file says. ``use`` exact: same kernels and a known build; bound: other kernels; report: not fully known.
 
-    ``use`` is None, ``kernels``, ``framework``, ``compiler``, ``reason`` and ``source`` are empty where the row is blank. ``board`` and
+    ``latency_ms`` is None where the row gives an energy alone. ``use`` is None, ``kernels``, ``framework``, ``compiler``, ``reason`` and ``source`` are empty where the row is blank. ``board`` and
     ``model`` are names, or paths from the working directory or from ``folder``, where the file lies.
     """
 
     board: str
     model: str
     clock_mhz: float
-    latency_ms: float
+    latency_ms: float | None
     energy_uj: float | None
     voltage_v: float | None
     kernels: str
@@ -48,7 +48,7 @@ class ReferenceRow:
 
 
 NEEDED = ("board", "model", "clock_mhz", "latency_ms")
-"""Columns that every reference file has; all others may be absent."""
+"""Columns that every reference file has; all others may be absent, and so may latencies where energies are."""
 
 _MOST_BYTES = 1 << 24
 _SMALLEST, _LARGEST = 1e-6, 1e12  # what no latency, clock or energy lies beyond, in whatever unit it was written
@@ -76,7 +76,7 @@ def read_reference(path: Path) -> tuple[ReferenceRow, ...]:
 
 
 def _check_header(path: Path, header: list[str]) -> None:
-    missing = [c for c in NEEDED if c not in header]
+    missing = [c for c in NEEDED if c not in header and (c != "latency_ms" or "energy_uj" not in header)]
     if missing:
         one_cell = len(header) == 1 and any(sign in header[0] for sign in ";\t")
         hint = "separate columns by commas" if one_cell else f"needed: {', '.join(NEEDED)}"
@@ -129,12 +129,13 @@ def _row(path: Path, line: int, row: dict[str, str]) -> ReferenceRow:
     use = Use(said) if said else None
     if (use is Use.BOUND or side) and side not in list(BoundSide):
         raise fail("bound_side", " or ".join(BoundSide))
+    energy = number("energy_uj") if row.get("energy_uj") else None
     return ReferenceRow(
         board=text("board"),
         model=text("model"),
         clock_mhz=number("clock_mhz"),
-        latency_ms=number("latency_ms"),
-        energy_uj=number("energy_uj") if row.get("energy_uj") else None,
+        latency_ms=number("latency_ms") if row.get("latency_ms") or energy is None else None,
+        energy_uj=energy,
         voltage_v=number("voltage_v") if row.get("voltage_v") else None,
         kernels=row.get("kernels", ""),
         framework=row.get("framework", ""),

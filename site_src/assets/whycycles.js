@@ -40,6 +40,8 @@
       if (box.clientWidth < 480) {
         for (const part of [spec, ...(spec.layer ?? [])]) {
           if (part.encoding?.color?.field) part.encoding.color.legend = null;
+          const axis = part.encoding?.y?.axis;
+          if (axis?.labelLimit > 190) axis.labelLimit = 190;
         }
         spec.config.axis.labelFontSize = 11;
       }

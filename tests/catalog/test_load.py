@@ -267,6 +267,8 @@ def test_mutated_boards_load_or_fail_with_one_message(tmp_path: Path, data: st.D
         ("nucleo-f270zg", "nucleo-f207zg"),
         ("pico", "raspberry-pi-pico"),
         ("nrf5340", "nrf5340-dk"),
+        ("stm32f411", "nucleo-f411re?"),
+        ("RP2040", "raspberry-pi-pico?"),
     ],
 )
 def test_an_unknown_board_gets_those_it_may_mean(name: str, meant: str) -> None:

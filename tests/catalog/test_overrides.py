@@ -224,6 +224,19 @@ def test_every_figure_can_be_overridden_with_its_own_value(board: Board) -> None
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda b: b.name)
+def test_every_key_takes_a_value_or_refuses_it_with_a_hint(board: Board) -> None:
+    """Tables that a core leaves out are keys too."""
+    core = load_core(board.core)
+    for key in override_keys(board, core):
+        for value in ("3", "none"):
+            try:
+                override(board, core, [parse_override(f"{key}={value}")])
+            except UsageError as error:
+                assert key.split(".")[-1] in str(error), (key, value)  # noqa: PT017
+                assert error.hint, (key, value)  # noqa: PT017
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda b: b.name)
 def test_every_figure_of_a_memory_that_is_left_out_can_be_given(board: Board) -> None:
     core = load_core(board.core)
     absent = [k for k in override_keys(board, core) if k.startswith("memories.") and value_at(board, k) is None]

@@ -84,6 +84,21 @@ def test_doctor_says_what_is_here() -> None:
     assert all(f["detail"] for f in found)
 
 
+def test_names_are_whole_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.catalog.load import list_boards
+    from engine.catalog.npu import list_npus
+
+    monkeypatch.setenv("COLUMNS", "80")
+    words = invoke("boards").stdout
+    assert max(map(len, words.splitlines())) <= 80
+    for name in (
+        *(b.name for b in list_boards()),
+        *(n.name for n in list_npus()),
+        *(n.system_config for n in list_npus()),
+    ):
+        assert f"{name} " in words, name
+
+
 BAD = [
     ("run", "kws", "--board", "no-such-board"),
     ("run", "no-such-model", "--board", "nucleo-l4r5zi"),
@@ -325,6 +340,8 @@ def test_what_if_answers_from_the_stored_profile(monkeypatch: pytest.MonkeyPatch
 
 def test_what_if_says_what_the_result_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "stores cannot be pipelined with" in invoke("whatif", RUN).stdout  # in a line of its own, not a word a line
     answer = json.loads(invoke("whatif", RUN, "--json").stdout)
     found = {a["key"]: a for a in answer["assumptions"]}
     divide = found["core.issue.divide"]

@@ -82,7 +82,8 @@ def test_a_long_path_leaves_the_numbers_their_place(tmp_path: Path, ms: float) -
     row = ROW.format(ms=ms).replace("nucleo-l4r5zi", str(board))
     shown = validate(tmp_path, HEADER + row)
     assert shown.exit_code == 0, shown.output
-    line = next(x for x in shown.stdout.splitlines() if x.startswith("my.toml"))
+    lines = shown.stdout.splitlines()
+    line = lines[next(n for n, x in enumerate(lines) if x.startswith("my.toml")) + 1]
     assert f"{ms:.2f}" in line
     assert "+0.0%" in line
     assert json.loads(validate(tmp_path, HEADER + row, "--json").stdout)["points"][0]["board"] == str(board)

@@ -79,6 +79,55 @@ def test_dropped_samples_widen_the_bound_and_stay_inside() -> None:
     check_layers(found, BOARD)
 
 
+@pytest.mark.parametrize("rate_hz", [500, 10_000, 1_000_000])
+def test_a_layer_beyond_the_meters_range_is_refused_and_the_others_are_right(rate_hz: int) -> None:
+    board = replace(BOARD, layer_s=(0.020, 0.040, 0.020))
+    whole = board.trace(rate_hz, 0.9, start_s=0.3 / rate_hz)
+    clipped = whole.power_w > 0.040
+    trace = replace(whole, power_w=np.minimum(whole.power_w, 0.040), saturated=clipped)
+    found = energy_of(trace, windows_of_gate(trace), board.shares)
+    first, second, third = found.layers
+    assert isinstance(second, NoLayerEnergy)
+    assert "end of its range" in second.reason
+    assert found.net.energy_nj < board.net_j * NJ
+    assert sum(x.energy_nj for x in (first, third) if isinstance(x, Energy)) + found.unresolved.energy_nj == (
+        found.net.energy_nj
+    )
+    # fast sampling tells where the range ended; slow sampling may blame a neighbour, but lets no wrong energy through
+    for layer, net_j in ((first, board.net_layers_j[0]), (third, board.net_layers_j[2])):
+        assert isinstance(layer, NoLayerEnergy) or within(layer, net_j)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([500, 1000, 20_000, 200_000]),
+    st.sampled_from([0.0, 0.002, -0.001]),
+    st.sampled_from([0.0, 0.003, -0.003]),
+    st.sampled_from(["none", "scattered", "burst"]),
+    st.booleans(),
+)
+def test_offset_drift_and_lost_samples_together_stay_inside_the_bound(
+    seed: int, rate_hz: int, offset_w: float, drift: float, lost: str, averaging: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    begins = tuple(np.array([0.2, 0.4, 0.6]) + rng.uniform(0, 0.05))
+    board = replace(
+        BOARD, layer_w=tuple(rng.uniform(0.01, 0.1, 3)), begins_s=begins, offset_w=offset_w, drift_w_per_s=drift
+    )
+    whole = board.trace(rate_hz, 0.95, averaging=averaging, start_s=rng.uniform(0, 1 / rate_hz))
+    keep = np.ones(len(whole.time_s), np.bool_)
+    if lost == "scattered":
+        keep = rng.uniform(size=len(keep)) > 0.1
+    if lost == "burst":
+        at = begins[0] + rng.uniform(0.005, 0.075)
+        keep = np.abs(whole.time_s - at) > 0.004
+    trace = PowerTrace(whole.time_s[keep], whole.power_w[keep], whole.meter)
+    found = energy_of(trace, board.windows(), board.shares)
+    assert within(found.net, board.net_j)
+    check_layers(found, board)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),

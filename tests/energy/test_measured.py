@@ -13,8 +13,11 @@ from engine.energy.trace import PowerTrace, read_trace
 from engine.energy.windows import windows_of_gate
 from engine.errors import CheckFailedError, UsageError
 from engine.paths import measurements_dir
+from engine.pipeline.board_store import keep_measured
 from engine.records.energy import MeasuredEnergy
+from engine.records.measured import read_measured
 from engine.records.store import read_record
+from tests.builders.measured import measured_record
 from tests.energy.synthetic import Truth
 
 RECORD = read_record(measurements_dir() / "simulated" / "kws_nucleo-l4r5zi_cmsis-nn_clang-o2_120mhz.json")
@@ -85,6 +88,25 @@ def test_import_prints_and_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "uJ per inference (measured)" in text
     again = CliRunner().invoke(main, ["energy", "import", str(kept / "trace.npz"), "--run", RECORD.id, "--json"])
     assert MeasuredEnergy.model_validate_json(again.stdout).net_nj == found.net_nj
+
+
+def test_import_over_a_measurement_cuts_by_what_the_board_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(tmp_path / "cache"))
+    board = measured_record()
+    keep_measured(board)
+    trace_file = write_csv(tmp_path / "a.csv")
+    done = CliRunner().invoke(main, ["energy", "import", str(trace_file), "--run", board.id, *COLUMNS, "--json"])
+    assert done.exit_code == 0, done.output
+    found = MeasuredEnergy.model_validate_json(done.stdout)
+    assert (found.shares, found.run) == ("measured cycles", board.id)
+    kept = tmp_path / "cache" / "boards"
+    assert read_measured(kept / f"{board.id}.json") == board.model_copy(update={"energy": found})
+    assert len(read_trace(kept / f"{board.id}.npz").time_s) == 7000
+    # what is measured anew has no energy of what was before
+    keep_measured(board)
+    assert not (kept / f"{board.id}.npz").exists()
 
 
 @pytest.mark.parametrize(

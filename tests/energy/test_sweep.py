@@ -39,7 +39,9 @@ def test_racing_wins_where_cycles_do_not_grow_and_sleep_is_not_dearer() -> None:
     found = sweep(at(20, 1_000_000), at(120, 1_000_000), sleep_ua=0)
     assert (found.least_energy_mhz, found.strategy, found.breakeven_fixed_share) == (120, Strategy.SAME, None)
     # asleep the board would take more than running slowly: then it is better never to sleep
-    assert sweep(at(20, 1_000_000), at(120, 1_000_000), sleep_ua=20_000).strategy is Strategy.SLOW_AND_LOW
+    restless = sweep(at(20, 1_000_000), at(120, 1_000_000), sleep_ua=20_000)
+    assert restless.strategy is Strategy.SLOW_AND_LOW
+    assert "asleep until the slowest clock were done costs more" in restless.reason
     assert sweep(at(20, 1_500_000), at(120, 1_000_000), sleep_ua=1).strategy is Strategy.RACE_TO_IDLE
 
 

@@ -9,13 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.catalog.board import MemoryKind
-from engine.catalog.load import board_sha256, load_board
+from engine.catalog.load import board_sha256, load_board, load_core
 from engine.catalog.override_text import parse_override
 from engine.catalog.overrides import override_board
 from engine.explain.compare import compare
 from engine.explain.compare_mechanism import Mechanism
 from engine.explain.compare_split import cycle_effects, split
 from engine.explain.compare_traffic import keeps_traffic
+from engine.explain.hardware import Hardware
 from engine.records.comparable import Choice, choices_that_differ
 from engine.records.run import MemoryTraffic, PlacementUsed, RunRecord
 from engine.records.store import read_records
@@ -269,6 +270,45 @@ def test_what_the_length_of_a_line_alone_changes_is_the_caches():
     )
     # A 500, caches alone 660, wait states alone 800, both 1020
     assert charged(a, b) == {"caches": (160 + 220) // 2, "wait_states": (300 + 360) // 2}
+
+
+@pytest.mark.parametrize("also", [(), ("flash.dcache=none", "flash.icache=none")])
+def test_a_wider_flash_is_the_wait_states_and_never_the_kernels(also):
+    """Lines as long as a read of the flash are longer, and a buffer holds more: the code is the same."""
+
+    def run(misses, fetches, overrides):
+        rows = [
+            row(
+                "flash", 5 * (misses + fetches), read_bytes=4000, read_lines=900, read_misses=misses, fetch_lines=500,
+                fetch_misses=fetches,
+            )
+        ]  # fmt: skip
+        stack = make_stack(data_read=5 * misses, instruction_fetch=5 * fetches)
+        return one_layer(stack, rows, overrides=(*also, *overrides))
+
+    assert charged(run(100, 60, ()), run(60, 30, ("flash.width_bytes=16",))) == {"wait_states": -350}
+
+
+def test_a_board_of_ones_own_is_compared_by_its_description():
+    """A cache with longer lines on a board that the catalogue does not know: 5 cycles a miss, 11 for lines of two words."""
+    base = load_board("nucleo-l4r5zi")
+
+    def run(name, overrides, misses, cycles):
+        board = override_board(base, [parse_override(o) for o in overrides]).model_copy(update={"name": name})
+        rows = [row("flash", cycles, read_bytes=4000, read_lines=900, read_misses=misses)]
+        record = one_layer(make_stack(data_read=cycles), rows)
+        made = record.provenance.model_copy(update={"board_sha256": board_sha256(board)})
+        return record.model_copy(update={"board": name, "provenance": made}), Hardware(board, load_core(base.core))
+
+    (a, one), (b, two) = (
+        run("mine", (), 100, 500),
+        run("mine-2", ("flash.dcache.line_bytes=16", "flash.dcache.ways=16"), 60, 660),
+    )
+    found = compare(a, b, (one, two))
+    assert {m: us for m, us in found.by_mechanism.items() if us} == {Mechanism.CACHES: found.delta_us}
+    assert found.delta_cycles == 160
+    # records alone cannot tell a dearer miss from more wait states
+    assert compare(a, b).by_mechanism[Mechanism.WAIT_STATES] > 0
 
 
 def test_a_slower_ram_behind_a_cache_against_one_that_answers_at_once():

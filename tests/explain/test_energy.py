@@ -71,6 +71,16 @@ def test_two_runs_of_one_power_differ_by_their_cycles() -> None:
     assert found.delta_uj / found.a_uj == pytest.approx(b.cycles.warm / a.cycles.warm - 1, rel=1e-3)
 
 
+def test_two_runs_of_one_power_are_tied_where_their_latencies_are() -> None:
+    a = record()
+    low, high = a.cycles_interval
+    energy = energy_of(a, L4)
+    close = a.model_copy(update={"id": "close", "cycles_interval": (low, high + 1)})
+    apart = a.model_copy(update={"id": "apart", "cycles_interval": (high + 1, 2 * high)})
+    assert energy_delta(a, close, energy, energy).tie is True
+    assert energy_delta(a, apart, energy, energy).tie is False
+
+
 def test_a_run_without_energy_has_no_difference() -> None:
     found = energy_delta(record(), record(), energy_of(record(), L4), NoEnergy(reason="nobody measured it"))
     assert found.delta_uj is None

@@ -110,6 +110,7 @@ def test_a_load_that_nothing_overlaps_is_named_and_one_that_is_overlapped_is_not
         ((asm.ldm(0, (4, 5)), asm.add(8, 9, 10)), "issue_multiple_base", Rule.PER_REGISTER),
         ((asm.str_(0, 4), asm.ldr(5, 6)), "load_store_load_after_store", Rule.NEIGHBOUR),
         ((asm.add(0, 1, 2), asm.ldr(3, 0), asm.ldr(5, 6)), "latency_alu_to_address", Rule.OPERAND_WAIT),
+        ((asm.vdiv(0, 1, 2), asm.add(5, 6, 7), asm.vdiv(3, 4, 5)), "issue_fp_divide_busy", Rule.FPU_BUSY),
     ],
 )
 def test_a_dearer_figure_is_found_under_its_rule(instructions: tuple[Instruction, ...], field: str, rule: Rule) -> None:

@@ -179,13 +179,17 @@ def boot_stage(compiler: CompilerName = CompilerName.CLANG) -> bytes:
         return bytes(ELFFile(stream).get_section_by_name(".boot2").data())
 
 
-def test_the_boot_stage_is_the_same_from_both_compilers_and_sealed() -> None:
+def test_the_boot_stage_is_sealed() -> None:
     block = boot_stage()
     assert len(block) == 256
     assert int.from_bytes(block[252:], "little") == boot_checksum(block[:252])
-    assert boot_stage(CompilerName.GCC) == block
     # the check value that the parameters of this CRC are known by (CRC-32/MPEG-2)
     assert boot_checksum(b"123456789") == 0x0376_E6E7
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+def test_the_boot_stage_is_the_same_from_both_compilers() -> None:
+    assert boot_stage(CompilerName.GCC) == boot_stage()
 
 
 @pytest.mark.parametrize("status", [2, 0])

@@ -102,4 +102,4 @@ def test_card_survives_being_written() -> None:
 def test_a_missing_training_package_is_one_message() -> None:
     with pytest.raises(ToolError, match="no_such_package") as caught:
         tools.need("no_such_package")
-    assert "whycycles[train]" in caught.value.hint
+    assert "pip install -e '.[train]'" in caught.value.hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -43,7 +44,7 @@ RUN = resolve(RunSettings("kws", "olimex-stm32-h405"))
 
 @pytest.fixture(scope="module")
 def record() -> MeasuredRecord:
-    return measure_on_board(RUN, QEMU, repeats=20)
+    return measure_on_board(RUN, QEMU, repeats=20).record
 
 
 @needs_qemu
@@ -152,10 +153,58 @@ def test_boards_without_a_port_or_a_machine_are_refused() -> None:
         measure_on_board(resolve(RunSettings("kws", "nucleo-l4r5zi")), QEMU)
     with pytest.raises(UsageError, match="0 repeats"):
         measure_on_board(RUN, QEMU, repeats=0)
-    with pytest.raises(UsageError, match="--set"):
-        measure_on_board(
-            resolve(RunSettings("kws", "olimex-stm32-h405", set=(parse_set("flash.prefetch=false"),))), QEMU
-        )
+
+
+def test_a_board_is_what_it_is() -> None:
+    """What --set describes would set the board's wait states, and no measurement is of it."""
+    other = resolve(RunSettings("kws", "olimex-stm32-h405", set=(parse_set("flash.prefetch=false"),)))
+    with pytest.raises(
+        UsageError, match=r"--set flash\.prefetch=false describes other hardware than the board"
+    ) as told:
+        measure_on_board(other, QEMU)
+    assert "--port" in told.value.hint
+
+
+@needs_qemu
+def test_layers_are_told_while_the_board_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_store, "cache_dir", lambda: tmp_path)
+    arguments = ["run", "kws", "--board", "olimex-stm32-h405", "--port", "qemu:", "--repeats", "12", "--live"]
+    done = CliRunner().invoke(main, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    start, *events, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (start["event"], start["target"], start["replayed"]) == ("start", "board", False)
+    layers = [x for x in events if x["event"] == "layer"]
+    blocks = [x for x in events if x["event"] == "measured"]
+    assert events == [*layers, *blocks]
+    # a record that is the command's without --live, and the last block is what it holds
+    record = MeasuredRecord.model_validate(last["record"])
+    (kept,) = (tmp_path / "boards").glob("*.json")
+    assert json.loads(kept.read_bytes()) == last["record"]
+    assert record.simulation is not None
+    assert record.by_layer is not None
+    assert [x["layer"] for x in layers] == [x.model_dump(mode="json", by_alias=True) for x in record.simulation.layers]
+    assert all(x["verdict"] for x in layers)
+    assert [(x["inferences"], x["of"], x["counter"], x["label"]) for x in blocks] == [
+        (8, 12, "us", EMULATED),
+        (12, 12, "us", EMULATED),
+    ]
+    assert blocks[-1]["layers"] == [x.warm.p50 for x in record.by_layer.layers]
+    assert blocks[-1]["inference"] == record.by_layer.warm.p50
+
+
+@needs_qemu
+def test_live_lines_where_there_is_no_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_store, "cache_dir", lambda: tmp_path)
+    arguments = ["run", "kws", "--board", "olimex-stm32-h405", "--port", "qemu:", "--repeats", "9", "--live"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert "\x1b" not in done.stdout
+    assert "us, p50 of 8" in done.stdout
+    assert "p50 of 9: " in done.stdout
+    assert "bound by" in done.stdout
+    assert "→ " in done.stdout, "advice"
+    assert EMULATED in " ".join(done.stdout.split())
+    assert "measured" not in done.stdout.split("p50 of 9: ")[0], "nothing in QEMU is called measured"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from engine.pipeline.prepare import Prepared, prepare
 from engine.pipeline.settings import RunSettings, parse_set, resolve
 
 IDLE = {
-    "core.latency.fp=2": "its cycles are the same without it",  # no FP instruction is executed
+    "core.latency.fp=3": "its cycles are the same without it",  # no FP instruction is executed
     "default_clock_mhz=80": "a clock was asked for",
     "flash.ladder.0.wait_states=1": "its cycles are the same without it",  # a step that the clock is beyond
     "flash.miss_extra_cycles=0": "its cycles are the same without it",

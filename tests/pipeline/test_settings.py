@@ -36,6 +36,37 @@ def test_a_placement_is_part_of_the_id_and_of_the_board() -> None:
     assert run.board.placement.code == "flash"
 
 
+@pytest.mark.parametrize(
+    ("board", "kind", "memory"),
+    [
+        ("nucleo-l4r5zi", "sram", "sram1"),
+        ("nucleo-h743zi", "sram", "axi_sram"),
+        ("nucleo-h743zi", "dtcm", "dtcm"),
+        ("nrf5340-dk", "sram", "sram"),
+    ],
+)
+def test_a_kind_of_memory_means_the_one_that_is_used_else_the_first(board: str, kind: str, memory: str) -> None:
+    run = resolve(RunSettings("kws", board, place=(("weights", kind),)))
+    assert run.board.placement.weights == memory
+    assert run.id == resolve(RunSettings("kws", board, place=(("weights", memory),))).id
+
+
+def test_a_kind_that_the_board_lacks_is_refused() -> None:
+    with pytest.raises(UsageError, match="no memory 'itcm'"):
+        resolve(RunSettings("kws", "nucleo-l4r5zi", place=(("code", "itcm"),)))
+
+
+def test_a_placement_that_changes_nothing_makes_no_other_run() -> None:
+    assert resolve(RunSettings("kws", "nucleo-l4r5zi", place=(("weights", "flash"),))).id == (
+        resolve(RunSettings("kws", "nucleo-l4r5zi")).id
+    )
+
+
+def test_a_part_is_placed_once() -> None:
+    with pytest.raises(UsageError, match="weights is placed twice"):
+        resolve(RunSettings("kws", "nucleo-l4r5zi", place=(("weights", "sram1"), ("weights", "sram2"))))
+
+
 @pytest.mark.parametrize("clock_mhz", [0.0, -5.0, 121.0, float("nan"), float("inf")])
 def test_a_clock_the_board_cannot_run_at_is_refused(clock_mhz: float) -> None:
     with pytest.raises(UsageError, match="does not run at"):

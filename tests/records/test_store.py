@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from pydantic import ValidationError
 
+from engine.catalog.load import load_board
+from engine.energy.attribute import with_energy
 from engine.errors import RecordError
 from engine.records.diff import diff_records, diff_results
 from engine.records.run import MemoryTraffic, Region, RunRecord
@@ -134,6 +136,15 @@ def test_a_record_that_contradicts_itself_is_refused(path: str, value: object, w
     set_at(path, value)(data)
     found = record_problems(json.dumps(data))
     assert any(why in problem for problem in found), found
+
+
+def test_problems_of_an_energy_are_said_once_and_by_their_keys() -> None:
+    record = with_energy(kws_record(), load_board("nucleo-l4r5zi"))
+    data = json.loads(dump_record(record))
+    data["energy"]["layers"][0]["stack"]["mac"] += 1
+    assert [p.split(":")[0] for p in record_problems(json.dumps(data))] == ["energy.layers.0"]
+    data["energy"] = {"reason": "", "more": 1}
+    assert {p.split(":")[0] for p in record_problems(json.dumps(data))} <= {"energy.reason", "energy.more"}
 
 
 def traffic(**changes: int) -> MemoryTraffic:

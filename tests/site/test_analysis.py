@@ -158,7 +158,20 @@ def test_another_clock_is_compared_on_its_board() -> None:
     fast, slow = kws_record(), kws_record(clock_mhz=80).model_copy(update={"id": "kws.at-80"})
     found = _matrix(fast, slow)
     assert [(p.a.record.id, p.b.record.id) for p in found.others] == [(fast.id, slow.id)]
-    assert "at 80 MHz against clang O2 at 120 MHz" in found.others[0].title
+    assert found.others[0].title == "nucleo-l4r5zi, cmsis-nn: 80 MHz against 120 MHz"
+
+
+def test_a_board_that_nobody_can_buy_stands_for_none_and_is_named_by_what_was_altered() -> None:
+    real, moved = kws_record(), kws_record().model_copy(update={"id": "kws_z_moved"})
+    moved = moved.model_copy(update={"placement": real.placement.model_copy(update={"code": "sram1"})})
+    altered = kws_record().model_copy(update={"id": "kws.altered", "overrides": ("flash.wait_states=0",)})
+    found = _matrix(real, moved, altered)
+    assert [c.run.record.id for row in found.rows for c in row.cells if c] == [real.id]
+    titles = {p.b.record.id: p.title for p in found.others}
+    assert {p.a.record.id for p in found.others} == {real.id}
+    assert titles[altered.id] == "nucleo-l4r5zi, cmsis-nn: flash.wait_states=0 against as built"
+    assert titles[moved.id] == "nucleo-l4r5zi, cmsis-nn: code in sram1 against code in flash"
+    assert found.contested == frozenset()
 
 
 def test_runs_that_may_not_be_compared_have_no_difference() -> None:

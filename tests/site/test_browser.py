@@ -121,6 +121,16 @@ def test_filters_live_in_the_address(tab: Browser, base: str) -> None:
     assert _rows(tab) == everything
 
 
+def test_search_finds_a_board_and_a_wildcard_in_a_source_breaks_nothing(tab: Browser, base: str) -> None:
+    tab.open(base)
+    tab.js("document.querySelector('.md-search__input').focus()")
+    tab.until("document.querySelector('.md-search-result__meta').textContent.includes('Type to start')")
+    for key in "nucleo-l4r5zi":  # the theme listens to keys
+        tab.call("Input.dispatchKeyEvent", type="keyDown", text=key, key=key)
+        tab.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+    tab.until("document.querySelector('.md-search-result__list a[href*=\"boards/nucleo-l4r5zi\"]') !== null")
+
+
 def test_columns_sort(tab: Browser, base: str) -> None:
     tab.open(base + "runs/")
     values = "[...document.querySelectorAll('.wc-table tbody tr')].map((r) => Number(r.cells[3].dataset.v))"

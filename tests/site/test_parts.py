@@ -33,10 +33,11 @@ from engine.site.meaning import CAUSE_MEANING, CAUSE_REMEDY
 from engine.site.metrics import Metric, counter_label, pyramid, total
 from engine.site.pages.run import command, needed_files
 from engine.site.ranking import labels, places, ranking_chart
+from engine.site.render import breakable
 from engine.site.roofline_chart import roofline_chart
 from engine.site.run_charts import memory_chart, stack_chart, waterfall_chart
 from engine.site.staging import Staging
-from engine.site.text import kilobytes, link, plain, significant, slug, whole
+from engine.site.text import hold_together, kilobytes, link, plain, signed_percent, significant, slug, whole
 from engine.site.world import make_world
 from tests.builders.records import kws_record, make_record, records
 
@@ -114,6 +115,49 @@ def test_labels_grow_until_they_differ() -> None:
         "nucleo-l4r5zi · cmsis-nn · 120 MHz",
         "nucleo-l4r5zi · cmsis-nn · 80 MHz",
     }
+
+
+def test_runs_that_differ_in_placement_alone_say_where() -> None:
+    a = kws_record()
+    b = a.model_copy(update={"id": "b", "placement": a.placement.model_copy(update={"weights": "sram1"})})
+    assert labels([a, b]) == {
+        a.id: "nucleo-l4r5zi · cmsis-nn · weights in flash",
+        "b": "nucleo-l4r5zi · cmsis-nn · weights in sram1",
+    }
+    # what most runs of a board have goes without saying
+    c = a.model_copy(update={"id": "c", "kernels": "reference"})
+    assert list(labels([a, b, c]).values()) == [
+        "nucleo-l4r5zi · cmsis-nn",
+        "nucleo-l4r5zi · cmsis-nn · weights in sram1",
+        "nucleo-l4r5zi · reference",
+    ]
+    twin = a.model_copy(update={"id": "twin"})
+    assert labels([a, twin])["twin"] == "nucleo-l4r5zi · cmsis-nn · twin"
+
+
+def test_altered_boards_are_listed_and_not_ranked() -> None:
+    real = kws_record()
+    altered = real.model_copy(update={"id": "altered", "overrides": ("flash.wait_states=0",)})
+    by_id = {p.record.id: p for p in places([real, altered])}
+    assert by_id[real.id].rank == "1"  # not a tie with hardware that does not exist
+    assert by_id["altered"].rank == "\u2013"
+    assert by_id["altered"].label == "nucleo-l4r5zi (flash.wait_states=0) · cmsis-nn"
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0.05, "+5.0\u00a0%"), (-0.0832, "\u22128.3\u00a0%"), (-0.0001, "0.0\u00a0%"), (0.0, "0.0\u00a0%")],
+)
+def test_changes_have_a_true_minus_and_nothing_has_no_sign(share: float, shown: str) -> None:
+    assert signed_percent(share) == shown
+
+
+def test_numbers_hold_on_to_their_units() -> None:
+    assert hold_together("takes 95.4 ms: 41 % of 3 msec") == "takes 95.4\u00a0ms: 41\u00a0% of 3 msec"
+
+
+def test_identifiers_break_behind_their_joints_only() -> None:
+    assert breakable("a_b.c<") == "a_<wbr>b.<wbr>c&lt;"
 
 
 # the world

@@ -39,6 +39,12 @@ def test_every_link_leads_somewhere(built: Built, found: dict[Path, Page]) -> No
     assert broken_links(built.out, found) == []
 
 
+def test_a_wrong_address_leads_on(built: Built, found: dict[Path, Page]) -> None:
+    links = [u for u in found[built.out / "404.html"].links if u.startswith("/whycycles/")]
+    assert {"/whycycles/", "/whycycles/runs/", "/whycycles/boards/"} <= {u.removesuffix(".") for u in links}
+    assert [u for u in links if not (built.out / u.removeprefix("/whycycles/")).exists()] == []
+
+
 def test_nothing_is_loaded_from_elsewhere(built: Built, found: dict[Path, Page]) -> None:
     assert foreign_loads(found) == []
     for style in built.out.rglob("*.css"):
@@ -125,7 +131,10 @@ def test_energy_stands_beside_latency_or_is_absent_with_a_reason(built: Built, f
     assert "so its runs have no energy" in found[built.out / "boards/nrf5340-dk/index.html"].text
     validation = (built.out / "validation/index.html").read_text("utf-8")
     assert validation.index("absent: not worked out") < validation.index("4.00\u00a0mJ")
-    assert "held out" in found[built.out / "validation/energy/index.html"].text
+    models = found[built.out / "validation/energy/index.html"].text
+    assert "held out" in models
+    assert "The power model beats every baseline in every column." in models
+    assert "The fitted model does not beat one power per board with each model held out, simulated latency" in models
 
 
 def test_downloads_hold_the_records(built: Built) -> None:
@@ -161,7 +170,7 @@ def test_layers_of_a_real_chip_are_compared(built: Built, found: dict[Path, Page
     for text in (
         "apollo510-evb, gcc",
         "apollo510-evb, clang",
-        "depthwise conv 2d #7",
+        "depthwise conv2d #7",
         "MVE_INT_MAC_RETIRED",
         "another kernel",
     ):

@@ -89,7 +89,9 @@ def cost(core: str, *instructions: Instruction, end: End = End.VALUE) -> dict[Ca
         ("cortex-m4", (smlal(0, 1, 2, 3),), {MAC: 1}),
         ("cortex-m4", (sdiv(0, 1, 2),), {ALU: 1, LONG: 6}),  # 2 to 12, middle 7
         ("cortex-m4", (vfma(0, 1, 2),), {MAC: 1, LONG: 2}),  # VMLA, VFMA 3
-        ("cortex-m4", (vdiv(0, 1, 2),), {ALU: 1, LONG: 13}),  # VDIV 14
+        ("cortex-m4", (vdiv(0, 1, 2), vdiv(3, 1, 2)), {ALU: 2, LONG: 13}),  # VDIV 14, the last one beside what follows
+        ("cortex-m4", (vdiv(0, 1, 2), add(3, 4, 5), ldr(6, 7)), {ALU: 2, LS: 2}),  # integer instructions go on
+        ("cortex-m4", (ldr(0, 1), str_(0, 2), str_(3, 4)), {LS: 4}),  # nothing overlaps a store behind a load
         ("cortex-m4", (add(0, 1, 2, size=2), it()), {ALU: 1}),  # IT folded behind a 16-bit instruction
         ("cortex-m4", (add(0, 1, 2), it()), {ALU: 2}),
         ("cortex-m4", (pop_pc(4),), {LS: 3}),  # POP {r4, pc}: 1+N+P, P in branches.py

@@ -150,7 +150,7 @@ def test_layers_with_one_explanation_share_it() -> None:
     points = (point, point.model_copy(update={"layer": 1}), point.model_copy(update={"layer": 2, "op": "RESHAPE"}))
     found = compare_layers(published(kws_record()), kws_record()).model_copy(update={"points": points})
     section = section_of(found)
-    assert [layers for layers, _ in section.reasons] == ["conv 2d #0, conv 2d #1", "reshape #2"]
+    assert [layers for layers, _ in section.reasons] == ["conv2d #0, conv2d #1", "reshape #2"]
     assert "Over the 3 large layers" in section.summary  # an error of exactly 0 in the multiplies is the same kernel
     assert "between −10.0\u00a0% and −10.0\u00a0%" in section.summary
     assert not section.inside  # nothing but these layers is in the chip's sum

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.cli.validate import _print
 from engine.errors import RecordError, ToolError
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.paths import measurements_dir
@@ -20,6 +21,7 @@ from engine.validate.keep import keep
 from engine.validate.points import validate
 from engine.validate.reference import ReferenceRow, read_reference
 from tests.builders.records import kws_record
+from tests.models.small import reference
 
 HEADER = "board,model,clock_mhz,latency_ms,kernels,use,bound_side,framework,compiler\n"
 ROW = "nucleo-l4r5zi,kws,120,99.8,cmsis-nn,exact,,microTVM,arm-none-eabi-gcc -O3"
@@ -34,7 +36,7 @@ def read(tmp_path: Path, text: str | bytes) -> tuple[ReferenceRow, ...]:
 def test_the_projects_own_reference_can_be_read() -> None:
     rows = read_reference(measurements_dir() / "published" / "validation.csv")
     assert sum(r.use is Use.EXACT for r in rows) == 5
-    assert all(r.source and r.latency_ms > 0 for r in rows)
+    assert all(r.source and (r.latency_ms or 0) > 0 for r in rows)
 
 
 def test_a_row_says_how_it_was_built(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_what_a_row_does_not_say_is_noted(tmp_path: Path) -> None:
 def test_kernels_that_are_not_ours_are_in_doubt(
     tmp_path: Path, kernels: str, taken: KernelLibrary, doubted: bool
 ) -> None:
-    (row,) = read(tmp_path, HEADER + ROW.replace("cmsis-nn", kernels))
+    (row,) = read(tmp_path, HEADER + ROW.replace("cmsis-nn", kernels).replace("microTVM", "TFLM"))
     chosen = choose(row)
     assert (chosen.settings.kernels, bool(chosen.doubts)) == (taken, doubted)
 
@@ -166,7 +168,7 @@ def test_any_file_is_rows_or_one_message(tmp_path_factory: pytest.TempPathFactor
         rows = read(tmp_path_factory.getbasetemp(), content)
     except RecordError:
         return
-    assert all(r.latency_ms > 0 and r.board and r.model for r in rows)
+    assert all((r.latency_ms or r.energy_uj or 0) > 0 and r.board and r.model for r in rows)
     for row in rows:
         choose(row)
 
@@ -217,6 +219,29 @@ def test_only_what_is_exact_is_an_error_of_ours(tmp_path: Path, row: str, note: 
     assert note in second.notes
     assert second.error is not None
     assert found.mape == found.worst == first.error
+
+
+@pytest.mark.usefixtures("at_100_ms")
+@pytest.mark.parametrize(("times", "note"), [(1000, "1,000 times shorter"), (0.001, "1,000 times longer"), (5, None)])
+def test_a_latency_in_another_unit_is_asked_about(tmp_path: Path, times: float, note: str | None) -> None:
+    ms = 100 * times
+    rows = read(tmp_path, HEADER + f"nucleo-l4r5zi,kws,120,{ms},cmsis-nn,exact,,microTVM,gcc -O2")
+    asked = [n for n in validate(rows).points[0].notes if n.endswith("is latency_ms in ms?")]
+    assert len(asked) == (note is not None)
+    assert all(str(note) in n for n in asked)
+
+
+@pytest.mark.parametrize("framework", ["microTVM", "MicroTVM v1.0", "micro-TVM", "µTVM", "uTVM"])
+def test_microtvm_is_known_by_its_names(tmp_path: Path, framework: str) -> None:
+    (row,) = read(tmp_path, HEADER + ROW.replace("microTVM", framework))
+    assert choose(row).settings.lowering is Lowering.MICROTVM
+
+
+def test_microtvm_with_reference_kernels_is_in_doubt_and_run(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, HEADER + ROW.replace("cmsis-nn", "reference"))
+    chosen = choose(row)
+    assert (chosen.settings.kernels, chosen.settings.lowering) == (KernelLibrary.REFERENCE, Lowering.TFLM)
+    assert any("microTVM's own lowering" in doubt for doubt in chosen.doubts)
 
 
 @pytest.mark.usefixtures("at_100_ms")
@@ -298,6 +323,7 @@ ENERGY = "board,model,clock_mhz,latency_ms,energy_uj,voltage_v,kernels,use,bound
 @pytest.mark.usefixtures("at_100_ms")
 def test_an_energy_is_predicted_without_its_own_row(tmp_path: Path) -> None:
     """The reference firmware's powers are 40.1 to 41.5 mW; a row of it must get the mean of the other three."""
+    reference("kws_ref_model.tflite")
     own = "nucleo-l4r5zi,mlperf-tiny/kws,120,181.92,7373.704,1.8,cmsis-nn,exact,,TensorFlow Lite for Microcontrollers v2.3.1,gcc"
     new = "nucleo-l4r5zi,mlperf-tiny/kws,120,90,4000,1.8,cmsis-nn,exact,,something new,gcc on Zephyr"
     bound = "nucleo-l4r5zi,mlperf-tiny/kws,120,181.92,7373.704,,cmsis-nn,bound,simulated_at_most,,gcc"
@@ -311,7 +337,73 @@ def test_an_energy_is_predicted_without_its_own_row(tmp_path: Path) -> None:
     assert third.energy_holds is True
     assert (unknown.energy_error, unknown.energy_holds) == (None, None)
     assert unknown.energy_uj == pytest.approx(first.energy_uj)
-    assert [e.points for e in found.energy] == [2, 3]
+    assert [e.points for e in found.energy] == [2, 1, 3]
+
+
+@pytest.mark.usefixtures("at_100_ms")
+def test_an_energy_of_another_build_is_as_unsure_as_builds_differ(tmp_path: Path) -> None:
+    """The power is that of the same firmware throughout, so only the build differs."""
+    reference("kws_ref_model.tflite")
+    row = "nucleo-l4r5zi,mlperf-tiny/kws,120,181.92,7373.704,1.8,cmsis-nn,{},TensorFlow Lite for Microcontrollers v2.3.1,gcc"
+    uses = ("exact,", "report,", "bound,simulated_at_most", "bound,simulated_at_least", ",")
+    found = validate(read(tmp_path, ENERGY + "\n".join(map(row.format, uses)) + "\n")).points
+    exact, report, most, least, unsaid = (p.energy_interval_uj or (0.0, 0.0) for p in found)
+    low, high = found[1].energy_build_interval or (0.0, 0.0)
+    assert low < 0.6
+    assert high > 1.8
+    assert report == pytest.approx((exact[0] * low, exact[1] * high))
+    assert most == (exact[0], report[1])
+    assert least == (report[0], exact[1])
+    assert unsaid == report
+    assert [p.energy_build_interval for p in found] == [None, (low, high), (1.0, high), (low, 1.0), (low, high)]
+
+
+@pytest.mark.usefixtures("at_100_ms")
+def test_a_row_without_a_supply_is_unsure_of_it(tmp_path: Path) -> None:
+    reference("kws_ref_model.tflite")
+    row = "nucleo-l4r5zi,mlperf-tiny/kws,120,100,4000,{},{},exact,,{},gcc"
+    rows = (
+        row.format("1.8", "cmsis-nn", "new"),
+        row.format("", "cmsis-nn", "new"),
+        # a firmware whose other results are known has their supply
+        row.format("", "cmsis-nn", "TensorFlow Lite for Microcontrollers v2.3.1"),
+    )
+    given, unsaid, known = validate(read(tmp_path, ENERGY + "\n".join(rows) + "\n")).points
+    assert given.energy_uj == unsaid.energy_uj
+    assert given.energy_interval_uj is not None
+    assert unsaid.energy_interval_uj is not None
+    assert known.energy_interval_uj is not None
+    # powers were measured at 1.8 and 3 V
+    assert unsaid.energy_interval_uj[1] > 1.5 * given.energy_interval_uj[1]
+    assert "gives no supply" in (unsaid.energy_note or "")
+    assert known.energy_rests_on == "same_firmware"
+    assert known.energy_interval_uj[1] < given.energy_interval_uj[1]
+
+
+@pytest.mark.usefixtures("at_100_ms")
+@pytest.mark.parametrize("column", ["latency_ms,", ""])
+def test_a_row_may_have_an_energy_alone(tmp_path: Path, column: str, capsys: pytest.CaptureFixture[str]) -> None:
+    reference("kws_ref_model.tflite")
+    cells = "," if column else ""
+    text = f"board,model,clock_mhz,{column}energy_uj,voltage_v,kernels,use\nnucleo-l4r5zi,mlperf-tiny/kws,120,{cells}4500,1.8,cmsis-nn,exact\n"
+    found = validate(read(tmp_path, text))
+    (point,) = found.points
+    assert (point.published_ms, point.error, point.holds, point.energy_at_published_uj) == (None, None, None, None)
+    assert point.energy_uj is not None
+    assert point.energy_error == pytest.approx(point.energy_uj / 4500 - 1)
+    assert point.energy_holds is True
+    assert any("no latency" in n for n in point.notes)
+    assert [e.what for e in found.energy] == ["exact points with simulated latency"]
+    _print(found)
+    shown = capsys.readouterr().out
+    assert f"{point.energy_uj / 1000:,.3f}" in shown
+    assert f"{point.energy_error:+.1%}" in shown
+
+
+def test_a_row_with_neither_latency_nor_energy_is_refused(tmp_path: Path) -> None:
+    text = "board,model,clock_mhz,latency_ms,energy_uj\nnucleo-l4r5zi,kws,120,,\n"
+    with pytest.raises(RecordError, match="line 2: latency_ms is blank"):
+        read(tmp_path, text)
 
 
 @pytest.mark.usefixtures("at_100_ms")
@@ -332,3 +424,6 @@ def test_an_energy_of_a_users_board_rests_on_its_own_current(tmp_path: Path) -> 
     (point,) = validate(read(tmp_path, ENERGY + row)).points
     assert point.energy_uj is None
     assert "no published power measurement of mine" in (point.energy_note or "")
+    plain = point.model_dump(mode="json")
+    assert plain["published_uj"] == 4000
+    assert [plain[n] for n in ("energy_uj", "energy_error", "energy_interval_uj", "energy_holds")] == [None] * 4

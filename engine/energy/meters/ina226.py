@@ -51,7 +51,7 @@ class LinuxBus:
         try:
             from smbus2 import SMBus
         except ImportError:
-            raise ToolError("an INA226 needs the package smbus2", hint="pip install 'whycycles[power]'") from None
+            raise ToolError("an INA226 needs the package smbus2", hint="pip install -e '.[power]'") from None
         try:
             self._bus = SMBus(number)
         except FileNotFoundError:

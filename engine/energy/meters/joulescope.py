@@ -92,5 +92,5 @@ def _connect() -> Any:
     try:
         import joulescope
     except ImportError:
-        raise ToolError("a Joulescope needs the package joulescope", hint="pip install 'whycycles[power]'") from None
+        raise ToolError("a Joulescope needs the package joulescope", hint="pip install -e '.[power]'") from None
     return joulescope.scan_require_one(config="auto")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from abc import ABC, abstractmethod
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from engine.energy.trace import PowerTrace
 from engine.errors import ExecutionError, WhycyclesError
+
+T = TypeVar("T")
 
 
 class Meter(Protocol):
@@ -20,6 +24,21 @@ class Meter(Protocol):
 
     def stop(self) -> PowerTrace:
         """End sampling and give what was seen. Raises ExecutionError if the meter went away meanwhile."""
+
+
+def sample(meter: Meter, work: Callable[[], T]) -> tuple[T, PowerTrace]:
+    """Do something while a meter samples; what it gave, and the trace.
+
+    Raises what ``work`` raises (the meter is stopped then too), and what ``start`` and ``stop`` raise.
+    """
+    meter.start()
+    try:
+        done = work()
+    except BaseException:
+        with contextlib.suppress(WhycyclesError):  # the first of two failures is the one to tell
+            meter.stop()
+        raise
+    return done, meter.stop()
 
 
 class SampledMeter(ABC):

@@ -1,7 +1,7 @@
 """Nordic's Power Profiler Kit II through ``ppk2-api``: 100,000 samples a second, eight digital inputs, D0 is the gate.
 
-Its stream carries no time: a sample's time is its number divided by the rate, counted from the start. Samples the library drops ("outside
-of range") keep their place in time and count as lost.
+Its stream carries no time: a sample's time is its number divided by the rate, counted from the start. Each sample carries its number
+modulo 64, so that what was lost on the way is known and leaves its gap in time (unless it was a multiple of 64).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.energy.meters.meter import SampledMeter
 from engine.energy.trace import MeterInfo, PowerTrace
@@ -21,8 +22,14 @@ from engine.errors import BadInputError, ExecutionError, ToolError
 RATE_HZ = 100_000.0
 """Samples per second: "100 samples per millisecond" (ppk2-api, example.py)."""
 _SAMPLE_BYTES = 4
+_COUNTER_SHIFT, _COUNTER_VALUES = 18, 64
+"""Bits 18 to 23 of a sample count samples (NordicSemiconductor/pc-nrfconnect-ppk, src/device/serialDevice.ts, MEAS_COUNTER)."""
+_BELIEVED = 5
+"""A count that does not follow is an error of that sample, unless so many go on from it (ibid.: "more than 4")."""
 _SILENCE_S = 2.0
 _NAP_S = 0.002
+_SETTLE_S = 0.05
+_GATE_BIT = 24  # D0 (ibid., MEAS_LOGIC)
 
 
 class Ppk2(SampledMeter):
@@ -41,28 +48,30 @@ class Ppk2(SampledMeter):
         self._port, self._supply_v, self._source = port, supply_v, source
         self._connect = connect or _connect
         self._device: Any = None
-        self._ua: list[float] = []
-        self._gate: list[bool] = []
-        self._bytes = 0
+        self._rest = b""
+        self._words: list[NDArray[np.uint32]] = []
+        self._ua: list[NDArray[np.float64]] = []
 
     def open(self) -> None:
-        """Connect, read the calibration, choose the mode. Raises ToolError."""
+        """Connect, read the calibration, choose the mode; the second time only sample again. Raises ToolError."""
+        self._rest = b""
+        self._words.clear()
         self._ua.clear()
-        self._gate.clear()
-        self._bytes = 0
         try:
-            self._device = self._connect(self._port)
-            if not self._device.get_modifiers():
-                raise ToolError(f"{self.name} gave no calibration", hint="unplug it, plug it in and measure again")
-            if self._source:
-                self._device.use_source_meter()
-            else:
-                self._device.use_ampere_meter()
-            self._device.set_source_voltage(round(self._supply_v * 1000))
-            if self._source:
-                self._device.toggle_DUT_power("ON")
-            self._device.start_measuring()
-        except OSError as error:  # serial errors are OSErrors
+            # one that is let go takes the board's supply away
+            device = self._connect(self._port) if self._device is None else self._device
+            # what an earlier stream left is no answer, and no sample of this one
+            device.stop_measuring()
+            time.sleep(_SETTLE_S)
+            device.get_data()
+            if self._device is None:
+                self._set_up(device)
+                self._device = device
+            device.start_measuring()
+        except (
+            OSError,
+            UnicodeDecodeError,
+        ) as error:  # serial errors are OSErrors; an answer that is no text is not its own
             raise ToolError(
                 f"{self._port} cannot be used as a PPK2: {error}",
                 hint="check the port (`whycycles doctor`) and its permissions",
@@ -75,7 +84,8 @@ class Ppk2(SampledMeter):
             data = self._device.get_data()
         except OSError as error:
             raise ExecutionError(
-                f"{self.name} went away after {len(self._ua)} samples: {error}", hint="check the cable; measure again"
+                f"{self.name} went away after {sum(map(len, self._ua))} samples: {error}",
+                hint="check the cable; measure again",
             ) from None
         now = time.monotonic()
         if not data:
@@ -86,11 +96,28 @@ class Ppk2(SampledMeter):
             time.sleep(_NAP_S)
             return
         self._heard = now
-        self._bytes += len(data)
+        data = self._rest + data
+        whole = len(data) - len(data) % _SAMPLE_BYTES
+        data, self._rest = data[:whole], data[whole:]
+        if not data:  # the library takes less than a sample for one
+            return
+        words = np.frombuffer(data, "<u4")
         with contextlib.redirect_stdout(io.StringIO()):  # the library prints when it drops a sample
-            samples, digital = self._device.get_samples(data)
-        self._ua += samples
-        self._gate += [bool(bits & 1) for bits in digital]
+            samples, _ = self._device.get_samples(data)
+        self._words.append(words)
+        # which of them it dropped it does not say: none has a place in time
+        self._ua.append(np.array(samples if len(samples) == len(words) else np.full(len(words), np.nan)))
+
+    def _set_up(self, device: Any) -> None:
+        if not device.get_modifiers():
+            raise ToolError(f"{self.name} gave no calibration", hint="unplug it, plug it in and measure again")
+        if self._source:
+            device.use_source_meter()
+        else:
+            device.use_ampere_meter()
+        device.set_source_voltage(round(self._supply_v * 1000))
+        if self._source:
+            device.toggle_DUT_power("ON")
 
     def close(self) -> None:
         """Stop the stream; the board stays supplied."""
@@ -99,24 +126,45 @@ class Ppk2(SampledMeter):
 
     def trace(self) -> PowerTrace:
         """What was fetched. Raises BadInputError if it is too little."""
-        n = len(self._ua)
+        words = np.concatenate([np.empty(0, np.uint32), *self._words])
+        ua = np.concatenate([np.empty(0), *self._ua])
+        there = np.isfinite(ua)
+        n = int(there.sum())
         if n < 2:
             raise BadInputError(
                 f"{self.name} gave {n} samples", hint="measure for longer; in source mode check the board's supply"
             )
         mode = "source" if self._source else "ampere"
+        numbers = _numbers((words >> _COUNTER_SHIFT).astype(np.int64) % _COUNTER_VALUES)
         return PowerTrace(
-            self._begun + np.arange(n) / RATE_HZ,
-            np.array(self._ua) * 1e-6 * self._supply_v,
+            self._begun + numbers[there] / RATE_HZ,
+            ua[there] * 1e-6 * self._supply_v,
             MeterInfo(self.name, f"{mode} meter, {self._supply_v:g} V", integration_s=1 / RATE_HZ),
-            gate=np.array(self._gate[:n], np.bool_) if len(self._gate) >= n else None,
-            lost=max(0, self._bytes // _SAMPLE_BYTES - n),
+            gate=((words >> _GATE_BIT) & 1).astype(np.bool_)[there],
+            lost=int(numbers[-1]) + 1 - n,
         )
+
+
+def _numbers(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number of each sample from the first one on, of counts modulo 64 in the order of arrival."""
+    order = np.arange(len(counts), dtype=np.int64)
+    ahead = (counts - order) % _COUNTER_VALUES
+    starts = np.flatnonzero(np.diff(ahead, prepend=-1))
+    lengths = np.diff(starts, append=len(counts))
+    skipped = np.zeros(len(counts), np.int64)
+    before: int | None = None
+    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+        if length >= _BELIEVED:
+            now = int(ahead[start])
+            if before is not None:
+                skipped[start] = (now - before) % _COUNTER_VALUES
+            before = now
+    return order + np.cumsum(skipped)
 
 
 def _connect(port: str) -> Any:
     try:
         from ppk2_api.ppk2_api import PPK2_API
     except ImportError:
-        raise ToolError("a PPK2 needs the package ppk2-api", hint="pip install 'whycycles[power]'") from None
+        raise ToolError("a PPK2 needs the package ppk2-api", hint="pip install -e '.[power]'") from None
     return PPK2_API(port, timeout=1, write_timeout=1, exclusive=True)

@@ -122,7 +122,7 @@ def _load(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, skipinitialspace=True, comment="#")
     except ImportError:
         raise ToolError(
-            f"{path} is Parquet, which needs pyarrow", hint="pip install 'whycycles[power]', or export CSV"
+            f"{path} is Parquet, which needs pyarrow", hint="pip install -e '.[power]', or export CSV"
         ) from None
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror or error}", hint="give the file of a power trace") from None

@@ -82,9 +82,7 @@ class Clang:
 def _ziglang_root() -> Path:
     spec = importlib.util.find_spec("ziglang")
     if spec is None or spec.origin is None:
-        raise ToolError(
-            "the Python package 'ziglang' (clang) is not installed", hint="pip install whycycles installs it"
-        )
+        raise ToolError("the Python package 'ziglang' (clang) is not installed", hint="pip install -e . installs it")
     root = Path(spec.origin).parent
     if not (root / "zig").is_file():
         raise ToolError(

@@ -18,7 +18,7 @@ def need(module: str) -> Any:
     except ImportError as error:
         raise ToolError(
             f"the recipe needs the Python package that provides {module!r}: {error}",
-            hint='install the training tools: pip install "whycycles[train]"',
+            hint="install the training tools: pip install -e '.[train]'",
         ) from error
 
 

@@ -57,7 +57,7 @@ def _write_model(renderer: Renderer, matrix: Matrix) -> None:
     groups = (
         ("boards", "Boards", "Each board against the fastest with the same kernels, compiler and options; every difference is B minus A, and A is the fastest.", matrix.between_boards),
         ("kernels", "Kernel libraries", "The same board, clock and compiler; A runs the reference kernels, B those of CMSIS-NN.", matrix.between_kernels),
-        ("others", "Other choices", "The same board and kernels, another clock, compiler, option or placement; A is the fastest.", matrix.others),
+        ("others", "Other choices", "The same board and kernels, another clock, compiler, option, placement or figure of the hardware; A is the plainest run: set up as most on its board.", matrix.others),
     )  # fmt: skip
     renderer.page(
         folder,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from engine.pipeline.energy_fit import model_path
+from engine.energy.committed import model_path
+from engine.energy.judge import defeats
+from engine.energy.predictors import FITTED_MODEL, POWER_MODEL
 from engine.records.energy_model import read_energy_model
 from engine.site.energy_chart import residual_chart
 from engine.site.render import Renderer
@@ -22,5 +24,6 @@ def write_energy(renderer: Renderer) -> None:
         {"residuals": residual_chart(model)},
         model=model,
         excluded=Counter(e.reason for e in model.excluded).most_common(),
+        defeats={name: defeats(model, name) for name in (POWER_MODEL, FITTED_MODEL)},
         held=tuple(dict.fromkeys(j.held_out for j in model.judgements)),
     )

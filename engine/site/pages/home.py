@@ -12,20 +12,21 @@ from engine.site.world import World
 
 
 def write_home(renderer: Renderer, world: World, validations: Validations) -> None:
-    """The ranking: filters, chart, table; one sentence on the error against published silicon."""
-    runs = world.runs
+    """The ranking of boards as they are: filters, chart, table; one sentence on the error against published silicon."""
+    runs = [r for r in world.runs if r.place.best is not None]
     kernels = sorted({r.record.kernels for r in runs})
     cores = sorted({r.record.core for r in runs})
-    models = [n for n in world.model_names if world.of_model(n)]
+    models = list(dict.fromkeys(r.record.model for r in runs))
     rows = [json.dumps(chart_row(r.place) | {"model": r.record.model}, ensure_ascii=False) for r in runs]
     matched = [r.record.output_matches_oracle for r in runs]
-    first = [r.place for r in world.of_model(models[0])] if models else []
+    first = [r.place for r in runs if r.record.model == models[0]] if models else []
     renderer.page(
         "",
         "home.md.j2",
         {"ranking": ranking_chart(first, kernels)} if first else {},
         runs=runs,
         rows=rows,
+        altered=len(world.runs) - len(runs),
         row_px=ROW_PX,
         filters=[("model", models), ("kernels", kernels), ("core", cores)],
         variants=len({(r.record.compiler, r.record.opt) for r in runs}) > 1,

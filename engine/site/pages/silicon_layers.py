@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import altair as alt
 
+from engine.explain.sentences import op_title
 from engine.records.layer_validation import (
     Event,
     EventCounts,
@@ -18,15 +19,14 @@ from engine.records.layer_validation import (
 from engine.site import palette
 from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
 from engine.site.render import Renderer
-from engine.site.text import slug
-from engine.site.validation_chart import signed_percent
+from engine.site.text import signed_percent, slug
 from engine.site.world import World
 
 FOLDER = "validation/layers"
 _ROW = 22
 _SAME = 0.02  # counts this close are the same kernel, with another compiler around it
 _OTHER = 0.10  # vector multiplies that differ by more are another kernel
-_BY_INSTRUCTIONS, _BY_TIMING = "because of other instructions", "because of cycles per instruction"
+_BY_INSTRUCTIONS, _BY_TIMING = "from the number of instructions", "from the cycles of each"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ def write_silicon_layers(renderer: Renderer, world: World, found: LayerValidatio
         charts,
         sections=sections,
         events=tuple(Event),
-        signed_percent=signed_percent,
         page_of={i: f"runs/{slug(i)}/" for i in ids},
     )
 
@@ -110,7 +109,7 @@ def _row(p: LayerPoint, big: bool) -> Row:
     published, simulated = p.cycles_per_instruction
     instructions = p.error(Event.INSTRUCTIONS) or 0.0
     return Row(
-        name=f"{p.op.lower().replace('_', ' ')} #{p.layer}",
+        name=f"{op_title(p.op)} #{p.layer}",
         point=p,
         errors=tuple(p.error(e) for e in Event),
         by_instructions=instructions,
@@ -200,8 +199,8 @@ def _chart(s: Section) -> Chart:
     return Chart(
         f"errors-{s.key}",
         finish(alt.layer(drawn, zero).properties(height=_ROW * len(shown))),
-        "Error in cycles of the layers that take at least a hundredth of the time, split into its two factors: other instructions than the "
-        "chip retired, and other cycles for each of them.",
+        "Error in cycles of the layers that take at least a hundredth of the time, split into its two factors: how many instructions "
+        "there are, and how many cycles each takes.",
         "Bars: error in cycles of each large layer, by its two factors",
         table,
         "layers.json",

@@ -10,7 +10,7 @@ from engine.records.validation import KeptValidation, Point, Use, Validations
 from engine.site.chart import Chart
 from engine.site.exports import points_csv
 from engine.site.render import Renderer
-from engine.site.text import percent, slug
+from engine.site.text import percent, signed_percent, slug
 from engine.site.validation_chart import (
     USE_LABEL,
     Compared,
@@ -19,7 +19,6 @@ from engine.site.validation_chart import (
     label,
     outcome,
     scatter_chart,
-    signed_percent,
 )
 from engine.site.world import World
 
@@ -62,7 +61,6 @@ def write_validation(renderer: Renderer, world: World, validations: Validations)
         sections=sections,
         label=label,
         outcome=outcome,
-        signed_percent=signed_percent,
         use_label=USE_LABEL,
         page_of={i: f"runs/{slug(i)}/" for i in ids},
     )

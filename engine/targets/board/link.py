@@ -99,7 +99,7 @@ def _pyserial() -> Any:
     try:
         import serial
     except ImportError:
-        raise ToolError("pyserial is not installed", hint="pip install 'whycycles[board]'") from None
+        raise ToolError("pyserial is not installed", hint="pip install -e '.[board]'") from None
     return serial
 
 

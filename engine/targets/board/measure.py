@@ -19,6 +19,8 @@ _LOOP = 10
 _AGREE = 0.02
 
 Progress = Callable[[str], None]
+Heard = Callable[[LayerRuns], None]
+"""Called after each block of repeats with all warm inferences so far."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,14 @@ class Measurement:
 
 
 def measure_device(
-    session: Session, inputs: Sequence[bytes], output_bytes: int, repeats: int, progress: Progress = lambda _: None
+    session: Session,
+    inputs: Sequence[bytes],
+    output_bytes: int,
+    repeats: int,
+    progress: Progress = lambda _: None,
+    heard: Heard = lambda _: None,
 ) -> Measurement:
-    """Measure on the first of ``inputs`` and take the outputs of all. Raises ExecutionError."""
+    """Measure on the first of ``inputs`` and take the outputs of all; ``heard`` is told of layers only. Raises ExecutionError."""
     before = _now(session)
     cold: LayerRuns | None = None
     warm: LayerRuns | None = None
@@ -84,7 +91,9 @@ def measure_device(
         while (done := sum(len(b.runs) for b in blocks)) < repeats:
             progress(f"{done} of {repeats} inferences")
             blocks.append(session.layers(min(_BLOCK, repeats - done), WARMUPS if not blocks else 1))
-        warm = _joined(blocks)
+            warm = _joined(blocks)
+            heard(warm)
+        assert warm is not None  # at least one repeat
         _check_counters(warm, loop, session)
     else:
         singles = _singles(session, repeats, progress)

@@ -15,13 +15,12 @@ from engine.firmware.mps2 import emulated_board, mps2_core
 from engine.firmware.types import Firmware
 from engine.targets import state as shared
 from engine.targets.attributes import check_runs_on
-from engine.targets.choose import Relink
 from engine.targets.device import Limits
 from engine.targets.image import Image
 from engine.targets.qemu.find import find_qemu
 from engine.targets.qemu.session import QemuSession, TraceReader
 from engine.targets.session import Watched, check_inputs, code_bytes, count_inferences, watch_inferences, with_room
-from engine.targets.types import Counted, Event, Execution, Follow, Profile, RegionCounts
+from engine.targets.types import Counted, Event, Execution, Follow, Profile, RegionCounts, Relink
 
 
 class QemuTarget:

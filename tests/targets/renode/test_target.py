@@ -181,7 +181,13 @@ def test_an_interrupt_leaves_nothing_running(toy: Toy, monkeypatch: pytest.Monke
     monkeypatch.setenv("FAKE_RENODE", "stuck")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+    def interrupt() -> None:
+        while not [*tmp_path.glob("*/*/renode-*")]:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         target.count(firmware, load_core("cortex-m4"), [EIGHT], renode=renode, limits=LIMITS)
     assert not _left(tmp_path)

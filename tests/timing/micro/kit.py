@@ -41,7 +41,7 @@ class Kernel:
     """One micro-kernel and the cycles of one repetition, derived by hand.
 
     ``causes`` is empty where the documents do not say which cause a cycle belongs to. ``crosses_blocks``: the number depends
-    on hazards or pairing that survive a branch. ``disagrees``: why the engine's number is another one, where it is.
+    on hazards or pairing that survive a branch.
     """
 
     core: str
@@ -54,7 +54,6 @@ class Kernel:
     board: Board | None = None
     clock_mhz: float = CLOCK_MHZ
     crosses_blocks: bool = False
-    disagrees: str = ""
 
 
 @dataclass(frozen=True)

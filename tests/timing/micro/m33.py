@@ -144,13 +144,20 @@ KERNELS = (
         "issue.divide 7, the middle of 2 to 12; ADD 1.",
         by(other_alu=2, multiply_divide_latency=6),
     ),
-    Kernel(CORE, "fp_add_chain", "vadd.f32 s0, s0, s1", 1, "issue.fp 1, latency.fp 1 (inferred).", by(other_alu=1)),
+    Kernel(
+        CORE,
+        "fp_add_chain",
+        "vadd.f32 s0, s0, s1",
+        2,
+        "VADD 1; latency.fp 2 (inferred, in 1 to 3): wait 1.",
+        by(other_alu=1, multiply_divide_latency=1),
+    ),
     Kernel(
         CORE,
         "fp_fused_chain",
         "vfma.f32 s0, s2, s3",
         3,
-        "VFMA 1; latency.fp_mac 3, for the accumulator as for the factors: wait 2.",
+        "VFMA 1; latency.fp_mac_to_accumulator 3, as for the factors, and the FPU is busy as long: wait 2.",
         by(mac=1, multiply_divide_latency=2),
     ),
     Kernel(
@@ -159,8 +166,16 @@ KERNELS = (
         "vfma.f32 s0, s4, s5\n vfma.f32 s1, s4, s5\n vfma.f32 s2, s4, s5\n vfma.f32 s3, s4, s5",
         12,
         """VFMA executes in one cycle, but "no other floating point instruction can be issued in the following 2 cycles"
-        (source "measured", which issue.fp_mac cites): 3 each.""",
-        disagrees="the core table took the one cycle from its source and left out the two that no FP instruction may follow in",
+        (source "measured", issue.fp_mac_busy): 3 each.""",
+        by(mac=4, multiply_divide_latency=8),
+    ),
+    Kernel(
+        CORE,
+        "fp_fused_beside_integers",
+        "vfma.f32 s0, s4, s5\n add.w r0, r1, r2\n add.w r1, r2, r3",
+        3,
+        "VFMA 1, and two instructions that are no FP ones in the cycles that no FP instruction can be issued in.",
+        by(mac=1, other_alu=2),
     ),
     Kernel(
         CORE,
@@ -179,7 +194,12 @@ KERNELS = (
         by(other_alu=1, mac=1),
     ),
     Kernel(
-        CORE, "fp_divide", "vdiv.f32 s0, s2, s3", 14, "issue.fp_divide 14.", by(other_alu=1, multiply_divide_latency=13)
+        CORE,
+        "fp_divide",
+        "vdiv.f32 s0, s2, s3",
+        14,
+        "issue.fp_divide_busy 14.",
+        by(other_alu=1, multiply_divide_latency=13),
     ),
     Kernel(
         CORE,

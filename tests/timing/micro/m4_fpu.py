@@ -5,8 +5,8 @@ registers 2. Read in the copy in TI SWCU192, Table 3-27.
 "fpu notes", below the table: arithmetic instructions take one cycle longer if the following instruction consumes their result;
 multiply-accumulates consume their addend one cycle later; integer instructions behind a VDIV or VSQRT complete out of order, and
 VDIV takes one cycle if no floating-point instruction follows. The TI copy seen has the table without them: they were read where
-others repeat them, in GCC's gcc/config/arm/cortex-m4-fpu.md (VADD latency 2, 1 as addend; VFMA as addend 3; VDIV latency 15, 14
-as addend, one cycle of the integer pipeline), not in Arm's document itself.
+others repeat them, in GCC's gcc/config/arm/cortex-m4-fpu.md (VADD latency 2, 1 as addend; VFMA 4, 3 as addend; VDIV 15, 14 as
+addend, one cycle of the integer pipeline), not in Arm's document itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ FPU = (
         2,
         "VADD 1 (fpu table) and one cycle longer because the following VADD consumes its result (fpu notes).",
         by(other_alu=1, multiply_divide_latency=1),
-        disagrees="latency.fp is 1 in [1, 2]: the core table leaves the value at the lower end, the notes say 2",
     ),
     Kernel(
         CORE,
@@ -65,7 +64,6 @@ FPU = (
         5,
         """VFMA 3 (fpu table), one cycle longer because the VADD consumes its result (fpu notes), VADD 1.""",
         by(mac=1, multiply_divide_latency=3, other_alu=1),
-        disagrees="latency.fp_mac is 3, the issue cycles of VFMA: no longer cycle",
     ),
     Kernel(
         CORE,
@@ -82,7 +80,6 @@ FPU = (
         15,
         "VDIV 14 (fpu table) and one cycle longer because the following VDIV consumes its result (fpu notes).",
         by(other_alu=1, multiply_divide_latency=14),
-        disagrees="the latency of a divide is its issue cycles: no longer cycle",
     ),
     Kernel(
         CORE,
@@ -91,7 +88,7 @@ FPU = (
         14,
         """VDIV takes one cycle and the 13 integer instructions behind it complete while it divides (fpu notes): 1 + 13. The
         next VDIV finds the FPU free after its 14 cycles.""",
-        disagrees="issue.fp_divide 14 blocks integer instructions too",
+        by(other_alu=14),
     ),
     Kernel(
         CORE,
@@ -123,6 +120,49 @@ FPU = (
         "vmov s0, s1, r0, r1",
         2,
         "VMOV of two floats from two core registers: 2 (fpu table).",
-        disagrees="issue.fp 1 for every FP instruction that is not a multiply-accumulate or a divide",
+        by(other_alu=1, multiply_divide_latency=1),
+    ),
+    Kernel(
+        CORE,
+        "fp_move_one",
+        "vmov s0, r0\n vmov r1, s1",
+        4,
+        "VMOV of one float from or to one core register: 2 each (fpu table; issue.fp_transfer takes 2 of 1 to 2).",
+        by(other_alu=2, multiply_divide_latency=2),
+    ),
+    Kernel(
+        CORE,
+        "fp_sign_and_compare",
+        "vneg.f32 s0, s0\n vcmp.f32 s0, s1\n vmov.f32 s2, s0",
+        3,
+        """VNEG, VCMP, VMOV 1 each (fpu table). What takes longer before a consumer is arithmetic and conversions (fpu notes; GCC:
+        ffariths, fcmps, fcpys latency 1).""",
+        by(other_alu=3),
+    ),
+    Kernel(
+        CORE,
+        "fp_divide_beside_fp_load",
+        "vdiv.f32 s0, s2, s3\n vldr s1, [r4]",
+        16,
+        """VDIV 14 (fpu table): only integer instructions go on beside it (fpu notes), and GCC's VLDR takes the FPU's units. VLDR 2.""",
+        by(other_alu=1, multiply_divide_latency=13, load_store_issue=2),
+    ),
+    Kernel(
+        CORE,
+        "fp_divide_then_addend",
+        "vdiv.f32 s0, s2, s3\n vfma.f32 s0, s4, s5",
+        17,
+        """VDIV 14, VFMA 3 (fpu table); s0 is the addend, consumed one cycle later (fpu notes). The next VDIV does not consume it.""",
+        by(other_alu=1, multiply_divide_latency=15, mac=1),
+    ),
+    Kernel(
+        CORE,
+        "fp_divide_across_a_call",
+        "bl 2f\n vadd.f32 s1, s4, s5\n b.w 3f\n 2: vdiv.f32 s0, s2, s3\n bx lr\n 3: nop",
+        20,
+        """BL 1 + P, P 1 (branch.call). VDIV from 2 on, until 16. BX 1 + P, P 2 (branch.indirect), until 6: the VADD waits 10.
+        VADD 1, B 1 + P, P 1 (branch.direct), NOP 1.""",
+        by(other_alu=6, branch_refill=4, multiply_divide_latency=10),
+        crosses_blocks=True,
     ),
 )

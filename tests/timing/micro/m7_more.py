@@ -44,7 +44,7 @@ MORE = (
         "fp_fused_chain",
         "vfma.f32 s0, s2, s3",
         3,
-        "VFMA 1; latency.fp_mac 3 of 3 to 6: wait 2.",
+        "VFMA 1; latency.fp_mac_to_accumulator 3: wait 2.",
         by(mac=1, multiply_divide_latency=2),
     ),
     Kernel(
@@ -52,7 +52,7 @@ MORE = (
         "fp_fused_three_chains",
         "vfma.f32 s0, s4, s5\n vfma.f32 s1, s4, s5\n vfma.f32 s2, s4, s5",
         3,
-        "Three accumulators in turn: each is ready again after latency.fp_mac 3, issue.fp_mac 1 each.",
+        "Three accumulators in turn: each is ready again after latency.fp_mac_to_accumulator 3, issue.fp_mac 1 each.",
         by(mac=3),
     ),
     Kernel(

@@ -103,7 +103,6 @@ def transfers(core: str) -> tuple[Kernel, ...]:
             """pairing: LDR; STR three in all; "nothing can be pipelined after the store", so the second STR adds its one
             cycle. ADDS 1.""",
             by(load_store_issue=4, other_alu=1),
-            disagrees="the engine lets the second store overlap the first one's data phase, so that LDR; STR costs two",
         ),
         Kernel(
             core,

@@ -1,6 +1,6 @@
-"""Instructions that end early: the value and both ends of a run's interval, against the ranges of the documents.
+"""Where the documents give a range, or two of them disagree: the value and both ends of a run's interval.
 
-One loop of the instruction, SUBS and BNE, as often as the input says; the difference of two inputs is the loop alone.
+One loop of the instruction or pair, SUBS and BNE, as often as the input says; the difference of two inputs is the loop alone.
 """
 
 from __future__ import annotations
@@ -41,6 +41,38 @@ RANGES = (
     _range("cortex-m3", "umlal r0, r1, r2, r3", 7, 8.5, 11, f"UMLAL 4 to 7, the middle 5.5. {_M3_LOOP}."),
     _range("cortex-m4", "udiv r0, r1, r2", 5, 10, 16, f"UDIV 2 to 12, the middle 7. {_M3_LOOP}."),
     _range("cortex-m4", "sdiv r0, r1, r2", 5, 10, 16, f"SDIV 2 to 12, the middle 7. {_M3_LOOP}."),
+    _range(
+        "cortex-m4",
+        "ldr r0, [r5]\n str r0, [r5, #8]",
+        5,
+        6,
+        7,
+        f"LDR; STR three (TRM), two as measured (load_store.store_tail 1 in [0, 1]). {_M3_LOOP}.",
+    ),
+    _range(
+        "cortex-m4",
+        "vmov s0, r1",
+        4,
+        5,
+        6,
+        f"VMOV of one register two (FPU table), one as measured (issue.fp_transfer 2 in [1, 2]). {_M3_LOOP}.",
+    ),
+    _range(
+        "cortex-m4",
+        "vadd.f32 s0, s0, s1\n vadd.f32 s0, s0, s1",
+        5,
+        6,
+        7,
+        f"VADD 1, one cycle longer as the next VADD consumes it (GCC) or not (LLVM): latency.fp 2 in [1, 2]. {_M3_LOOP}.",
+    ),
+    _range(
+        "cortex-m4",
+        "vfma.f32 s0, s2, s3\n add.w r0, r1, r2",
+        5,
+        7,
+        8,
+        f"VFMA 3 (FPU table), of which an integer instruction behind it may hide two (GCC): issue.fp_mac 3 in [1, 3]. {_M3_LOOP}.",
+    ),
     _range("cortex-m33", "udiv r0, r1, r2", 5, 10, 15, f"UDIV 2 to 12, the middle 7 (core table). {_M33_LOOP}."),
     _range(
         "cortex-m7",
@@ -80,7 +112,7 @@ wc_infer:
 
 
 @pytest.mark.parametrize("expected", RANGES, ids=lambda r: f"{r.core}-{r.instruction.split()[0]}")
-def test_value_and_bounds_of_what_ends_early(expected: Range, tmp_path: Path) -> None:
+def test_value_and_bounds_of_what_is_a_range(expected: Range, tmp_path: Path) -> None:
     source = kit.Source(_SOURCE.replace("INSTRUCTION", expected.instruction), 1, "assembler-with-cpp")
     firmware = kit.build(tmp_path, expected.core, source)
     board = kit.board(expected.core, flash=flash(0))

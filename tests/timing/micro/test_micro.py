@@ -24,15 +24,12 @@ NEEDS_QEMU = pytest.mark.skipif(
 
 
 def parameters() -> list[object]:
-    """Kernels as parameters; where the engine is known to differ, the test must fail until it does not."""
+    """Kernels as parameters."""
     return [
         pytest.param(
             k,
             id=f"{k.core}-{k.name}",
-            marks=[
-                *([pytest.mark.xfail(reason=k.disagrees, strict=True)] if k.disagrees else []),
-                *([NEEDS_QEMU] if k.core in targets.VECTOR_CPU else []),
-            ],
+            marks=[NEEDS_QEMU] if k.core in targets.VECTOR_CPU else [],
         )
         for k in KERNELS
     ]
