@@ -48,10 +48,31 @@ def _verdict(record: NpuRecord) -> str:
     waiting = sum(x.bottleneck is bound for x in layers)
     what = "the NPU's own work" if bound is NpuResource.NPU else f"what {bound.label} delivers"
     return (
-        f"{record.model} takes {record.npu_latency_ms:.3f} ms on {record.npu}, bound by {what}: {waiting} of {len(layers)} layers, "
+        f"{_time(record)} bound by {what}: {waiting} of {len(layers)} layers, "
         f"{_percent(record.bound_cycles(bound), record.cycles)} of {record.cycles:,} cycles. The MAC engine is busy "
-        f"{100 * record.utilisation:.1f} % of the time."
+        f"{100 * record.utilisation:.1f} % of {'that' if record.cpu_layers else 'the'} time."
     )
+
+
+def _time(record: NpuRecord) -> str:
+    """How long it takes, up to the NPU's part: what the host core does is neither left out of it nor explained as the NPU's."""
+    on_npu = f"{record.npu_latency_ms:.3f} ms"
+    if not record.cpu_layers:
+        return f"{record.model} takes {on_npu} on {record.npu},"
+    if record.latency_ms is None:
+        return (
+            f"{record.model} takes {on_npu} on {record.npu} without {_operators(len(record.cpu_layers))} on the host core, "
+            "whose time is absent; the NPU's part is"
+        )
+    on_cpu = record.latency_ms - record.npu_latency_ms
+    return (
+        f"{record.model} takes {record.latency_ms:.3f} ms on {record.npu} and its host core, which needs {on_cpu:.3f} ms "
+        f"({100 * on_cpu / record.latency_ms:.1f} %) of it; the NPU's {on_npu} are"
+    )
+
+
+def _operators(count: int) -> str:
+    return f"{count} operator{'' if count == 1 else 's'}"
 
 
 def _gain(record: NpuRecord) -> str:

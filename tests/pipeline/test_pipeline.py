@@ -20,6 +20,7 @@ from engine.pipeline import local
 from engine.pipeline.campaign import Outcome, RunResult, run_campaign
 from engine.pipeline.contradictions import contradictions
 from engine.pipeline.fingerprint import execution_key
+from engine.pipeline.keep import make
 from engine.pipeline.local import ANALYSIS, find_record, fresh_analysis, fresh_record, local_runs, save, simulated_dir
 from engine.pipeline.measure import measure
 from engine.pipeline.prepare import prepare
@@ -239,6 +240,25 @@ def test_only_what_changes_the_memories_is_executed_again(monkeypatch: pytest.Mo
     assert len(executed) == 1
     assert no_cache.warm != plain.warm
     assert np.array_equal(no_cache.profile.count, plain.profile.count)
+
+
+def test_measuring_again_and_verifying_execute_again(
+    kws: RunRecord, own_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed = []
+    real = UnicornTarget.run
+
+    def counted(target: UnicornTarget, *args: Any) -> Execution:
+        executed.append(target)
+        return real(target, *args)
+
+    monkeypatch.setattr(UnicornTarget, "run", counted)
+    assert make(resolve(KWS)) == kws
+    assert executed == []
+    assert make(resolve(KWS), again=True) == kws
+    assert len(executed) == 1
+    assert verify_record(kws) == ()
+    assert len(executed) == 2
 
 
 def test_set_memories_are_another_execution() -> None:

@@ -47,7 +47,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """One kept comparison. ``published``, ``simulated``: sums; ``total``: their errors; ``reasons``: layers that one sentence explains."""
+    """One kept comparison. ``published``, ``simulated``: sums; ``total``: their errors; ``reasons``: layers that one sentence explains;
+    ``inside``: whether the interval holds the chip's cycles.
+    """
 
     key: str
     kept: LayerValidation
@@ -57,6 +59,7 @@ class Section:
     total: tuple[float | None, ...]
     summary: str
     reasons: tuple[tuple[str, str], ...]
+    inside: bool
 
 
 def write_silicon_layers(renderer: Renderer, world: World, found: LayerValidations) -> None:
@@ -91,6 +94,7 @@ def section_of(kept: LayerValidation) -> Section:
         total=tuple(relative_error(published, simulated, e) for e in Event),
         summary=_summary(kept, rows),
         reasons=_reasons(rows),
+        inside=kept.cycles_interval[0] <= published.cycles <= kept.cycles_interval[1],
     )
 
 
