@@ -30,6 +30,7 @@ from engine.pipeline.settings import RunSettings, parse_set, resolve
 from engine.records.diff import diff_records
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, read_records, write_record
+from engine.targets import choose
 from engine.targets.types import Execution
 from engine.targets.unicorn_target import UnicornTarget
 
@@ -189,6 +190,15 @@ def test_a_run_whose_target_is_absent_leaves_its_committed_record(
     skipped = campaigns._run(on_qemu)
     assert (skipped.id, skipped.outcome, skipped.committed) == (name, Outcome.SKIPPED, True)
     assert "qemu is not on this machine" in skipped.error
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed")
+def test_a_run_that_cannot_be_decoded_leaves_its_committed_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "find_llvm_tool", lambda _: None)
+    on_helium = replace(KWS, board="apollo510-evb")
+    skipped = campaigns._run(on_helium)
+    assert (skipped.outcome, skipped.committed) == (Outcome.SKIPPED, True)
+    assert "llvm-objdump is not on this machine" in skipped.error
 
 
 SET = replace(KWS, set=(parse_set("flash.wait_states=0"), parse_set("core.latency.load=3")))
