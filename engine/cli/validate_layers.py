@@ -9,6 +9,7 @@ from rich.table import Table
 from engine.cli.shell import console, print_json, progress_console
 from engine.firmware.types import CompilerName
 from engine.records.layer_validation import Event, EventCounts, LayerValidation, relative_error
+from engine.words import change_text, layer_title
 
 
 def validate_layers(against: Path | None, compiler: CompilerName, update: bool, note: str, as_json: bool) -> None:
@@ -45,11 +46,11 @@ def _print(found: LayerValidation) -> None:
     for event in Event:
         table.add_column(event.label, justify="right")
     for p in found.points:
-        table.add_row(f"{p.layer} {p.op}", *_cells(p.published, p.simulated))
+        table.add_row(layer_title(p.op, p.layer), *_cells(p.published, p.simulated))
     table.add_row("all", *_cells(*found.total()), style="bold")
     out.print(table)
 
 
 def _cells(published: EventCounts, simulated: EventCounts) -> tuple[str, ...]:
     errors = (relative_error(published, simulated, event) for event in Event)
-    return str(published.cycles), str(simulated.cycles), *("-" if e is None else f"{e:+.1%}" for e in errors)
+    return str(published.cycles), str(simulated.cycles), *("-" if e is None else change_text(e) for e in errors)

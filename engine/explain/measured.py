@@ -12,6 +12,7 @@ from engine.explain.sentences import milliseconds
 from engine.records.cause import Evidence
 from engine.records.energy import MeasuredEnergy
 from engine.records.measured import MeasuredRecord
+from engine.words import name_title
 
 WIDTH = 100
 
@@ -170,14 +171,13 @@ def _table(explanation: MeasuredExplanation, record: MeasuredRecord) -> Table:
     unit = record.by_layer.counter
     gaps = {g.index: g for g in explanation.layers}
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("#", justify="right")
     table.add_column("layer")
     for title in (f"cold, {unit}", f"warm p50, {unit}", "p95", *(("simulated", "unexplained") if gaps else ())):
         table.add_column(title, justify="right", no_wrap=True)
     for x in record.by_layer.layers:
         gap = gaps.get(x.index)
         rest = (f"{gap.simulated:,}", f"{gap.unexplained:+,}") if gap else ()
-        table.add_row(str(x.index), Text(x.name), f"{x.cold.p50:,}", f"{x.warm.p50:,}", f"{x.warm.p95:,}", *rest)
+        table.add_row(Text(name_title(x.name)), f"{x.cold.p50:,}", f"{x.warm.p50:,}", f"{x.warm.p95:,}", *rest)
     whole = record.by_layer
-    table.add_row("", "inference", f"{whole.cold.p50:,}", f"{whole.warm.p50:,}", f"{whole.warm.p95:,}")
+    table.add_row("inference", f"{whole.cold.p50:,}", f"{whole.warm.p50:,}", f"{whole.warm.p95:,}")
     return table

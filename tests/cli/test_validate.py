@@ -53,7 +53,7 @@ def test_the_json_that_scripts_read(tmp_path: Path, ms: float) -> None:
 def test_the_summary_counts_in_good_grammar(tmp_path: Path, ms: float) -> None:
     rows = ROW.format(ms=ms) + ROW.format(ms=ms).replace("kws", "no-such-model")
     text = validate(tmp_path, HEADER + rows).stdout
-    assert "1 exact point: mean absolute error 0.0%" in text
+    assert "1 exact point: mean absolute error 0.0 %" in text
     assert "1 point not run: there is no model called" in text
     assert "2 points not run: " in validate(tmp_path, HEADER + rows + rows).stdout
 

@@ -33,6 +33,7 @@ from engine.site.roofline_chart import roofline_chart
 from engine.site.run_charts import layer_label, memory_chart, stack_chart, waterfall_chart
 from engine.site.text import slug
 from engine.site.world import Run, World
+from engine.words import op_title
 
 SECTIONS = (
     ("where-the-cycles-go", "causes"),
@@ -123,7 +124,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         "memory": memory_chart(r, sizes),
     }
     points = [
-        (layer_label(x), x.op.lower(), e.roofline)
+        (layer_label(x), op_title(x.op), e.roofline)
         for x, e in zip(r.layers, run.explanation.layers, strict=True)
         if e.roofline is not None
     ]
