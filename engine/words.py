@@ -44,3 +44,8 @@ def name_title(name: str) -> str:
     """The title of a layer of which only the name is at hand ("conv_2d_3", "3 conv_2d_3"); any other name as it is."""
     found = _LAYER_NAME.fullmatch(name)
     return layer_title(found[1], int(found[2])) if found else name
+
+
+def counter_unit(counter: str) -> str:
+    """The unit of a device's counter: "cycles", or "µs" for "us"."""
+    return "µs" if counter == "us" else counter

@@ -176,7 +176,7 @@ def _print_summary(found: Validation, out: Console) -> None:
         r2 = "" if e.telling_r2 is None else f"; R² {e.telling_r2:.3f}"
         line = (
             f"mean absolute error {share_text(e.mape)}, worst {share_text(e.worst)}; {share_text(e.inside_share, 0)} within "
-            f"±{share_text(e.median_half_width, 0)} (median interval){r2}"
+            f"±{share_text(e.median_half_width, 0)} (median){r2}"
         )
         out.print(Padding(line, (0, 0, 0, 2)))
     from engine.validate.points import IN_MS

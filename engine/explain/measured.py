@@ -12,7 +12,8 @@ from engine.explain.sentences import milliseconds
 from engine.records.cause import Evidence
 from engine.records.energy import MeasuredEnergy
 from engine.records.measured import MeasuredRecord
-from engine.words import name_title
+from engine.records.run_energy import NoEnergy
+from engine.words import counter_unit, name_title
 
 WIDTH = 100
 
@@ -31,7 +32,7 @@ class LayerGap(BaseModel):
 
 
 class MeasuredExplanation(BaseModel):
-    """What a measurement says, warm: measured (p50) = markers + simulated + unexplained. ``layers`` is empty, and ``unexplained`` null, where cycles were not measured: ``why_not`` says why."""
+    """What a measurement says, warm: measured (p50) = markers + simulated + unexplained. ``layers`` is empty, and ``unexplained`` null, where cycles were not measured: ``why_not`` says why. ``energy`` is null where no power was measured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,6 +48,7 @@ class MeasuredExplanation(BaseModel):
     why_not: str
     checks: tuple[str, ...]
     notes: tuple[str, ...]
+    energy: MeasuredEnergy | NoEnergy | None
 
 
 def explain_measured(record: MeasuredRecord) -> MeasuredExplanation:
@@ -69,6 +71,7 @@ def explain_measured(record: MeasuredRecord) -> MeasuredExplanation:
         why_not=why_not,
         checks=_checks(record),
         notes=record.notes,
+        energy=record.energy,
     )
 
 
@@ -168,7 +171,7 @@ def render_measured(explanation: MeasuredExplanation, record: MeasuredRecord, co
 
 def _table(explanation: MeasuredExplanation, record: MeasuredRecord) -> Table:
     assert record.by_layer is not None
-    unit = record.by_layer.counter
+    unit = counter_unit(record.by_layer.counter)
     gaps = {g.index: g for g in explanation.layers}
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("layer")

@@ -36,7 +36,7 @@ def test_every_board_is_shown_whole(board: Board) -> None:
 def test_sources_are_lines_below_and_not_a_narrow_column() -> None:
     result = CliRunner().invoke(main, ["boards", "show", "nucleo-l4r5zi"], env={"COLUMNS": "80"})
     lines = result.stdout.splitlines()
-    assert "memory  kind   origin        KB  holds           behind" in lines[lines.index("") + 1]
+    assert "memory  kind   origin        KB  holds               behind" in lines[lines.index("") + 1]
     assert any(line.startswith("- sram1, sram2, sram3: ") and len(line) > 60 for line in lines)
     assert any(line.startswith("- flash.width_bytes: DBANK 1") for line in lines)
 

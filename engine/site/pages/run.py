@@ -7,12 +7,14 @@ import shlex
 from markupsafe import Markup
 
 from engine.catalog.board import Board
+from engine.catalog.core import Core
 from engine.catalog.load import list_boards
 from engine.explain.analysis import Analysis
 from engine.explain.energy_card import energy_sentences
 from engine.explain.explain import bound_by
 from engine.explain.flame import folded_stacks, speedscope
 from engine.explain.flame_svg import flamegraph_svg
+from engine.explain.roofline import document_name, keys_in
 from engine.explain.sentences import board_as_set
 from engine.firmware.types import GLUE, Lowering
 from engine.models.library import list_models
@@ -117,6 +119,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
     folder = f"runs/{slug(r.id)}"
     board = world.board_of(r)
     shared = board if board is not None and r.board in {b.name for b in list_boards()} else None
+    core = world.cores.get(r.core)
     sizes = {m.name: m.bytes for m in board.memories} if board else {}
     charts: dict[str, Chart] = {
         "stack": stack_chart(r),
@@ -154,7 +157,8 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         peers=sum(o.place.best is not None for o in world.of_model(r.model)),
         compared=len(world.of_model(r.model)) > 1,
         board=board,
-        core=world.cores.get(r.core),
+        core=core,
+        source_keys=_source_keys(core, analysis),
         whole_stack=whole_stack(r),
         meaning=CAUSE_MEANING,
         levels=LEVELS,
@@ -169,6 +173,13 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         needed=needed_files(r, shared),
         provenance=provenance(r),
     )
+
+
+def _source_keys(core: Core | None, analysis: Analysis | None) -> tuple[tuple[str, str], ...]:
+    """What the short names of sources in the reasons of an analysis stand for."""
+    if core is None or analysis is None:
+        return ()
+    return tuple((k, document_name(core.sources[k])) for k in keys_in(core, (a.reason for a in analysis.assumptions)))
 
 
 def _analysed(renderer: Renderer, folder: str, analysis: Analysis, record: RunRecord) -> dict[str, Chart]:
