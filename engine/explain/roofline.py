@@ -211,7 +211,8 @@ def _origin(core: Core, figures: tuple[Figure, ...]) -> str:
 def source_names(core: Core, text: str) -> str:
     """``text`` with the core table's source keys ("trm:") replaced by the names of the documents."""
     for key, document in core.sources.items():
-        text = re.sub(_key(key), lambda _, name=document_name(document): f"{name}:", text)  # type: ignore[misc]
+        named = f"{document_name(document)}:".replace("\\", r"\\")
+        text = re.sub(_key(key), named, text)
     return text
 
 
