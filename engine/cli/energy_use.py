@@ -12,6 +12,7 @@ from engine.cli.shell import Finite, console, json_option, print_json, progress_
 from engine.firmware.types import CompilerName, KernelLibrary
 from engine.pipeline.settings import OPTS, RunSettings, resolve
 from engine.site.text import significant
+from engine.words import share_text
 
 if TYPE_CHECKING:
     from engine.energy.battery import BatteryLife
@@ -174,7 +175,7 @@ def _show_sweep(found: EnergySweep, out: Console) -> None:
             f"{significant(low / 1000)} to {significant(high / 1000)}", significant(p.edp_uj_ms / 1000), period, ", ".join(marks),
         )  # fmt: skip
     out.print(table)
-    sleep = "no sleep current" if found.sleep_ua is None else f"asleep {found.sleep_ua:g} uA"
+    sleep = "no sleep current" if found.sleep_ua is None else f"asleep {found.sleep_ua:g} µA"
     out.print(f"{sleep}: {found.sleep_source}", soft_wrap=True)
     verdict = "" if found.strategy is None else f"{found.strategy.value.replace('_', ' ')}: "
     out.print(f"{verdict}{found.reason}.", soft_wrap=True)
@@ -189,8 +190,8 @@ def _show_battery(life: BatteryLife, out: Console) -> None:
     )
     total = life.inference_uc + life.wake_uc + life.sleep_uc
     for name, charge in (("inference", life.inference_uc), ("waking", life.wake_uc), ("sleep", life.sleep_uc)):
-        out.print(f"  {name}: {_uc(charge)} uC every {life.every_s:g} s ({charge / total:.1%})")
-    out.print(f"  average current {life.average_ua:,.4g} uA")
+        out.print(f"  {name}: {_uc(charge)} µC every {life.every_s:g} s ({share_text(charge / total)})")
+    out.print(f"  average current {life.average_ua:,.4g} µA")
     for note in life.notes:
         out.print(f"note: {note}", soft_wrap=True)
 

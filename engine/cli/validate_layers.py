@@ -9,6 +9,7 @@ from rich.table import Table
 from engine.cli.shell import console, print_json, progress_console
 from engine.firmware.types import CompilerName
 from engine.records.layer_validation import Event, EventCounts, LayerValidation, relative_error
+from engine.words import change_text, layer_title
 
 _HEADINGS = {
     Event.CYCLES: "error:\ncycles",
@@ -52,7 +53,7 @@ def _print(found: LayerValidation) -> None:
     for heading in ("cycles\non chip", "cycles\nhere", *_HEADINGS.values()):
         table.add_column(heading, justify="right", no_wrap=True)
     for p in found.points:
-        table.add_row(f"{p.layer} {p.op}", *_cells(p.published, p.simulated))
+        table.add_row(layer_title(p.op, p.layer), *_cells(p.published, p.simulated))
     table.add_row("all", *_cells(*found.total()), style="bold")
     out.print(table)
     out.print("Errors of our counts against the chip's; why they differ is on the site's page of this validation.")
@@ -64,6 +65,4 @@ def _cells(published: EventCounts, simulated: EventCounts) -> tuple[str, ...]:
 
 
 def _error(error: float | None) -> str:
-    if error is None:
-        return "-"
-    return f"{error:+.1%}" if abs(error) < 0.0995 else f"{error:+.0%}"
+    return "-" if error is None else change_text(error, 1 if abs(error) < 0.0995 else 0)

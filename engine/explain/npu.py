@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.records.npu import MEMORIES, NpuLayer, NpuMemory, NpuRecord, NpuResource, Where
+from engine.words import layer_title, op_title, share_text
 
 _IDLE = 0.25
 """Occupancy of the MAC engine below which its bound layers are said to leave it idle: three of four MACs do nothing."""
@@ -97,9 +98,9 @@ def _advice(record: NpuRecord) -> tuple[str, ...]:
     cycles = sum(x.cycles for x in idle)
     if not idle:
         return ("The MAC engine is well used: fewer MACs in the model, or an accelerator with more, would help.",)
-    kinds = ", ".join(dict.fromkeys(x.op.lower() for x in idle))
+    kinds = ", ".join(dict.fromkeys(op_title(x.op) for x in idle))
     return (
-        f"{len(idle)} layers with {_percent(cycles, record.cycles)} of the cycles use under {_IDLE:.0%} of the MAC engine ({kinds}): "
+        f"{len(idle)} layers with {_percent(cycles, record.cycles)} of the cycles use under {share_text(_IDLE, 0)} of the MAC engine ({kinds}): "
         "depthwise convolutions, few channels and fully connected layers leave most of it idle, and more MACs per cycle help least there.",
     )
 
@@ -130,7 +131,7 @@ def _memory_advice(record: NpuRecord, memory: NpuMemory) -> tuple[str, ...]:
 def _fallback(record: NpuRecord) -> str:
     if not record.cpu_layers:
         return "No operator falls back to the host core."
-    named = ", ".join(f"{x.index} {x.op.lower()}" for x in record.cpu_layers)
+    named = ", ".join(op_title(x.op) if x.index is None else layer_title(x.op, x.index) for x in record.cpu_layers)
     text = f"{len(record.cpu_layers)} of {len(record.layers)} operators fall back to the host core ({named})"
     if record.host is None or record.latency_ms is None:
         return f"{text}; absent: {record.latency_note}."

@@ -85,7 +85,7 @@ def test_import_prints_and_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert MeasuredEnergy.model_validate_json((kept / "energy.json").read_bytes()) == found
     assert len(read_trace(kept / "trace.npz").time_s) == 7000
     text = CliRunner().invoke(main, call).output
-    assert "uJ per inference (measured)" in text
+    assert "µJ per inference (measured)" in text
     again = CliRunner().invoke(main, ["energy", "import", str(kept / "trace.npz"), "--run", RECORD.id, "--json"])
     assert MeasuredEnergy.model_validate_json(again.stdout).net_nj == found.net_nj
 

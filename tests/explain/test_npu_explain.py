@@ -27,7 +27,7 @@ def test_a_model_that_waits_for_flash() -> None:
     assert "1,020 bytes through off-chip flash at no more than 0.5 GB/s" in found.advice[0]
     assert "34.0 MACs per byte" in found.advice[1]
     assert "memory_mode=Sram_Only" in found.advice[2]
-    assert "2 softmax" in found.fallback
+    assert "softmax #2" in found.fallback
     assert "absent: 1 of 1 operators on the CPU are not timed" in found.fallback
     assert "vendor tool's estimate (Vela 5.2.0)" in found.caveat
     assert "Comparable only within this configuration" in found.caveat
@@ -45,7 +45,7 @@ def test_a_model_that_waits_for_the_npu_itself() -> None:
     record = npu_record(layers=layers, bottleneck=NpuResource.NPU, latency_note="without its driver")
     found = explain_npu(record)
     assert "toy takes 0.002 ms on ethos-u55-128, bound by the NPU's own work: 2 of 2 layers" in found.sentence
-    assert "1 layers with 90.0 % of the cycles use under 25% of the MAC engine (depthwise_conv_2d)" in found.advice[0]
+    assert "1 layers with 90.0 % of the cycles use under 25 % of the MAC engine (depthwise conv2d)" in found.advice[0]
     assert "its MACs are busy 0.8 % of the time" in layer_sentence(layers[0], record)
     assert found.fallback == "No operator falls back to the host core."
     assert found.caveat.endswith("Without its driver.")

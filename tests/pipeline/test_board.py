@@ -199,7 +199,7 @@ def test_live_lines_where_there_is_no_terminal(tmp_path: Path, monkeypatch: pyte
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     assert "\x1b" not in done.stdout
-    assert "us, p50 of 8" in done.stdout
+    assert "µs, p50 of 8" in done.stdout
     assert "p50 of 9: " in done.stdout
     assert "bound by" in done.stdout
     assert "→ " in done.stdout, "advice"

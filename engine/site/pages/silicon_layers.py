@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 
 import altair as alt
 
-from engine.explain.sentences import op_title
 from engine.records.layer_validation import (
     Event,
     EventCounts,
@@ -21,6 +20,7 @@ from engine.site.chart import Chart, Table, categories, category_legend, finish,
 from engine.site.render import Renderer
 from engine.site.text import signed_percent, slug
 from engine.site.world import World
+from engine.words import layer_title
 
 FOLDER = "validation/layers"
 _ROW = 22
@@ -109,7 +109,7 @@ def _row(p: LayerPoint, big: bool) -> Row:
     published, simulated = p.cycles_per_instruction
     instructions = p.error(Event.INSTRUCTIONS) or 0.0
     return Row(
-        name=f"{op_title(p.op)} #{p.layer}",
+        name=layer_title(p.op, p.layer),
         point=p,
         errors=tuple(p.error(e) for e in Event),
         by_instructions=instructions,
