@@ -11,12 +11,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.errors import ToolError
 from engine.paths import cache_dir
 
 _PREFIX, _UNBORN = "tmp", ".unborn-"
 _FOLDERS = ("firmware", "host-programs", "objects/*", "runtime", "qemu")
 _FILES = ("profiles/*.tmp", "models/*/*.part", "runs/*/.*", "ceilings/*/.*")
 _OLD_S = 3600.0  # no file is being written for so long
+
+
+def unusable(error: OSError) -> ToolError:
+    """The error for a cache that cannot be written."""
+    return ToolError(
+        f"cannot use the cache folder {cache_dir()}: {error.strerror or error}",
+        hint="free some space, or set WHYCYCLES_CACHE to a folder that can be written",
+    )
 
 
 @contextlib.contextmanager

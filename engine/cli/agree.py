@@ -64,12 +64,15 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
         _print(cases)
     wrong = [c for c in cases if not c.agrees]
     if wrong:
-        first = wrong[0]
-        what = first.failures[0] if first.failures else str(first.differences[0])
+        # counts that differ weigh more than an emulator that was lost
+        first = next((c for c in wrong if c.differences), wrong[0])
+        what = str(first.differences[0]) if first.differences else first.failures[0]
         more = sum(len(c.differences) + len(c.failures) for c in wrong) - 1
         raise CheckFailedError(
             f"{first.name}: {what}" + (f"; {more} more" if more else ""),
-            hint="the first is an emulator's mistake or ours: report it with the ELF (in .whycycles/firmware)",
+            hint="the first is an emulator's mistake or ours: report it with the ELF (in .whycycles/firmware)"
+            if first.differences
+            else "an emulator failed, so nothing was compared there: try again; if it happens again, report it",
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.cli.shell import Finite, console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def build(model: str, out: Path | None, flash: bool, as_json: bool, **options: A
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, 600),
+    type=Finite(0.1, 600),
     default=10.0,
     show_default=True,
     help="Performance: least length of a window.",

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from engine.cli.live import JsonLines, count_text
 from engine.cli.shell import console, progress_console
+from engine.words import counter_unit
 
 if TYPE_CHECKING:
     from engine.pipeline.board_live import MeasuredSoFar, SimulatedLayers
@@ -115,7 +116,7 @@ class _Lines:
                 for i, (old, new) in enumerate(zip(before.layers, now.layers, strict=True))
                 if abs(new - old) > _MOVED * old
             ]
-            text = f"p50 of {now.done}: {count_text(now.whole)} {now.counter}; {', '.join(moved) or 'no layer moved by more than 1 %'}"
+            text = f"p50 of {now.done}: {count_text(now.whole)} {counter_unit(now.counter)}; {', '.join(moved) or 'no layer moved by more than 1 %'}"
             self._out.print(text, width=self._width)
         else:
             return
@@ -125,7 +126,7 @@ class _Lines:
     def _table(self, *, advice: bool) -> Group:
         now, simulated = self._now, self._simulated
         assert simulated is not None
-        unit = f"{now.counter}, p50 of {now.done}" if now else "p50"
+        unit = f"{counter_unit(now.counter)}, p50 of {now.done}" if now else "p50"
         rows: list[RenderableType] = [
             self._row(
                 ("#", "operator", f"{self._column}\n{unit}", "simulated\ncycles", "bound by\n(simulated)"), "bold"

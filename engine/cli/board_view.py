@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.table import Table
 
@@ -51,16 +53,24 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def _print_origins(origins: Iterable[tuple[str, str]], out: Console) -> None:
+    """Where the rows of a table come from, each origin once: a column for it would be a few letters wide."""
+    names: dict[str, list[str]] = {}
+    for name, origin in origins:
+        names.setdefault(origin, []).append(name)
+    for origin, those in names.items():
+        out.print(f"- {', '.join(those)}: {origin}")
+
+
 def _print_memories(b: Board, out: Console) -> None:
-    table = _table("memory", "kind", "origin", "KB", "holds", "behind", "source")
+    table = _table("memory", "kind", "origin", "KB", "holds", "behind")
     for m in b.memories:
         holds = ", ".join(p for p in type(b.placement).model_fields if getattr(b.placement, p) == m.name)
         front = front_of(m, b.flash)
         caches = dict.fromkeys(_name(b, c) for c in (front.fetch, front.data) if c is not None)
-        table.add_row(
-            m.name, m.kind, f"0x{m.origin:08x}", f"{m.bytes / 1024:g}", holds, ", ".join(caches) or "-", m.source
-        )
+        table.add_row(m.name, m.kind, f"0x{m.origin:08x}", f"{m.bytes / 1024:g}", holds, ", ".join(caches) or "-")
     out.print(table)
+    _print_origins([(m.name, m.source) for m in b.memories], out)
 
 
 def _print_flash(b: Board, out: Console) -> None:
@@ -95,12 +105,12 @@ def _print_caches(b: Board, out: Console) -> None:
 def _print_figures(b: Board, out: Console) -> None:
     used = {*used_figures(b), "max_clock_mhz"}
     timed = [(key, f) for key, f in figures(b) if key.split(".")[0] not in NO_PART_IN_RUN]
-    table = _table("figure", "value", "interval", "used", "source")
+    table = _table("figure", "value", "interval", "used")
     for key, f in timed:
         interval = "" if f.lowest == f.highest else f"{f.lowest:g} to {f.highest:g}"
-        origin = f.source or f"{_INFERRED}{f.inferred}"
-        table.add_row(key, f"{f.value:g}", interval, "yes" if key in used else "no", origin)
+        table.add_row(key, f"{f.value:g}", interval, "yes" if key in used else "no")
     out.print(table)
+    _print_origins([(key, f.source or f"{_INFERRED}{f.inferred}") for key, f in timed], out)
     if any(key not in used for key, _ in timed):
         out.print("A figure that is not used counts where the caches are described otherwise (--set).")
 

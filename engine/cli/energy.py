@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 
 from engine.cli.energy_model import fit, predict
 from engine.cli.energy_use import battery, check, sweep
-from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.cli.shell import FINITE, Finite, console, json_option, print_json, progress_console
 
 
 @click.group()
@@ -24,20 +25,26 @@ def energy() -> None:
 @click.option("--power", metavar="COLUMN[:UNIT]", help="Column of power; units W, mW, uW, nW.")
 @click.option("--current", metavar="COLUMN[:UNIT]", help="Column of current; units A, mA, uA, nA.")
 @click.option("--shunt", metavar="COLUMN[:UNIT]", help="Column of the drop over a shunt; units V, mV, uV.")
-@click.option("--shunt-ohm", type=float, metavar="OHM", help="The shunt's resistance.")
+@click.option("--shunt-ohm", type=FINITE, metavar="OHM", help="The shunt's resistance.")
 @click.option("--voltage", metavar="COLUMN[:UNIT]", help="Column of the supply's voltage.")
-@click.option("--supply-v", type=float, metavar="V", help="The supply's voltage, where no column holds it.")
+@click.option("--supply-v", type=FINITE, metavar="V", help="The supply's voltage, where no column holds it.")
 @click.option("--gate", metavar="COLUMN", help="Column that is high during inferences.")
-@click.option("--gate-level", type=float, default=0.5, show_default=True, help="From where on the gate is high.")
+@click.option("--gate-level", type=FINITE, default=0.5, show_default=True, help="From where on the gate is high.")
 @click.option(
-    "--saturated-at", type=float, metavar="VALUE", help="End of the instrument's range, in A, V (shunt) or W."
+    "--saturated-at", type=FINITE, metavar="VALUE", help="End of the instrument's range, in A, V (shunt) or W."
 )
 @click.option(
     "--marker", "markers", multiple=True, metavar="BEGIN,END", help="Seconds at which inferences begin and end."
 )
-@click.option("--jitter-ms", type=float, default=0.0, show_default=True, help="How far a marker's times may be off.")
 @click.option(
-    "--inferences", type=click.IntRange(1), default=1, show_default=True, help="Inferences between two edges."
+    "--jitter-ms", type=Finite(0, 1e6), default=0.0, show_default=True, help="How far a marker's times may be off."
+)
+@click.option(
+    "--inferences",
+    type=click.IntRange(1, 1_000_000_000),
+    default=1,
+    show_default=True,
+    help="Inferences between two edges.",
 )
 @json_option
 def import_(
@@ -116,7 +123,7 @@ def import_(
 @click.option(
     "--meter", required=True, metavar="NAME:KEY=VALUE,…", help="ina226, ppk2 or joulescope, with its settings."
 )
-@click.option("--seconds", type=click.FloatRange(0.01), default=5.0, show_default=True, help="How long.")
+@click.option("--seconds", type=Finite(0.01, 86_400), default=5.0, show_default=True, help="How long.")
 def record_(out: Path, meter: str, seconds: float) -> None:
     """Sample a power meter for some seconds and store the trace as OUT (.npz)."""
     from engine.energy.meters.choose import parse_meter
@@ -127,14 +134,27 @@ def record_(out: Path, meter: str, seconds: float) -> None:
     if out.suffix != ".npz":
         raise UsageError(f"{out} is no name for a trace", hint="end it in .npz")
     device = parse_meter(meter)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(out.parent, os.W_OK):
+        raise UsageError(f"{out.parent} cannot be written to", hint="name a file in a folder of yours")
+
+    def wait() -> KeyboardInterrupt | None:
+        try:
+            time.sleep(seconds)
+        except KeyboardInterrupt as error:  # what was sampled until then is kept
+            return error
+        return None
+
     with progress_console().status(f"{device.name}: sampling for {seconds:g} s"):
-        _, samples = sample(device, lambda: time.sleep(seconds))
+        stopped, samples = sample(device, wait)
     write_trace(samples, out)
     quality = quality_of(samples)
     shell = console()
     shell.print(f"{out}: {len(samples.time_s):,} samples at {quality.rate_hz:,.0f} Hz from {device.name}")
     for complaint in quality.complaints:
         shell.print(f"note: {complaint}")
+    if stopped is not None:
+        raise stopped
 
 
 def _marker(text: str) -> tuple[float, float]:

@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.cli.shell import Finite, console, json_option, print_json, progress_console
+from engine.words import share_text
 
 if TYPE_CHECKING:
     from engine.records.energy_model import EnergyModel, PredictedEnergy
@@ -38,9 +39,7 @@ def fit(update: bool, as_json: bool) -> None:
 
 @click.command("predict")
 @click.argument("record")
-@click.option(
-    "--voltage", type=click.FloatRange(0.5, 60), metavar="V", help="Supply; as published for the board if absent."
-)
+@click.option("--voltage", type=Finite(0.5, 60), metavar="V", help="Supply; as published for the board if absent.")
 @json_option
 def predict(record: str, voltage: float | None, as_json: bool) -> None:
     """Say what the fitted model makes of a run's events. RECORD is a record file or a run id.
@@ -73,24 +72,24 @@ def _show_model(found: EnergyModel, out: Console) -> None:
     for c in found.coefficients:
         out.print(f"  {c.term.value} = {c.value:.4g} {c.unit}", soft_wrap=True)
     out.print(
-        f"{len(found.training)} published energies, R2 {found.r2:.3f}; {len(found.excluded)} excluded (--json says why)"
+        f"{len(found.training)} published energies, R² {found.r2:.3f}; {len(found.excluded)} excluded (--json says why)"
     )
     table = Table(box=None, pad_edge=False)
     table.add_column("held out", no_wrap=True)
     table.add_column("predictor", no_wrap=True)
-    for name in ("MAPE", "CMSIS-NN rows", "simulated latency", "R2"):
+    for name in ("MAPE", "CMSIS-NN rows", "simulated latency", "R²"):
         table.add_column(name, justify="right")
     for j in found.judgements:
-        simulated = "-" if j.simulated_mape is None else f"{j.simulated_mape:.1%}"
+        simulated = "-" if j.simulated_mape is None else share_text(j.simulated_mape)
         table.add_row(
-            f"each {j.held_out}", j.predictor, f"{j.mape:.1%}", f"{j.cmsis_nn_mape:.1%}", simulated, f"{j.r2:.3f}"
+            f"each {j.held_out}", j.predictor, share_text(j.mape), share_text(j.cmsis_nn_mape), simulated, f"{j.r2:.3f}"
         )
     out.print(table)
     for name in (POWER_MODEL, FITTED_MODEL):
         lost = defeats(found, name)
         for d in lost:
             out.print(
-                f"the {name} does not beat {d.baseline}: each {d.held_out} held out, {d.column}: {d.theirs:.1%} against {d.ours:.1%}",
+                f"the {name} does not beat {d.baseline}: each {d.held_out} held out, {d.column}: {share_text(d.theirs)} against {share_text(d.ours)}",
                 soft_wrap=True,
             )
         if not lost:
@@ -103,11 +102,11 @@ def _show_model(found: EnergyModel, out: Console) -> None:
 def _show_prediction(answer: PredictedEnergy, out: Console) -> None:
     low, high = answer.interval_uj
     out.print(
-        f"{answer.run}: {answer.energy_uj:,.1f} uJ ({low:,.1f} to {high:,.1f}, as wide as {answer.held_out}s held out were off), predicted",
+        f"{answer.run}: {answer.energy_uj:,.1f} µJ ({low:,.1f} to {high:,.1f}, as wide as {answer.held_out}s held out were off), predicted",
         soft_wrap=True,
     )
     for t in answer.terms:
         if t.energy_uj:
-            out.print(f"  {t.term.label}: {t.energy_uj:,.1f} uJ")
+            out.print(f"  {t.term.label}: {t.energy_uj:,.1f} µJ")
     for note in answer.notes:
         out.print(f"note: {note}", soft_wrap=True)

@@ -8,10 +8,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from engine.cli.shell import console, json_option, print_json, progress_console
+from engine.cli.shell import Finite, console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary
 from engine.pipeline.settings import OPTS, RunSettings, resolve
 from engine.site.text import significant
+from engine.words import share_text
 
 if TYPE_CHECKING:
     from engine.energy.battery import BatteryLife
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--kernels", type=click.Choice([k.value for k in KernelLibrary]), default="cmsis-nn", show_default=True)
 @click.option("--compiler", type=click.Choice([c.value for c in CompilerName]), default="clang", show_default=True)
 @click.option("--opt", type=click.Choice(OPTS), default="O2", show_default=True)
-@click.option("--sleep-ua", type=click.FloatRange(0), metavar="UA", help="Current asleep; the board's own if absent.")
+@click.option("--sleep-ua", type=Finite(0), metavar="UA", help="Current asleep; the board's own if absent.")
 @json_option
 def sweep(model: str, board: str, kernels: str, compiler: str, opt: str, sleep_ua: float | None, as_json: bool) -> None:
     """Latency, power, energy and energy-delay product of MODEL over a board's clocks, and the clock of least energy."""
@@ -55,14 +56,14 @@ def sweep(model: str, board: str, kernels: str, compiler: str, opt: str, sleep_u
 
 @click.command("battery")
 @click.argument("record")
-@click.option("--every", "every_s", type=click.FloatRange(min=0, min_open=True), required=True, metavar="SECONDS", help="Time from one inference to the next.")  # fmt: skip
-@click.option("--capacity", "capacity_mah", type=click.FloatRange(min=0, min_open=True), default=220.0, show_default=True, metavar="MAH")  # fmt: skip
-@click.option("--battery-v", type=click.FloatRange(min=0, min_open=True), default=3.0, show_default=True, metavar="V")
-@click.option("--sleep-ua", type=click.FloatRange(0), metavar="UA", help="Current asleep; the board's own if absent.")
+@click.option("--every", "every_s", type=Finite(min=0, min_open=True), required=True, metavar="SECONDS", help="Time from one inference to the next.")  # fmt: skip
+@click.option("--capacity", "capacity_mah", type=Finite(min=0, min_open=True), default=220.0, show_default=True, metavar="MAH")  # fmt: skip
+@click.option("--battery-v", type=Finite(min=0, min_open=True), default=3.0, show_default=True, metavar="V")
+@click.option("--sleep-ua", type=Finite(0), metavar="UA", help="Current asleep; the board's own if absent.")
 @click.option(
     "--keeps-ram/--loses-ram", default=True, help="With --sleep-ua: whether RAM survives, or waking is a reset."
 )
-@click.option("--wake-ms", type=click.FloatRange(0), default=0.0, show_default=True, metavar="MS", help="At run power, before each inference.")  # fmt: skip
+@click.option("--wake-ms", type=Finite(0), default=0.0, show_default=True, metavar="MS", help="At run power, before each inference.")  # fmt: skip
 @json_option
 def battery(
     record: str,
@@ -174,7 +175,7 @@ def _show_sweep(found: EnergySweep, out: Console) -> None:
             f"{significant(low / 1000)} to {significant(high / 1000)}", significant(p.edp_uj_ms / 1000), period, ", ".join(marks),
         )  # fmt: skip
     out.print(table)
-    sleep = "no sleep current" if found.sleep_ua is None else f"asleep {found.sleep_ua:g} uA"
+    sleep = "no sleep current" if found.sleep_ua is None else f"asleep {found.sleep_ua:g} µA"
     out.print(f"{sleep}: {found.sleep_source}", soft_wrap=True)
     verdict = "" if found.strategy is None else f"{found.strategy.value.replace('_', ' ')}: "
     out.print(f"{verdict}{found.reason}.", soft_wrap=True)
@@ -189,8 +190,8 @@ def _show_battery(life: BatteryLife, out: Console) -> None:
     )
     total = life.inference_uc + life.wake_uc + life.sleep_uc
     for name, charge in (("inference", life.inference_uc), ("waking", life.wake_uc), ("sleep", life.sleep_uc)):
-        out.print(f"  {name}: {_uc(charge)} uC every {life.every_s:g} s ({charge / total:.1%})")
-    out.print(f"  average current {life.average_ua:,.4g} uA")
+        out.print(f"  {name}: {_uc(charge)} µC every {life.every_s:g} s ({share_text(charge / total)})")
+    out.print(f"  average current {life.average_ua:,.4g} µA")
     for note in life.notes:
         out.print(f"note: {note}", soft_wrap=True)
 

@@ -89,6 +89,7 @@ def _print_blocks(found: RunRecord, layer: int, count: int, as_json: bool) -> No
     from engine.pipeline.prepare import prepare
     from engine.pipeline.rerun import settings_of
     from engine.pipeline.rethink import hot_spots
+    from engine.words import name_title, share_text
 
     with progress_console().status(f"{found.id}: hottest blocks"):
         made = prepare(settings_of(found))
@@ -99,15 +100,15 @@ def _print_blocks(found: RunRecord, layer: int, count: int, as_json: bool) -> No
         return
     out = console()
     out.print(
-        f"layer {layer}, {spots.name}: {spots.cycles:,} cycles, {spots.pipeline_cycles:,.0f} of them in {spots.blocks_executed} "
-        f"basic blocks; those below hold {spots.share_shown:.0%} of them (simulated)"
+        f"{name_title(spots.name)}: {spots.cycles:,} cycles, {spots.pipeline_cycles:,.0f} of them in {spots.blocks_executed} "
+        f"basic blocks; those below hold {share_text(spots.share_shown, 0)} of them (simulated)"
     )
     for b in spots.blocks:
         causes = ", ".join(f"{c.label} {c.cycles:g}" for c in b.per_iteration if c.cycles)
         out.print()
         out.print(f"0x{b.address:08x} {b.function}+0x{b.offset:x}  {b.source}")
         out.print(
-            f"{b.count:,} times, {b.cycles_per_iteration:g} cycles each ({causes}), {b.share:.1%} of the pipeline cycles"
+            f"{b.count:,} times, {b.cycles_per_iteration:g} cycles each ({causes}), {share_text(b.share)} of the pipeline cycles"
         )
         for i in b.disassembly:
             out.print(f"  {i.cycles:6g}  0x{i.address:08x}  {i.text}", soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -83,6 +84,20 @@ class Shell(click.Group):
                 )
             )
         sys.exit(0)
+
+
+class Finite(click.FloatRange):
+    """A number in bounds; click's own takes "nan" for one, because that is below nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does, without infinity and what is no number."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return found
+
+
+FINITE = Finite()
 
 
 def _usage(error: click.UsageError) -> UsageError:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from engine.cli.shell import console, json_option, plural, print_json, progress_console
 from engine.errors import CheckFailedError, UsageError
 from engine.firmware.types import CompilerName
+from engine.words import change_text, share_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -103,7 +105,7 @@ def _print(found: Validation) -> None:
         if p.simulated_ms is None or p.interval_ms is None:
             table.add_row(*names, "-", "-", "-", "-")
             continue
-        error = "-" if p.error is None else f"{p.error:+.1%}"
+        error = "-" if p.error is None else _percents(p.error)
         table.add_row(
             *names, f"{p.simulated_ms:.2f}", error, "{:.2f} - {:.2f}".format(*p.interval_ms), _YES_NO[p.holds]
         )
@@ -117,7 +119,7 @@ def _table(published: str, ours: str, interval: str) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("board and model", overflow="fold", max_width=_WIDEST_NAME)
     table.add_column("use", no_wrap=True)
-    for name in (published, ours, "error", interval):
+    for name in (published, ours, "off, %", interval):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("holds", no_wrap=True)
     return table
@@ -142,14 +144,19 @@ def _print_energies(points: Sequence[Point], out: Console) -> None:
             continue
         low, high = p.energy_interval_uj
         table.add_row(
-            *names, _mj(p.energy_uj), f"{p.energy_error:+.1%}", f"{_mj(low)} - {_mj(high)}", _YES_NO[p.energy_holds]
+            *names, _mj(p.energy_uj), _percents(p.energy_error), f"{_mj(low)} - {_mj(high)}", _YES_NO[p.energy_holds]
         )
     out.print()
     out.print(table)
     without = Counter(p.energy_note for p in points if p.energy_uj is None)
     for why, count in without.items():
-        out.print(f"{plural(count, 'point')} without an energy of ours: {why}", soft_wrap=True)
+        out.print(f"{plural(count, 'point')} without an energy of ours: {why}")
     out.print()
+
+
+def _percents(error: float) -> str:
+    """An error under a heading that says percent."""
+    return change_text(error).removesuffix(" %")
 
 
 def _mj(microjoules: float | None) -> str:
@@ -159,23 +166,24 @@ def _mj(microjoules: float | None) -> str:
 def _print_summary(found: Validation, out: Console) -> None:
     exact = sum(p.use == "exact" and p.error is not None for p in found.points)
     if found.mape is not None and found.worst is not None:
-        out.print(f"{plural(exact, 'exact point')}: mean absolute error {found.mape:.1%}, worst {found.worst:.1%}")
+        out.print(
+            f"{plural(exact, 'exact point')}: mean absolute error {share_text(found.mape)}, worst {share_text(found.worst)}"
+        )
     else:
         out.print("no exact point was run, so there is no mean error")
     for e in found.energy:
-        out.print(
-            f"energy of {e.points} {e.what}: mean absolute error {e.mape:.1%}, worst {e.worst:.1%}; {e.inside_share:.0%} within "
-            f"intervals of ±{e.median_half_width:.0%} (median){'' if e.r2 is None else f'; R2 {e.r2:.3f}'}",
-            soft_wrap=True,
+        out.print(f"energy of {e.points} {e.what}:")
+        r2 = "" if e.telling_r2 is None else f"; R² {e.telling_r2:.3f}"
+        line = (
+            f"mean absolute error {share_text(e.mape)}, worst {share_text(e.worst)}; {share_text(e.inside_share, 0)} within "
+            f"±{share_text(e.median_half_width, 0)} (median){r2}"
         )
+        out.print(Padding(line, (0, 0, 0, 2)))
     from engine.validate.points import IN_MS
 
     as_report = Counter(n for p in found.points for n in p.notes if n.endswith(("shown as report", IN_MS)))
     for why, count in (as_report + _why_not_run(found)).items():
-        out.print(
-            f"{plural(count, 'point')}: {why}" if why in as_report else f"{plural(count, 'point')} {why}",
-            soft_wrap=True,
-        )
+        out.print(f"{plural(count, 'point')}: {why}" if why in as_report else f"{plural(count, 'point')} {why}")
 
 
 def _why_not_run(found: Validation) -> Counter[str]:

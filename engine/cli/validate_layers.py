@@ -9,6 +9,16 @@ from rich.table import Table
 from engine.cli.shell import console, print_json, progress_console
 from engine.firmware.types import CompilerName
 from engine.records.layer_validation import Event, EventCounts, LayerValidation, relative_error
+from engine.words import change_text, layer_title
+
+_HEADINGS = {
+    Event.CYCLES: "error:\ncycles",
+    Event.INSTRUCTIONS: "instr.",
+    Event.MVE_INSTRUCTIONS: "Helium",
+    Event.MVE_MACS: "Helium\nMACs",
+    Event.LOADS: "loads",
+    Event.STORES: "stores",
+}
 
 
 def validate_layers(against: Path | None, compiler: CompilerName, update: bool, note: str, as_json: bool) -> None:
@@ -38,18 +48,21 @@ def _print(found: LayerValidation) -> None:
         f"CMSIS-NN {found.kernels_version} with {found.compiler} {found.compiler_version} here",
         soft_wrap=True,
     )
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("layer", no_wrap=True)
-    table.add_column("published cycles", justify="right")
-    table.add_column("simulated", justify="right")
-    for event in Event:
-        table.add_column(event.label, justify="right")
+    for heading in ("cycles\non chip", "cycles\nhere", *_HEADINGS.values()):
+        table.add_column(heading, justify="right", no_wrap=True)
     for p in found.points:
-        table.add_row(f"{p.layer} {p.op}", *_cells(p.published, p.simulated))
+        table.add_row(layer_title(p.op, p.layer), *_cells(p.published, p.simulated))
     table.add_row("all", *_cells(*found.total()), style="bold")
     out.print(table)
+    out.print("Errors of our counts against the chip's; why they differ is on the site's page of this validation.")
 
 
 def _cells(published: EventCounts, simulated: EventCounts) -> tuple[str, ...]:
-    errors = (relative_error(published, simulated, event) for event in Event)
-    return str(published.cycles), str(simulated.cycles), *("-" if e is None else f"{e:+.1%}" for e in errors)
+    errors = (relative_error(published, simulated, event) for event in _HEADINGS)
+    return str(published.cycles), str(simulated.cycles), *map(_error, errors)
+
+
+def _error(error: float | None) -> str:
+    return "-" if error is None else change_text(error, 1 if abs(error) < 0.0995 else 0)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from engine.cli.shell import console, json_option, print_json, progress_console
 from engine.site.text import significant
+from engine.words import change_text, share_text
 
 if TYPE_CHECKING:
     from engine.explain.analysis import AssumptionEffect
@@ -56,9 +57,9 @@ def whatif(record: str, overrides: tuple[str, ...], as_json: bool) -> None:
     out.print(f"{answer.id}: {significant(answer.latency_ms)} ms, {answer.cycles:,} cycles (simulated)")
     if answer.id != found.id:
         more = answer.cycles - found.cycles.warm
-        share = f" ({more / found.cycles.warm:+.1%})" if found.cycles.warm else ""
+        share = f" ({change_text(more / found.cycles.warm)})" if found.cycles.warm else ""
         out.print(f"{found.id}: {found.cycles.warm:,} cycles, so these are {more:+,}{share}")
-    energy = "no energy" if answer.energy_uj is None else f"{significant(answer.energy_uj)} uJ"
+    energy = "no energy" if answer.energy_uj is None else f"{significant(answer.energy_uj)} µJ"
     out.print(f"{energy}: {answer.energy_note}", soft_wrap=True)
     for note in answer.notes:
         out.print(note)
@@ -76,7 +77,7 @@ def _print_gains(answer: WhatIfAnswer, out: Console) -> None:
         "ms",
         "gain",
         "gain, ms",
-        "gain, uJ",
+        "gain, µJ",
         "share of the gap",
         box=None,
         pad_edge=False,
@@ -86,9 +87,9 @@ def _print_gains(answer: WhatIfAnswer, out: Console) -> None:
     gap = answer.cycles - answer.ideal_cycles
     for g in answer.gains:
         low, high = g.gain_ms_interval
-        share = "-" if g.share_cycles is None else f"{g.share_cycles / gap:.1%}" if gap else "0.0%"
+        share = "-" if g.share_cycles is None else share_text(g.share_cycles / gap if gap else 0)
         energy = "-" if g.gain_uj is None else f"{g.gain_uj:,.1f}"
-        relative = f"{g.gain_ms / answer.latency_ms:.1%}" if answer.latency_ms else "-"
+        relative = share_text(g.gain_ms / answer.latency_ms) if answer.latency_ms else "-"
         table.add_row(g.label, significant(g.latency_ms, 4), relative, f"{low:.2f} to {high:.2f}", energy, share)
     out.print(table)
     out.print(
@@ -128,7 +129,7 @@ def _print_assumptions(answer: WhatIfAnswer, out: Console) -> None:
         out.print("Cycles gained or lost if that figure alone were at an end of its interval.")
     rest = [a.key for a in answer.assumptions if _largest(a) < _WORTH_A_LINE]
     if rest:
-        out.print(f"Under {_WORTH_A_LINE:.2%} either way: {', '.join(rest)}.")
+        out.print(f"Under {share_text(_WORTH_A_LINE, 2)} either way: {', '.join(rest)}.")
     if answer.unvaried_assumptions:
         out.print(f"Inferred without an interval, so not varied: {', '.join(answer.unvaried_assumptions)}.")
 
@@ -138,4 +139,4 @@ def _largest(effect: AssumptionEffect) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{share:+.1%}" if abs(share) >= _WORTH_A_LINE else "0"
+    return change_text(share) if abs(share) >= _WORTH_A_LINE else "0"

@@ -29,7 +29,7 @@ from engine.records.energy_model import Coefficient, Load, Term, TermEnergy, Tra
 
 Floats = NDArray[np.float64]
 
-FORMULA = "E = alpha * cycles * printed uA/MHz * V + beta_flash_read * bytes + beta_ram_read * bytes + beta_ram_write * bytes + gamma * f + static * t"
+FORMULA = "E = alpha * cycles * printed µA/MHz * V + beta_flash_read * bytes + beta_ram_read * bytes + beta_ram_write * bytes + gamma * f + static * t"
 REGULARISATION = 0.1
 _ROUNDS, _STILL = 10_000, 1e-12
 

@@ -203,7 +203,7 @@ def _too_short(seconds: float, least: float, known: float) -> str:
     if not seconds:
         return "it takes no time"
     if seconds < least:
-        return f"it takes {seconds * 1e6:.3g} us; {SAMPLES_PER_LAYER} samples of it need {SAMPLES_PER_LAYER / seconds / 1e3:.3g} kHz"
+        return f"it takes {seconds * 1e6:.3g} µs; {SAMPLES_PER_LAYER} samples of it need {SAMPLES_PER_LAYER / seconds / 1e3:.3g} kHz"
     return f"it takes {seconds * 1e3:.3g} ms, and where it begins is known to {known * 1e3:.3g} ms"
 
 

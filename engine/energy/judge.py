@@ -35,6 +35,9 @@ class Defeat:
 
 
 HeldOut = Literal["model", "firmware", "board"]
+AIMED_AT = 0.05
+"""Mean error of a published CMSIS-NN build that was aimed at, each model held out (0.05: 5 %)."""
+
 _IN_FULL = (POWER_MODEL, FITTED_MODEL)
 _COLUMNS: dict[str, Callable[[Judgement], float | None]] = {
     "all rows": lambda j: j.mape,

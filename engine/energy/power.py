@@ -82,7 +82,7 @@ def _printed(board: Board, current: Current, wanted: Operation, rows: tuple[Publ
         supply = Band(given, given, given)
     drawn = (current.value * UA_PER_MHZ) * (wanted.clock_mhz * MHZ)
     band = Band(1.0, current.lowest / current.value, current.highest / current.value)
-    how = f"{current.value:g} uA/MHz ({current.conditions}) at {supply.value:g} V"
+    how = f"{current.value:g} µA/MHz ({current.conditions}) at {supply.value:g} V"
     if current.clock_mhz is None:
         kind, factor = PowerKind.HEADLINE, headline_band(rows, board.name)
         how += f", times {factor.value:.2f}: what boards draw in inference per headline"

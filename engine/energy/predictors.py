@@ -112,7 +112,7 @@ PREDICTORS: dict[str, Learn] = {
     POWER_MODEL: _power_model,
     FITTED_MODEL: _fitted_model,
     "one power per board": _board_power,
-    "data sheet uA/MHz": _headline,
+    "data sheet µA/MHz": _headline,
     "energy per MAC": _macs,
     "plain ridge": _ridge,
 }

@@ -14,6 +14,7 @@ from engine.energy.published import PublishedPower
 from engine.energy.units import MS, UA, UJ, V, energy_uj
 from engine.records.base import Record
 from engine.records.run_energy import NoEnergy, PowerKind
+from engine.words import share_text
 
 AS_GOOD = 0.005
 """Energies that differ by less than this share are the same; of such clocks the fastest is the best."""
@@ -177,13 +178,13 @@ def _reason(points: Sequence[EnergyPoint], best: int, strategy: Strategy | None,
         )
     else:
         text = (
-            f"{least.clock_mhz:g} MHz needs {1 - least.cycles / top.cycles:.1%} fewer cycles than {top.clock_mhz:g} MHz "
+            f"{least.clock_mhz:g} MHz needs {share_text(1 - least.cycles / top.cycles)} fewer cycles than {top.clock_mhz:g} MHz "
             f"({least.wait_states} against {top.wait_states} wait states), and the current per MHz is taken to be the same; if more than "
-            f"{share:.1%} of the current at {top.clock_mhz:g} MHz did not follow the clock, the highest clock would win"
+            f"{share_text(share)} of the current at {top.clock_mhz:g} MHz did not follow the clock, the highest clock would win"
         )
     if strategy is None:
         return f"{text}. Without a sleep current nothing is said of the time after the inference"
     if strategy is Strategy.SLOW_AND_LOW and share is None:
         text += ". But what the board takes asleep until the slowest clock were done costs more than that"
     saved = max(p.period_uj or 0 for p in points) - min(p.period_uj or 0 for p in points)
-    return f"{text}. Sleep included, the best clock saves {saved:,.1f} uJ against the worst in the same time"
+    return f"{text}. Sleep included, the best clock saves {saved:,.1f} µJ against the worst in the same time"

@@ -6,9 +6,11 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, ValidationError
 
 from engine.errors import BadInputError, RecordError
 from engine.records.store import write_atomically
@@ -19,7 +21,11 @@ Flags = NDArray[np.bool_]
 MIN_RATE_HZ = 1000.0
 """Below this rate a trace is told to be too slow for inferences of milliseconds."""
 _GAP = 1.5  # a step longer than this many usual ones has lost samples
-_FORMAT = 1
+_FORMAT: Literal[1] = 1
+_MOST_W, _LATEST_S, _SHORTEST_S = 1e6, 1e12, 1e-12
+"""Beyond these no meter measures and no clock tells: a wrong unit, or a value that would make the integral overflow."""
+
+_Positive = Annotated[float, Field(ge=0, lt=_MOST_W, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,9 @@ class MeterInfo:
 
     name: str
     settings: str = ""
-    integration_s: float = 0.0
-    gain_error: float | None = None
-    offset_w: float | None = None
+    integration_s: _Positive = 0.0
+    gain_error: _Positive | None = None
+    offset_w: _Positive | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +62,7 @@ class PowerTrace:
         """Raises BadInputError for a trace that is none."""
         n = len(self.time_s)
         others = [x for x in (self.power_w, self.gate, self.saturated) if x is not None]
-        if n < 2 or any(len(x) != n for x in others):
+        if n < 2 or any(x.shape != (n,) for x in (self.time_s, *others)):
             raise BadInputError(
                 f"a power trace of {n} times and {', '.join(str(len(x)) for x in others)} values",
                 hint="record at least two samples, each with its time",
@@ -64,7 +70,14 @@ class PowerTrace:
         bad = ~(np.isfinite(self.time_s) & np.isfinite(self.power_w))
         if bad.any():
             raise BadInputError(f"sample {int(np.argmax(bad)) + 1} of the power trace is no number", hint="remove it")
-        back = np.diff(self.time_s) <= 0
+        huge = (np.abs(self.time_s) > _LATEST_S) | (np.abs(self.power_w) > _MOST_W)
+        if huge.any():
+            at = int(np.argmax(huge))
+            raise BadInputError(
+                f"sample {at + 1} of the power trace is {self.power_w[at]:g} W at {self.time_s[at]:g} s, which nothing measures",
+                hint="check the units of the columns, and the supply and shunt if they were given",
+            )
+        back = np.diff(self.time_s) < _SHORTEST_S
         if back.any():
             raise BadInputError(
                 f"the times of the power trace do not increase at sample {int(np.argmax(back)) + 2}",
@@ -109,6 +122,18 @@ def quality_of(trace: PowerTrace) -> TraceQuality:
     )
 
 
+@dataclass(frozen=True)
+class _About:
+    """What a trace's file says beside its samples."""
+
+    format: Literal[1]
+    lost: Annotated[int, Field(ge=0)]
+    meter: MeterInfo
+
+
+_ABOUT = TypeAdapter(_About)
+
+
 def write_trace(trace: PowerTrace, path: Path) -> None:
     """Write a compressed trace (numpy's npz: time_s, power_w, gate, saturated, and the meter as JSON)."""
     about = {"format": _FORMAT, "lost": trace.lost, "meter": trace.meter.__dict__}
@@ -125,17 +150,19 @@ def read_trace(path: Path) -> PowerTrace:
     """Read what ``write_trace`` wrote. Raises RecordError."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            about = json.loads(file["about"].tobytes())
+            about = _ABOUT.validate_json(file["about"].tobytes(), strict=True)
             time_s, power_w = file["time_s"].astype(np.float64), file["power_w"].astype(np.float64)
             flags = {
                 name: np.unpackbits(file[name], count=len(time_s)).astype(np.bool_) if name in file else None
                 for name in ("gate", "saturated")
             }
-            if about["format"] != _FORMAT:
-                raise ValueError(f"format {about['format']}")
-            return PowerTrace(
-                time_s, power_w, MeterInfo(**about["meter"]), flags["gate"], flags["saturated"], about["lost"]
-            )
+            return PowerTrace(time_s, power_w, about.meter, flags["gate"], flags["saturated"], about.lost)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RecordError(
+            f"{path} is no power trace: {where} {first['msg'].lower()}", hint="record or import it again"
+        ) from None
     except OSError as error:
         raise RecordError(
             f"{path}: {error.strerror or error}", hint="give a trace that `whycycles energy` stored"

@@ -6,10 +6,11 @@ from engine.explain.types import Part
 from engine.records.comparable import intervals_overlap
 from engine.records.run import RunRecord
 from engine.records.run_energy import NoEnergy, RunEnergy
+from engine.words import change_text
 
 
 class EnergyDelta(Part):
-    """Energy of B minus that of A, in uJ; null with a reason where one has none.
+    """Energy of B minus that of A, in µJ; null with a reason where one has none.
 
     ``by_time_uj`` and ``by_power_uj`` sum to the difference: each at the mean of the other (the Shapley value of two factors).
     ``tie``: the intervals overlap (those of the latencies where both rest on one power), so nothing says which run takes more.
@@ -39,7 +40,7 @@ def energy_delta(a: RunRecord, b: RunRecord, one: RunEnergy | NoEnergy, two: Run
     # the uncertainty of one power source moves both runs alike
     same_power = (one.power_mw, one.power_interval_mw) == (two.power_mw, two.power_interval_mw)
     tie = intervals_overlap(a, b) if same_power else low_a <= high_b and low_b <= high_a
-    change = f"{delta / one.energy_uj:+.1%}" if one.energy_uj else "more"
+    change = change_text(delta / one.energy_uj) if one.energy_uj else "more"
     return EnergyDelta(
         a_uj=one.energy_uj,
         b_uj=two.energy_uj,

@@ -12,6 +12,7 @@ from engine.explain.compare import Comparison
 from engine.explain.compare_format import signed_time
 from engine.explain.compare_mechanism import Mechanism
 from engine.records.cause import Cause
+from engine.words import name_title
 
 WIDTH = 100
 TOP_LAYERS = 8
@@ -73,7 +74,9 @@ def _layers(found: Comparison, total: int) -> Table:
     for layer in ranked[:TOP_LAYERS]:
         cause = max(Cause, key=lambda c: abs(layer.by_cause[c]))
         mostly = f"{cause.label} {_cycles(layer.by_cause[cause])}"
-        table.add_row(Text(layer.name), _cycles(layer.delta_cycles), _share(layer.delta_cycles, total), mostly)
+        table.add_row(
+            Text(name_title(layer.name)), _cycles(layer.delta_cycles), _share(layer.delta_cycles, total), mostly
+        )
     rest = ranked[TOP_LAYERS:]
     if rest:
         value = sum(x.delta_cycles for x in rest)

@@ -10,11 +10,12 @@ from engine.explain.compare_choices import what_differs
 from engine.explain.compare_format import count, percent_of, sign, signed_cycles, signed_time, times
 from engine.explain.compare_mechanism import Mechanism, Reasons
 from engine.explain.compare_traffic import keeps_traffic, waits_by_memory
-from engine.explain.sentences import capital, join, milliseconds, op_title
+from engine.explain.sentences import capital, join, milliseconds
 from engine.explain.ties import interval_ms
 from engine.records.cause import Cause, Evidence
 from engine.records.comparable import clock, intervals_overlap
 from engine.records.run import Layer, RunRecord
+from engine.words import op_title
 
 _WORTH_NAMING = Fraction(1, 20)
 _WORTH_MORE = Fraction(1, 1000)

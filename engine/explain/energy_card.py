@@ -8,11 +8,13 @@ from engine.catalog.board import Board
 from engine.energy.attribute import energy_of, operation_of
 from engine.energy.power import Operation, Power, power_of
 from engine.energy.published import published_power
+from engine.explain.phrases import percent
 from engine.explain.sentences import join
 from engine.explain.types import Explanation
 from engine.records.cause import Cause
 from engine.records.run import RunRecord
 from engine.records.run_energy import NoEnergy, RunEnergy
+from engine.words import op_title, share_text
 
 _STALLS = (Cause.INSTRUCTION_FETCH, Cause.DATA_READ, Cause.DATA_WRITE)
 _MOST_OPERATORS = 3
@@ -45,10 +47,14 @@ def energy_sentences(record: RunRecord, energy: RunEnergy | NoEnergy) -> tuple[s
         for m in part.memories:
             memories[m.memory] += m.waiting_nj
     total = energy.energy_nj
-    shares = [f"{op} {nj / total:.0%}" for op, nj in operators.most_common(_MOST_OPERATORS) if nj / total >= 0.005]
+    shares = [
+        f"{op_title(op)} {percent(nj / total)}"
+        for op, nj in operators.most_common(_MOST_OPERATORS)
+        if nj / total >= 0.005
+    ]
     where = f"It goes to {join(shares)}" if shares else "It goes to what runs between layers"
-    waits = [f"{name} {nj / total:.1%}" for name, nj in memories.most_common() if nj / total >= 0.0005]
-    waiting = f"; {stalled / total:.1%} is spent waiting for memory" + (f" ({join(waits)})" if waits else "")
+    waits = [f"{name} {share_text(nj / total)}" for name, nj in memories.most_common() if nj / total >= 0.0005]
+    waiting = f"; {share_text(stalled / total)} is spent waiting for memory" + (f" ({join(waits)})" if waits else "")
     each = f"{energy.power_mw / record.clock_mhz:.3g} nJ"
     return head, f"{where}{waiting}. Every cycle costs {each}: no source separates a stalled one from a busy one."
 

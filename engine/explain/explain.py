@@ -22,14 +22,13 @@ from engine.explain.sentences import (
     families,
     glue_sentence,
     headline,
-    layer_title,
     numbered,
-    op_title,
     where_sentence,
 )
 from engine.explain.types import BarPart, Explanation, FiredRule, LayerExplanation, Observation
 from engine.records.cause import Cause
 from engine.records.run import Layer, RunRecord, Stack
+from engine.words import layer_title, op_title
 
 _RUN_INTERVAL_ONLY = "the record keeps an interval for the whole run, not for a layer"
 
@@ -138,7 +137,7 @@ def explain_layer(
     return LayerExplanation(
         verdict=told.verdict,
         verdict_label=told.verdict.label,
-        sentence=capital(f"{layer_title(layer)} {told.predicate}."),
+        sentence=capital(f"{layer_title(layer.op, layer.index)} {told.predicate}."),
         cycles=layer.cycles,
         bar=bar_of(layer.stack),
         rules=told.rules,
@@ -149,7 +148,7 @@ def explain_layer(
         instructions_per_mac=ratio(layer.counters.instructions, layer.macs),
         index=layer.index,
         name=layer.name,
-        title=layer_title(layer),
+        title=layer_title(layer.op, layer.index),
         op=layer.op,
         kernel=layer.kernel,
         library=layer.library,

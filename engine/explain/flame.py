@@ -17,6 +17,7 @@ from pydantic import Field
 from engine.explain.block_costs import STALLS, BlockCost, RegionCost, RunProfile
 from engine.explain.types import Part
 from engine.records.cause import Cause
+from engine.words import name_title
 
 SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
@@ -102,7 +103,7 @@ def samples(profile: RunProfile) -> tuple[Sample, ...]:
 
 
 def _region(profile: RunProfile, region: RegionCost, root: Frame) -> list[Sample]:
-    layer = (root, Frame(FrameKind.LAYER, region.name))
+    layer = (root, Frame(FrameKind.LAYER, name_title(region.name)))
     stacks = [layer + _block_frames(profile, region, cost) for cost in region.blocks]
     stacks.append((*layer, _stall("branch refill on entry")))
     ticks = [cost.total_ticks for cost in region.blocks] + [region.entry_refill_ticks]

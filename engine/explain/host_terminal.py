@@ -8,6 +8,7 @@ from rich.text import Text
 
 from engine.explain.host import HostMetric, classify, doubts, reference_metrics, runtime_metrics
 from engine.records.host import HostLatency, HostRecord, HostSimulation
+from engine.words import op_title
 
 WIDTH = 100
 """Widest card: longer lines are hard to read."""
@@ -106,7 +107,7 @@ def _layers(simulation: HostSimulation) -> Table:
     for x in simulation.layers:
         per_mac = f"{x.instructions / x.macs:.1f}" if x.macs else ""
         table.add_row(
-            str(x.index), x.op.lower(), f"{x.instructions:,}", f"{100 * x.instructions / whole:.1f}", per_mac, f"{x.d1_misses:,}",
+            str(x.index), op_title(x.op), f"{x.instructions:,}", f"{100 * x.instructions / whole:.1f}", per_mac, f"{x.d1_misses:,}",
             f"{x.ll_misses:,}", f"{x.branches:,}", f"{x.mispredictions:,}",
         )  # fmt: skip
     return table

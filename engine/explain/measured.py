@@ -12,6 +12,8 @@ from engine.explain.sentences import milliseconds
 from engine.records.cause import Evidence
 from engine.records.energy import MeasuredEnergy
 from engine.records.measured import MeasuredRecord
+from engine.records.run_energy import NoEnergy
+from engine.words import counter_unit, name_title
 
 WIDTH = 100
 
@@ -30,7 +32,7 @@ class LayerGap(BaseModel):
 
 
 class MeasuredExplanation(BaseModel):
-    """What a measurement says, warm: measured (p50) = markers + simulated + unexplained. ``layers`` is empty, and ``unexplained`` null, where cycles were not measured: ``why_not`` says why."""
+    """What a measurement says, warm: measured (p50) = markers + simulated + unexplained. ``layers`` is empty, and ``unexplained`` null, where cycles were not measured: ``why_not`` says why. ``energy`` is null where no power was measured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,6 +48,7 @@ class MeasuredExplanation(BaseModel):
     why_not: str
     checks: tuple[str, ...]
     notes: tuple[str, ...]
+    energy: MeasuredEnergy | NoEnergy | None
 
 
 def explain_measured(record: MeasuredRecord) -> MeasuredExplanation:
@@ -68,6 +71,7 @@ def explain_measured(record: MeasuredRecord) -> MeasuredExplanation:
         why_not=why_not,
         checks=_checks(record),
         notes=record.notes,
+        energy=record.energy,
     )
 
 
@@ -167,17 +171,16 @@ def render_measured(explanation: MeasuredExplanation, record: MeasuredRecord, co
 
 def _table(explanation: MeasuredExplanation, record: MeasuredRecord) -> Table:
     assert record.by_layer is not None
-    unit = record.by_layer.counter
+    unit = counter_unit(record.by_layer.counter)
     gaps = {g.index: g for g in explanation.layers}
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("#", justify="right")
     table.add_column("layer")
     for title in (f"cold, {unit}", f"warm p50, {unit}", "p95", *(("simulated", "unexplained") if gaps else ())):
         table.add_column(title, justify="right", no_wrap=True)
     for x in record.by_layer.layers:
         gap = gaps.get(x.index)
         rest = (f"{gap.simulated:,}", f"{gap.unexplained:+,}") if gap else ()
-        table.add_row(str(x.index), Text(x.name), f"{x.cold.p50:,}", f"{x.warm.p50:,}", f"{x.warm.p95:,}", *rest)
+        table.add_row(Text(name_title(x.name)), f"{x.cold.p50:,}", f"{x.warm.p50:,}", f"{x.warm.p95:,}", *rest)
     whole = record.by_layer
-    table.add_row("", "inference", f"{whole.cold.p50:,}", f"{whole.warm.p50:,}", f"{whole.warm.p95:,}")
+    table.add_row("inference", f"{whole.cold.p50:,}", f"{whole.warm.p50:,}", f"{whole.warm.p95:,}")
     return table

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from engine.records.cause import Evidence
 from engine.records.energy import MeasuredEnergy
+from engine.words import name_title, share_text
 
 _LABEL = {
     Evidence.MEASURED: "measured",
@@ -17,14 +18,14 @@ _LABEL = {
 def render_measured_energy(found: MeasuredEnergy, out: Console) -> None:
     """Print it."""
     out.print(
-        f"{found.run}: {found.net_nj / 1e3:,.1f} uJ per inference ({_LABEL[found.evidence]}), at most {found.error_nj / 1e3:,.1f} uJ off; "
-        f"{found.gross_nj / 1e3:,.1f} uJ with the idle board's {found.idle_mw:.3g} mW",
+        f"{found.run}: {found.net_nj / 1e3:,.1f} µJ per inference ({_LABEL[found.evidence]}), at most {found.error_nj / 1e3:,.1f} µJ off; "
+        f"{found.gross_nj / 1e3:,.1f} µJ with the idle board's {found.idle_mw:.3g} mW",
         soft_wrap=True,
     )
     low, high = found.spread_nj
     out.print(
         f"{found.windows} windows of {found.inferences} inference{'s' if found.inferences > 1 else ''}, {found.inference_ms:.4g} ms each: "
-        f"{low / 1e3:,.1f} to {high / 1e3:,.1f} uJ. {found.meter.name}, {found.meter.settings or 'as it was set'}, {found.meter.rate_hz:,.0f} Hz",
+        f"{low / 1e3:,.1f} to {high / 1e3:,.1f} µJ. {found.meter.name}, {found.meter.settings or 'as it was set'}, {found.meter.rate_hz:,.0f} Hz",
         soft_wrap=True,
     )
     for complaint in found.meter.complaints:
@@ -38,14 +39,14 @@ def render_measured_energy(found: MeasuredEnergy, out: Console) -> None:
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("layer")
-    for name in ("uJ", "off by at most", "share"):
+    for name in ("µJ", "off by at most", "share"):
         table.add_column(name, justify="right")
     for layer in found.layers:
         if layer.net_nj is None or layer.error_nj is None:
-            table.add_row(layer.name, "-", "", layer.reason or "")
+            table.add_row(name_title(layer.name), "-", "", layer.reason or "")
         else:
-            share = f"{layer.net_nj / found.net_nj:.1%}" if found.net_nj else ""
-            table.add_row(layer.name, f"{layer.net_nj / 1e3:,.2f}", f"{layer.error_nj / 1e3:,.2f}", share)
+            share = share_text(layer.net_nj / found.net_nj) if found.net_nj else ""
+            table.add_row(name_title(layer.name), f"{layer.net_nj / 1e3:,.2f}", f"{layer.error_nj / 1e3:,.2f}", share)
     out.print()
     out.print(table)
-    out.print(f"Layers were cut by {found.shares}; what could not be resolved is {found.unresolved_nj / 1e3:,.2f} uJ.")
+    out.print(f"Layers were cut by {found.shares}; what could not be resolved is {found.unresolved_nj / 1e3:,.2f} µJ.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.records.npu import MEMORIES, NpuLayer, NpuMemory, NpuRecord, NpuResource, Where
+from engine.words import layer_title, op_title, share_text
 
 _IDLE = 0.25
 """Occupancy of the MAC engine below which its bound layers are said to leave it idle: three of four MACs do nothing."""
@@ -48,10 +49,31 @@ def _verdict(record: NpuRecord) -> str:
     waiting = sum(x.bottleneck is bound for x in layers)
     what = "the NPU's own work" if bound is NpuResource.NPU else f"what {bound.label} delivers"
     return (
-        f"{record.model} takes {record.npu_latency_ms:.3f} ms on {record.npu}, bound by {what}: {waiting} of {len(layers)} layers, "
+        f"{_time(record)} bound by {what}: {waiting} of {len(layers)} layers, "
         f"{_percent(record.bound_cycles(bound), record.cycles)} of {record.cycles:,} cycles. The MAC engine is busy "
-        f"{100 * record.utilisation:.1f} % of the time."
+        f"{100 * record.utilisation:.1f} % of {'that' if record.cpu_layers else 'the'} time."
     )
+
+
+def _time(record: NpuRecord) -> str:
+    """How long it takes, up to the NPU's part: what the host core does is neither left out of it nor explained as the NPU's."""
+    on_npu = f"{record.npu_latency_ms:.3f} ms"
+    if not record.cpu_layers:
+        return f"{record.model} takes {on_npu} on {record.npu},"
+    if record.latency_ms is None:
+        return (
+            f"{record.model} takes {on_npu} on {record.npu} without {_operators(len(record.cpu_layers))} on the host core, "
+            "whose time is absent; the NPU's part is"
+        )
+    on_cpu = record.latency_ms - record.npu_latency_ms
+    return (
+        f"{record.model} takes {record.latency_ms:.3f} ms on {record.npu} and its host core, which needs {on_cpu:.3f} ms "
+        f"({100 * on_cpu / record.latency_ms:.1f} %) of it; the NPU's {on_npu} are"
+    )
+
+
+def _operators(count: int) -> str:
+    return f"{count} operator{'' if count == 1 else 's'}"
 
 
 def _gain(record: NpuRecord) -> str:
@@ -76,9 +98,9 @@ def _advice(record: NpuRecord) -> tuple[str, ...]:
     cycles = sum(x.cycles for x in idle)
     if not idle:
         return ("The MAC engine is well used: fewer MACs in the model, or an accelerator with more, would help.",)
-    kinds = ", ".join(dict.fromkeys(x.op.lower() for x in idle))
+    kinds = ", ".join(dict.fromkeys(op_title(x.op) for x in idle))
     return (
-        f"{len(idle)} layers with {_percent(cycles, record.cycles)} of the cycles use under {_IDLE:.0%} of the MAC engine ({kinds}): "
+        f"{len(idle)} layers with {_percent(cycles, record.cycles)} of the cycles use under {share_text(_IDLE, 0)} of the MAC engine ({kinds}): "
         "depthwise convolutions, few channels and fully connected layers leave most of it idle, and more MACs per cycle help least there.",
     )
 
@@ -109,7 +131,7 @@ def _memory_advice(record: NpuRecord, memory: NpuMemory) -> tuple[str, ...]:
 def _fallback(record: NpuRecord) -> str:
     if not record.cpu_layers:
         return "No operator falls back to the host core."
-    named = ", ".join(f"{x.index} {x.op.lower()}" for x in record.cpu_layers)
+    named = ", ".join(op_title(x.op) if x.index is None else layer_title(x.op, x.index) for x in record.cpu_layers)
     text = f"{len(record.cpu_layers)} of {len(record.layers)} operators fall back to the host core ({named})"
     if record.host is None or record.latency_ms is None:
         return f"{text}; absent: {record.latency_note}."

@@ -9,6 +9,7 @@ from rich.text import Text
 from engine.explain.npu import explain_npu
 from engine.records.npu import NpuLayer, NpuRecord, NpuResource, Where
 from engine.records.npu_comparable import npu_comparable
+from engine.words import change_text, op_title
 
 WIDTH = 100
 """Widest card: longer lines are hard to read."""
@@ -66,7 +67,7 @@ def render_npu_comparison(a: NpuRecord, b: NpuRecord, console: Console) -> None:
     more = b.cycles - a.cycles
     _say(
         console,
-        f"B is A {more:+,} cycles ({more / a.cycles:+.1%}), {a.npu_latency_ms:.3f} to {b.npu_latency_ms:.3f} ms (predicted)",
+        f"B is A {more:+,} cycles ({change_text(more / a.cycles)}), {a.npu_latency_ms:.3f} to {b.npu_latency_ms:.3f} ms (predicted)",
         "bold",
     )
     table = Table("#", "operator", "A", "bound by", "B", "bound by", "B - A", box=None, pad_edge=False)
@@ -74,7 +75,7 @@ def render_npu_comparison(a: NpuRecord, b: NpuRecord, console: Console) -> None:
         table.columns[n].justify = "right"
     for x, y in zip(a.layers, b.layers, strict=False):
         table.add_row(
-            "" if x.index is None else str(x.index), x.op.lower(), f"{x.cycles:,}", _bound(x), f"{y.cycles:,}", _bound(y),
+            "" if x.index is None else str(x.index), op_title(x.op), f"{x.cycles:,}", _bound(x), f"{y.cycles:,}", _bound(y),
             f"{y.cycles - x.cycles:+,}",
         )  # fmt: skip
     console.print(table)
@@ -83,10 +84,19 @@ def render_npu_comparison(a: NpuRecord, b: NpuRecord, console: Console) -> None:
 def _row(x: NpuLayer, record: NpuRecord, used: list[NpuResource]) -> tuple[str, ...]:
     index = "" if x.index is None else str(x.index)
     if x.where is not Where.NPU:
-        return (index, x.op.lower(), x.where.value, *[""] * (3 + len(used)), "")
+        return (index, op_title(x.op), x.where.value, *[""] * (3 + len(used)), "")
     use = "" if x.utilisation is None else f"{100 * x.utilisation:.1f} %"
     busy = (f"{x.busy.of(r):,}" for r in used)
-    return (index, x.op.lower(), "npu", f"{x.cycles:,}", f"{100 * x.cycles / record.cycles:.1f}", *busy, use, _bound(x))
+    return (
+        index,
+        op_title(x.op),
+        "npu",
+        f"{x.cycles:,}",
+        f"{100 * x.cycles / record.cycles:.1f}",
+        *busy,
+        use,
+        _bound(x),
+    )
 
 
 def _bound(layer: NpuLayer) -> str:

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from engine.catalog.board import Board, Memory, MemoryKind
 from engine.explain.analysis import Analysis, Gain, Gains
 from engine.explain.energy_card import energy_change
-from engine.explain.sentences import capital, layer_title
+from engine.explain.sentences import capital
 from engine.explain.types import Explanation
 from engine.records.run import Layer, Region, RunRecord
 from engine.timing.mechanism import Mechanism
+from engine.words import change_text, layer_title, share_text
 
 WORTH_SAYING = 0.02
 """Smallest share of a region's cycles that a remedy must bring to be named."""
@@ -46,7 +47,7 @@ def _of_layer(layer: Layer, gains: Gains, record: RunRecord, board: Board) -> It
             gains, Mechanism.PERFECT_DATA_READ, _flash_read_stalls(layer, board), shared=board.flash.unified
         )
         if ram and gained:
-            what = f"weights of {layer_title(layer)} in {ram}"
+            what = f"weights of {layer_title(layer.op, layer.index)} in {ram}"
             yield f"{capital(what)}: {gained} of the layer; costs {_kb(layer.weight_bytes)} of RAM."
 
 
@@ -75,13 +76,13 @@ def _activations(record: RunRecord, board: Board) -> Iterator[str]:
     tcm = next((m.name for m in board.memories if m.kind is MemoryKind.DTCM and _free(record, board, m) >= need), None)
     if tcm is not None and tcm != now and record.cycles.warm and stalls >= WORTH_SAYING * record.cycles.warm:
         share = stalls / record.cycles.warm
-        yield f"Activations in {tcm} (--place activations={tcm}): about −{share:.1%}; takes {_kb(need)} of it."
+        yield f"Activations in {tcm} (--place activations={tcm}): about −{share_text(share)}; takes {_kb(need)} of it."
 
 
 def _energy(record: RunRecord, board: Board, saved: float, part: str, ram: str) -> str:
     """What that does to the energy; empty where the board has none."""
     change = energy_change(record, board, saved, ram if part == "code" else "")
-    return "" if change is None else f", energy {change:+.0%}".replace("-", "−")
+    return "" if change is None else f", energy {change_text(change, 0)}"
 
 
 def _room(record: RunRecord, board: Board, need: int) -> str | None:
@@ -125,8 +126,8 @@ def _gained(gains: Gains, mechanism: Mechanism, most: int, *, shared: bool) -> s
     ends = [x * value / gain.gain_cycles for x in gain.gain_cycles_interval]
     low, high = (x / (rest + x) if rest + x else 0.0 for x in ends)
     share = value / gains.cycles
-    return f"{'about' if shared else 'at most'} −{share:.0%}" + (
-        f" ({low:.0%} to {high:.0%})" if f"{low:.0%}" != f"{high:.0%}" else ""
+    return f"{'about' if shared else 'at most'} −{share_text(share, 0)}" + (
+        f" ({share_text(low, 0)} to {share_text(high, 0)})" if share_text(low, 0) != share_text(high, 0) else ""
     )
 
 

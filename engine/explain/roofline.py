@@ -8,6 +8,7 @@ micro-benchmarks where they are known (``engine.explain.measured_roofs``), else 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -210,7 +211,21 @@ def _origin(core: Core, figures: tuple[Figure, ...]) -> str:
 def source_names(core: Core, text: str) -> str:
     """``text`` with the core table's source keys ("trm:") replaced by the names of the documents."""
     for key, document in core.sources.items():
-        # only the document: where it was read and at which commit is on the core's page
-        name = re.split(r" \(|[,;@] ?", document, maxsplit=1)[0]
-        text = re.sub(rf"(?<![\w.-]){re.escape(key)}:(?= )", lambda _, name=name: f"{name}:", text)  # type: ignore[misc]
+        named = f"{document_name(document)}:".replace("\\", r"\\")
+        text = re.sub(_key(key), named, text)
     return text
+
+
+def keys_in(core: Core, texts: Iterable[str]) -> tuple[str, ...]:
+    """The core table's source keys that ``texts`` name, in the table's order."""
+    said = "\n".join(texts)
+    return tuple(key for key in core.sources if re.search(_key(key), said))
+
+
+def document_name(document: str) -> str:
+    """Only the document: where it was read and at which commit is on the core's page."""
+    return re.split(r" \(|[,;@] ?", document, maxsplit=1)[0]
+
+
+def _key(key: str) -> str:
+    return rf"(?<![\w.-]){re.escape(key)}:(?= )"

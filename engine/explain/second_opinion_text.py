@@ -7,6 +7,7 @@ from rich.table import Table
 
 from engine.explain.mca_rules import Rule
 from engine.explain.second_opinion import BlockOpinion, Reason, ReasonAt, SecondOpinion
+from engine.words import share_text
 
 _SHOWN = 3
 """Instructions named per reason; all are in the JSON."""
@@ -16,7 +17,7 @@ def render_opinion(opinion: SecondOpinion, console: Console) -> None:
     """Print a second opinion."""
     by = f"llvm-mca {opinion.version}, model {opinion.model}" if opinion.version else "llvm-mca"
     console.print(
-        f"{opinion.id}: the hottest basic blocks, {opinion.share_shown:.0%} of the pipeline cycles; cycles per execution, "
+        f"{opinion.id}: the hottest basic blocks, {share_text(opinion.share_shown, 0)} of the pipeline cycles; cycles per execution, "
         f"ours (simulated) and by {by}"
     )
     for line in (opinion.absent and f"no second opinion: {opinion.absent}", opinion.hint, opinion.model_note):
@@ -43,7 +44,7 @@ def _table(opinion: SecondOpinion) -> Table:
             str(number),
             _place(b),
             f"{b.count:,}",
-            f"{b.share:.1%}",
+            share_text(b.share),
             str(b.instructions),
             f"{b.ours:.2f}",
             f"{b.llvm_mca:.2f}" if answered else "-",

@@ -11,14 +11,7 @@ from engine.explain.phrases import number, percent
 from engine.records.cause import Evidence
 from engine.records.measured import silicon_status
 from engine.records.run import Layer, RunRecord
-
-_OPS = {
-    "CONV_2D": "conv2d",
-    "DEPTHWISE_CONV_2D": "depthwise conv2d",
-    "FULLY_CONNECTED": "fully connected",
-    "AVERAGE_POOL_2D": "average pool",
-    "MAX_POOL_2D": "max pool",
-}
+from engine.words import op_title
 
 _NAMED = 20
 """Most layers that a sentence names one by one."""
@@ -36,16 +29,6 @@ class Family:
     verdict: str
     indices: tuple[int, ...]
     cycles: int
-
-
-def op_title(op: str) -> str:
-    """An operator's name in a sentence: CONV_2D is "conv2d"."""
-    return _OPS.get(op, op.lower().replace("_", " "))
-
-
-def layer_title(layer: Layer) -> str:
-    """A layer in a sentence: "conv2d #3"."""
-    return f"{op_title(layer.op)} #{layer.index}"
 
 
 def capital(text: str) -> str:

@@ -13,7 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine.catalog.board import Board
 from engine.catalog.core import Core
-from engine.errors import ToolError
 from engine.firmware.boot_block import seal
 from engine.firmware.cmsis_nn import CmsisNn
 from engine.firmware.image import read_image
@@ -24,7 +23,7 @@ from engine.firmware.ports import harness_sources, port_named
 from engine.firmware.toolchain import Cpu, Source, Toolchain, Tree, compile_all
 from engine.firmware.types import Compiler, Firmware, KernelLibraryInfo, Lowering
 from engine.paths import FIRMWARE_DIR, cache_dir
-from engine.scratch import scratch
+from engine.scratch import scratch, unusable
 
 _ELF, _JSON = "firmware.elf", "firmware.json"
 _ADAPTER = TypeAdapter(Firmware)
@@ -102,10 +101,7 @@ def assemble(job: Job, key: str) -> Firmware:
             )
             _store(firmware, elf, folder)
     except OSError as error:
-        raise ToolError(
-            f"cannot use the cache folder {cache_dir()}: {error.strerror or error}",
-            hint="free some space, or set WHYCYCLES_CACHE to a folder that can be written",
-        ) from error
+        raise unusable(error) from error
     return dataclasses.replace(firmware, elf=folder / _ELF)
 
 

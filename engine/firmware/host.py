@@ -7,14 +7,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import ToolError
 from engine.firmware.lowering import LoweredModel, lower
 from engine.firmware.toolchain import Source, Tree, check_opt, compile_all
 from engine.firmware.toolchain.host import HOST_CPU, HostClang, check_host
 from engine.firmware.types import ArenaTensor, Compiler, KernelLibrary, LoweredLayer
 from engine.models.graph import Graph
 from engine.paths import FIRMWARE_DIR, cache_dir
-from engine.scratch import scratch
+from engine.scratch import scratch, unusable
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,7 @@ def build_host(graph: Graph, model: str, opt: str = "O2") -> HostProgram:
             sha256 = hashlib.sha256(made.read_bytes()).hexdigest()
             path = made.replace(folder / sha256[:16])
     except OSError as error:
-        raise ToolError(
-            f"cannot use the cache folder {cache_dir()}: {error.strerror or error}",
-            hint="free some space, or set WHYCYCLES_CACHE to a folder that can be written",
-        ) from error
+        raise unusable(error) from error
     return HostProgram(
         path=path,
         sha256=sha256,

@@ -13,7 +13,10 @@ from engine.paths import FIRMWARE_DIR
 
 @dataclass(frozen=True)
 class Clocks:
-    """Core clocks a port can set, in MHz: from ``low`` to ``high`` in steps of ``step``."""
+    """Core clocks a port can set, in MHz: from ``low`` to ``high`` in steps of ``step``.
+
+    A step of 2 where the timer that counts microseconds runs at half the core clock: it divides by whole numbers.
+    """
 
     low: int
     high: int
@@ -66,11 +69,11 @@ PORTS = MappingProxyType({
         Port("mps2", "Arm MPS2 boards as QEMU and Renode model them", uart="CMSDK UART 0", counter=_DWT, defines=("WC_UART",)),
         Port(
             "stm32f4", "STM32F405", uart="USART2: TX PA2, RX PA3 (3.3 V; a USB-serial adapter is needed)", marker="PC0", counter=_DWT,
-            clocks=Clocks(50, 168), defines=("WC_UART",), qemu=("netduinoplus2", 1),
+            clocks=Clocks(50, 168, 2), defines=("WC_UART",), qemu=("netduinoplus2", 1),
         ),
         Port(
             "stm32h7", "STM32H743", uart="USART3 on PD8 and PD9: the ST-LINK's virtual COM port", marker="PG12 (D7)", counter=_DWT,
-            clocks=Clocks(96, 480), defines=("WC_UART",),
+            clocks=Clocks(96, 480, 2), defines=("WC_UART",),
         ),
         Port(
             "stm32l4", "STM32L4R5", uart="LPUART1 on PG7 and PG8: the ST-LINK's virtual COM port", marker="PF13 (D7)", counter=_DWT,

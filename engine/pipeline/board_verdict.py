@@ -60,7 +60,8 @@ def check_clock(run: ResolvedRun, found: Measurement, emulator: str | None) -> N
         )
     check = found.clock
     if check.seconds >= _CLOCK_SECONDS and abs(check.ratio - 1) > _CLOCK_TOLERANCE:
+        lasts = f"a second of the board lasts {1 / check.ratio:.3f} s here" if check.ratio else "its timer stands still"
         raise CheckFailedError(
-            f"a second of the board lasts {1 / check.ratio:.3f} s here: its clock is not {run.clock_mhz:g} MHz",
+            f"{lasts}: its clock is not {run.clock_mhz:g} MHz",
             hint="check the board's clock source; is it an emulator? add --emulated",
         )

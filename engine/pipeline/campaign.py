@@ -27,7 +27,7 @@ from engine.records.diff import Difference, diff_results
 from engine.records.run import RunRecord
 from engine.records.store import read_record, write_record
 from engine.scratch import remove_stale
-from engine.targets.choose import ABSENT
+from engine.targets.choose import lacking
 
 _GRACE_S = 2.0
 
@@ -161,8 +161,9 @@ def _run(settings: RunSettings) -> RunResult:
     try:
         run = resolve(settings)
         name = run.id
-        if run.target.version() == ABSENT and (simulated_dir() / f"{name}.json").is_file():
-            why = f"{run.target.name} is not on this machine; the committed record stands"
+        absent = lacking(run.target, run.core)
+        if absent is not None and (simulated_dir() / f"{name}.json").is_file():
+            why = f"{absent} is not on this machine; the committed record stands"
             return RunResult(name, Outcome.SKIPPED, None, committed=True, error=why)
         outcome = Outcome.MEASURED if fresh_record(run) is None else Outcome.UNCHANGED
         record = make(run)

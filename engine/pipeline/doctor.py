@@ -15,6 +15,7 @@ from engine.firmware.toolchain import compilers
 from engine.models.oracle import oracle_status
 from engine.records.measured import silicon_status
 from engine.targets.board.link import serial_ports
+from engine.targets.host.perf import offered_counters
 from engine.targets.llvm_tools import HINT
 from engine.targets.npu.vela import find_vela
 from engine.targets.status import targets_status
@@ -48,7 +49,7 @@ def examine() -> tuple[Finding, ...]:
     found.append(_vela())
     found.append(_package("ai-edge-litert", "board host: LiteRT", "pip install ai-edge-litert"))
     found.append(_program("valgrind", "board host: counts", "apt install valgrind"))
-    found.append(_program("perf", "board host: hardware counters", "apt install linux-perf"))
+    found.append(_perf())
     found += _boards()
     found.append(_program("chromium", "browser tests only", "apt install chromium"))
     return tuple(found)
@@ -90,6 +91,19 @@ def _vela() -> Finding:
     except ToolError as error:
         detail, found = f"{error.message}; {error.hint}", False
     return Finding("vela", "estimates of NPUs", found, detail)
+
+
+def _perf() -> Finding:
+    name, kind = "perf", "board host: hardware counters"
+    try:
+        counters = offered_counters()
+    except ToolError as error:
+        return Finding(name, kind, False, f"{error.message}; {error.hint}")
+    absent = [c for c in counters if c.value is None]
+    detail = f"{len(counters) - len(absent)} of {len(counters)} counters"
+    if absent:
+        detail += f"; {absent[0].event}: {absent[0].reason}"
+    return Finding(name, kind, len(absent) < len(counters), detail)
 
 
 def _package(name: str, kind: str, how: str) -> Finding:

@@ -36,7 +36,7 @@ def make(
     record = None if again or follower else fresh_record(run)
     made: Prepared | None = None
     if record is None:
-        made = prepare(run, progress, follower=follower)
+        made = prepare(run, progress, again=again, follower=follower)
         record = record_of(made, progress)
         save(run, record)
     analysis_of(run, progress, made)

@@ -33,13 +33,13 @@ from engine.targets.types import Execution
 from engine.timing.timing import TimedRegion, TimedRun, time_execution
 
 
-def measure(run: ResolvedRun, progress: Progress = lambda _: None) -> RunRecord:
-    """Build, execute, count and time one run.
+def measure(run: ResolvedRun, progress: Progress = lambda _: None, *, again: bool = False) -> RunRecord:
+    """Build, execute (with ``again`` even if it was before), count and time one run.
 
     Raises any WhycyclesError: ModelError, DoesNotFitError, BuildError, ExecutionError, and CheckFailedError when the output
     differs from the oracle's (its numbers do not count then).
     """
-    return record_of(prepare(run, progress), progress)
+    return record_of(prepare(run, progress, again=again), progress)
 
 
 def record_of(made: Prepared, progress: Progress = lambda _: None) -> RunRecord:

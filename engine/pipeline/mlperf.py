@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from engine.errors import BadInputError, UsageError
+from engine.errors import BadInputError, ExecutionError, UsageError
 from engine.firmware.ports import board_port
 from engine.firmware.stimulus import stimulus
 from engine.models.graph import Graph
@@ -33,6 +33,10 @@ from engine.targets.board.session import Session
 
 WINDOWS = 5
 _WARMUPS = 10
+_LONG_S, _ASKEW = (
+    5.0,
+    4.0,
+)  # a loop of this length here, and of less than a quarter of it there: the device's timer is not believed
 
 
 class Window(BaseModel):
@@ -93,12 +97,20 @@ def performance_session(
 
 
 def _window(session: Session, seconds: float) -> Window:
-    """Loop longer and longer until one takes ``seconds`` of the device's time."""
-    count = 1
+    """Loop longer and longer until one takes ``seconds`` of the device's time. Raises ExecutionError if that does not go on."""
+    count, warmups = 1, 0  # the first tells how long to wait for the next
     while True:
-        micros = session.infer(count, _WARMUPS).micros
-        if micros >= seconds * 1e6:
+        start = session.device.clock()
+        micros = session.infer(count, warmups).micros
+        here = session.device.clock() - start
+        if here > _LONG_S and micros * 1e-6 * (count + warmups) / count < here / _ASKEW:
+            raise ExecutionError(
+                f"{count + warmups} inferences took {here:.0f} s here, {count} of them {micros / 1e6:g} s by the device's timer",
+                hint="that timer stands still or is slow: check the device's clock",
+            )
+        if micros >= seconds * 1e6 and warmups:
             return Window(inferences=count, seconds=micros / 1e6, per_second=count / (micros / 1e6))
+        warmups = _WARMUPS
         # a little more than is needed; never more than ten times as much on the word of one short loop
         count = min(10 * count, max(count + 1, math.ceil(1.05 * count * seconds * 1e6 / max(1, micros))))
 
@@ -170,6 +182,12 @@ def _against_oracle(about: dict[str, str], graph: Graph, run: ResolvedRun, input
 
 
 def _against_labels(about: dict[str, str], labelled: Sequence[Labelled], found: Sequence[Sequence[tuple[float, ...]]]) -> MlperfSession:  # fmt: skip
+    lengths = {len(r) for results in found for r in results}
+    if len(lengths) != 1 or not min(lengths):
+        raise BadInputError(
+            f"the device prints {' or '.join(map(str, sorted(lengths)))} results per inference",
+            hint="is the firmware of this model flashed?",
+        )
     anomaly = (
         any(len(x.windows) > 1 for x in labelled)
         or len(found[0][0]) == 1

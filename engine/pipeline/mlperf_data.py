@@ -29,7 +29,7 @@ def read_labelled(folder: Path, wanted: int) -> tuple[Labelled, ...]:
     if path is None:
         raise BadInputError(f"{folder} has no labels", hint=f"add {_LABELS}: rows of file, number of classes, class")
     found = []
-    for line, row in enumerate(csv.reader(path.read_text("utf-8").splitlines()), 1):
+    for line, row in enumerate(_rows(path), 1):
         cells = [c.strip() for c in row]
         if not any(cells):
             continue
@@ -55,3 +55,12 @@ def read_labelled(folder: Path, wanted: int) -> tuple[Labelled, ...]:
     if not found:
         raise BadInputError(f"{path} labels nothing", hint="write file, number of classes, class")
     return tuple(found)
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        return list(csv.reader(path.read_text("utf-8-sig").splitlines()))
+    except (ValueError, csv.Error) as error:  # not UTF-8, or no CSV
+        raise BadInputError(
+            f"{path} is no table of labels: {error}", hint="write file, number of classes, class"
+        ) from None

@@ -125,7 +125,7 @@ def estimate(
         cycles_without=cycles_without(rows),
         npu_latency_ms=npu_latency_ms,
         latency_ms=None if untimed else round(npu_latency_ms + sum(x.latency_ms or 0 for x in cpu_layers), 6),
-        latency_note=f"{len(untimed)} operators on the CPU are not timed: {untimed[0].reason}"
+        latency_note=f"{len(untimed)} of {len(cpu_layers)} operators on the CPU are not timed: {untimed[0].reason}"
         if untimed
         else _NOT_COUNTED,
         macs=macs,

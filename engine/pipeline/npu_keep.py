@@ -15,7 +15,8 @@ from engine.records.diff import Difference, diff_records
 from engine.records.npu import NpuRecord
 from engine.records.npu_store import committed_npus, npu_measurements_dir, npu_problems, read_npu, write_npu
 from engine.records.store import write_atomically
-from engine.targets.npu.vela import Vela, find_vela
+from engine.scratch import unusable
+from engine.targets.npu.vela import Vela, VelaTables, find_vela
 
 RECORD, FINGERPRINT = "record.json", "fingerprint"
 
@@ -30,7 +31,7 @@ def make_npu(
 ) -> NpuRecord:
     """The estimate of a run: the kept one if nothing it depends on has changed, else made anew, and kept.
 
-    Raises what ``find_vela`` and ``estimate`` raise.
+    Raises what ``find_vela`` and ``estimate`` raise, and ToolError where the cache cannot be written.
     """
     vela = vela or find_vela()
     folder = npu_dir() / run.id
@@ -39,13 +40,20 @@ def make_npu(
     if found is not None:
         return found
     record, tables = estimate(run, vela, progress)
+    try:
+        _save(folder, key, record, tables)
+    except OSError as error:
+        raise unusable(error) from error
+    return record
+
+
+def _save(folder: Path, key: str, record: NpuRecord, tables: VelaTables) -> None:
     # the fingerprint goes first and comes last, so half a save is no save
     (folder / FINGERPRINT).unlink(missing_ok=True)
     for name, text in (("per-layer.csv", tables.per_layer), ("summary.csv", tables.summary), ("vela.txt", tables.log)):
         write_atomically(folder / name, text.encode())
     write_npu(record, folder / RECORD)
     write_atomically(folder / FINGERPRINT, key.encode())
-    return record
 
 
 def known_npus() -> tuple[NpuRecord, ...]:

@@ -64,9 +64,12 @@ def prepare(
     progress: Progress = lambda _: None,
     *,
     port: str = "bare",
+    again: bool = False,
     follower: Follower | None = None,
 ) -> Prepared:
-    """Read, build, execute and decode; what was built or executed before is not done again, but what is followed is executed anyway.
+    """Read, build, execute and decode; what was built or executed before is not done again.
+
+    With ``again``, or to be followed, it is executed anyway.
 
     With the ``port`` of a board, the firmware is the one that is flashed.
 
@@ -88,7 +91,7 @@ def prepare(
     cost, decoder = model_cost(graph), Decoder.of(firmware)
     progress("executing")
     follow = follower(Built(run, cost, firmware, decoder)) if follower else None
-    execution = execute(run.target, run.board, run.core, firmware, link, stimulus(firmware, inputs), follow)
+    execution = execute(run.target, run.board, run.core, firmware, link, stimulus(firmware, inputs), follow, again)
     blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
     return Prepared(run, graph, cost, firmware, inputs, execution, decoder, blocks)
 
@@ -101,13 +104,16 @@ def execute(
     relink: Relink,
     inputs: tuple[bytes, ...],
     follow: Follow | None = None,
+    again: bool = False,
 ) -> Execution:
-    """Execute, or (unless it is to be followed) read what the same ELF did on the same target and board with the same inputs before.
+    """Execute, or read what the same ELF did on the same target and board with the same inputs before.
+
+    With ``again``, or to be followed, it is executed anyway.
 
     Raises ExecutionError, and ToolError if the target is not installed.
     """
     key = execution_key(target, firmware, board, inputs)
-    execution = None if follow else load_execution(key)
+    execution = None if follow or again else load_execution(key)
     if execution is None:
         execution = target.make(board, core, relink).run(firmware, inputs, follow)
         save_execution(key, execution)

@@ -31,7 +31,7 @@ def verify_record(record: RunRecord) -> tuple[Difference, ...]:
 
     Raises UsageError if the record names a model or board that this machine does not have.
     """
-    return diff_results(record, measure(settings_of(record)))
+    return diff_results(record, measure(settings_of(record), again=True))
 
 
 def hardware_for(record: RunRecord) -> Hardware:

@@ -39,7 +39,7 @@ class Term(StrEnum):
 
 
 _UNITS = {
-    Term.CYCLES: "nJ per nJ of the data sheet's current: times uA/MHz * V / 1000 it is nJ/cycle",
+    Term.CYCLES: "nJ per nJ of the data sheet's current: times µA/MHz * V / 1000 it is nJ/cycle",
     Term.FLASH_READ: "nJ/byte",
     Term.RAM_READ: "nJ/byte",
     Term.RAM_WRITE: "nJ/byte",

@@ -79,6 +79,10 @@ class Point(BaseModel):
     energy_note: str | None = None
 
 
+OTHER_BUILDS = "points of other builds with simulated latency"
+_FEWEST_FOR_R2 = 3
+
+
 class EnergyErrors(BaseModel):
     """Errors of the energies of some points, in shares (0.05: 5 %).
 
@@ -94,6 +98,11 @@ class EnergyErrors(BaseModel):
     inside_share: float
     median_half_width: float
     r2: float | None
+
+    @property
+    def telling_r2(self) -> float | None:
+        """R² where it says something: not of one or two points, nor of other builds, whose energies only bound ours."""
+        return self.r2 if self.points >= _FEWEST_FOR_R2 and self.what != OTHER_BUILDS else None
 
 
 class Validation(BaseModel):

@@ -10,6 +10,7 @@ from engine.models.reader import read_graph
 from engine.models.zoo.card import ModelCard, load_card
 from engine.records.run import RunRecord
 from engine.site.world import ModelInfo
+from engine.words import share_text
 
 
 def known_models(records: Sequence[RunRecord]) -> tuple[ModelInfo, ...]:
@@ -36,10 +37,10 @@ def card_rows(card: ModelCard) -> tuple[tuple[str, str], ...]:
         ("description", card.description),
         (
             "accuracy, int8",
-            f"{a.int8:.2%} ({a.int8_correct} of {a.held_back_examples} held-back examples; {a.int8_measured_with})",
+            f"{share_text(a.int8, 2)} ({a.int8_correct} of {a.held_back_examples} held-back examples; {a.int8_measured_with})",
         ),
-        *((f"accuracy on {g.name}", f"{g.int8:.2%} of {g.examples}") for g in a.groups),
-        ("accuracy, float32", f"{a.float32:.2%}"),
+        *((f"accuracy on {g.name}", f"{share_text(g.int8, 2)} of {g.examples}") for g in a.groups),
+        ("accuracy, float32", share_text(a.float32, 2)),
         *((f"limit {i}", text) for i, text in enumerate(card.limits, 1)),
         ("data", d.description),
         ("training examples", f"{d.training_examples}"),

@@ -9,6 +9,7 @@ from engine.models.cost_types import ModelCost
 from engine.site import palette
 from engine.site.chart import Chart, Table, categories, finish, inline
 from engine.site.text import kilobytes, whole
+from engine.words import layer_title
 
 _LARGEST = 8
 
@@ -57,7 +58,7 @@ def lifetimes_chart(name: str, cost: ModelCost) -> Chart:
     }
     rows = [
         {
-            "operator": f"{o.index} {o.op.lower()}",
+            "operator": layer_title(o.op, o.index),
             "tensor": shown[x.tensor] if x.tensor in named else "smaller ones",
             "bytes": x.bytes,
         }
@@ -65,7 +66,7 @@ def lifetimes_chart(name: str, cost: ModelCost) -> Chart:
         for x in cost.lifetimes
         if x.first <= o.index <= x.last
     ]
-    names = [f"{o.index} {o.op.lower()}" for o in cost.operators]
+    names = [layer_title(o.op, o.index) for o in cost.operators]
     domain = [*(shown[x.tensor] for x in big), *(["smaller ones"] if len(cost.lifetimes) > _LARGEST else [])]
     bars = (
         alt.Chart(inline(rows))

@@ -8,13 +8,14 @@ from engine.records.host import HostLayer, HostRecord, HostSimulation
 from engine.site import palette
 from engine.site.chart import Chart, Table, finish, inline
 from engine.site.text import percent, ratio, slug, whole
+from engine.words import layer_title
 
 _ROW = 22
 
 
 def host_layer_label(layer: HostLayer) -> str:
     """Short name of a layer, unique within its record."""
-    return f"{layer.index} {layer.op.lower()}"
+    return layer_title(layer.op, layer.index)
 
 
 def host_layers_chart(record: HostRecord, simulation: HostSimulation) -> Chart:

@@ -10,6 +10,7 @@ from engine.records.npu import NpuLayer, NpuRecord, NpuResource
 from engine.site import palette
 from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
 from engine.site.text import percent, significant, whole
+from engine.words import layer_title
 
 _ROW = 22
 _LABELS = alt.Axis(title=None, labelLimit=220, ticks=False, domain=False, labelOverlap=False)
@@ -18,7 +19,7 @@ _COLOURS = {r: palette.series_colour(n) for n, r in enumerate(NpuResource)}
 
 def npu_layer_label(layer: NpuLayer) -> str:
     """Short name of a layer, unique within its record."""
-    return layer.name if layer.index is None else f"{layer.index} {layer.op.lower()}"
+    return layer.name if layer.index is None else layer_title(layer.op, layer.index)
 
 
 def npu_layers_chart(record: NpuRecord) -> Chart:

@@ -13,6 +13,7 @@ from engine.records.cause import Cause, Evidence
 from engine.site import palette, text
 from engine.site.chart import Draughtsman, html_table, key_style
 from engine.site.staging import Staging
+from engine.words import layer_title, op_title
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -58,8 +59,10 @@ def environment() -> Environment:
         slug=text.slug,
         badge=badge,
         breakable=breakable,
+        op=op_title,
     )
     env.globals.update(
+        layer_title=layer_title,
         percent=text.percent,
         signed_percent=text.signed_percent,
         ratio=text.ratio,

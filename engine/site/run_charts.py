@@ -9,6 +9,7 @@ from engine.records.run import Layer, Region, RunRecord
 from engine.site import palette
 from engine.site.chart import Chart, Table, categories, category_legend, cause_legend, cause_scale, finish, inline
 from engine.site.text import kilobytes, percent, whole
+from engine.words import layer_title, op_title
 
 _ROW = 22
 _GLUE = "glue"
@@ -16,8 +17,8 @@ _LABELS = alt.Axis(title=None, labelLimit=220, ticks=False, domain=False, labelO
 
 
 def layer_label(layer: Layer) -> str:
-    """Short name of a layer, unique within its run: index and operator."""
-    return f"{layer.index} {layer.op.lower()}"
+    """Short name of a layer, unique within its run."""
+    return layer_title(layer.op, layer.index)
 
 
 def _regions(record: RunRecord) -> list[tuple[str, Region]]:
@@ -77,7 +78,7 @@ def waterfall_chart(record: RunRecord) -> Chart:
     regions = _regions(record)
     for name, region in regions:
         end = start + region.cycles
-        op = region.op.lower() if isinstance(region, Layer) else _GLUE
+        op = op_title(region.op) if isinstance(region, Layer) else _GLUE
         rows.append({"layer": name, "op": op, "start": start, "end": end, "cycles": region.cycles})
         start = end
     total = start

@@ -6,6 +6,8 @@ import hashlib
 import posixpath
 import re
 
+from engine.words import change_text
+
 
 def whole(value: float) -> str:
     """An exact count with its thousands apart: 1,234,567."""
@@ -59,8 +61,7 @@ def percent(part: float, total: float) -> str:
 
 def signed_percent(share: float, digits: int = 1) -> str:
     """A relative change with its sign (0.05 is "+5.0 %"); what rounds to nothing has none."""
-    text = f"{100 * share:+.{digits}f}\u00a0%".replace("-", "\u2212")
-    return text if text.strip("+\u2212\u00a0%0.") else text[1:]
+    return hold_together(change_text(share, digits))
 
 
 def hold_together(text: str) -> str:

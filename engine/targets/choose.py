@@ -13,6 +13,8 @@ from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.errors import ToolError, UsageError
 from engine.firmware.mps2 import has_mps2_machine, mps2_core, mps2_machine
+from engine.targets.llvm_tools import find_llvm_tool
+from engine.targets.objdump import OBJDUMP_DECODES
 from engine.targets.types import Relink, Target
 
 AUTO = "auto"
@@ -74,6 +76,15 @@ TARGETS = (
 """In order of preference."""
 
 NAMES = tuple(t.name for t in TARGETS)
+
+
+def lacking(choice: TargetChoice, core: Core) -> str | None:
+    """What this machine lacks of what runs a core's code on a target and decodes it; None if nothing."""
+    if choice.version() == ABSENT:
+        return choice.name
+    if core.architecture == OBJDUMP_DECODES and find_llvm_tool("llvm-objdump") is None:
+        return "llvm-objdump"
+    return None
 
 
 def choose_target(name: str, core: Core) -> TargetChoice:

@@ -19,7 +19,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from engine.errors import BadInputError
 from engine.targets.attributes import read_attributes
-from engine.targets.objdump import Lines, lines_of
+from engine.targets.objdump import OBJDUMP_DECODES, Lines, lines_of
 
 CONDITIONS = frozenset(["eq", "ne", "hs", "cs", "lo", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"])
 _EXECUTABLE = 0x4
@@ -32,7 +32,6 @@ _PC_WRITERS = frozenset({"mov", "add", "ldr"})
 _PC_IN_LIST = re.compile(r"\bpc\b")
 _IT = re.compile(r"^it([te]{0,3})$")
 _VPT = re.compile(r"^vps?t([te]{0,3})$")
-_CAPSTONE_DECODES_NOT = "armv8.1-m.main"
 _OPPOSITE = {
     "eq": "ne", "ne": "eq", "hs": "lo", "cs": "cc", "lo": "hs", "cc": "cs", "mi": "pl", "pl": "mi",
     "vs": "vc", "vc": "vs", "hi": "ls", "ls": "hi", "ge": "lt", "lt": "ge", "gt": "le", "le": "gt", "al": "al",
@@ -115,7 +114,7 @@ class Image:
             )
         self.instructions: dict[int, RawInstruction] = {}
         self.undecodable: set[int] = set()
-        vectors = self.attributes is not None and self.attributes.architecture == _CAPSTONE_DECODES_NOT
+        vectors = self.attributes is not None and self.attributes.architecture == OBJDUMP_DECODES
         lines = lines_of(path) if vectors else None
         for code in self.code:
             if lines is None:

@@ -13,6 +13,9 @@ from pathlib import Path
 from engine.errors import ToolError
 from engine.targets.llvm_tools import HINT, OLDEST, find_llvm_tool
 
+OBJDUMP_DECODES = "armv8.1-m.main"
+"""The architecture whose code needs ``llvm-objdump``."""
+
 _LINE = re.compile(r"^\s*([0-9a-f]+):\s((?:[0-9a-f]{4} ?){1,2})\s*\t(\S+)(?:\s+(.*))?$")
 _TARGET = re.compile(r"(?<!#)\b0x([0-9a-f]+)(?: <[^>]*>)?")
 _TIMEOUT_S = 120

@@ -15,7 +15,7 @@ from engine.energy.spread import Band
 from engine.energy.units import energy_uj
 from engine.records.run import RunRecord
 from engine.records.run_energy import NoEnergy
-from engine.records.validation import BoundSide, EnergyErrors, Point, Use
+from engine.records.validation import OTHER_BUILDS, BoundSide, EnergyErrors, Point, Use
 from engine.validate.reference import ReferenceRow
 
 _SAME_ENERGY = 0.002  # closer than this to a published energy of the same model on the same board, a row is that result
@@ -127,7 +127,7 @@ def energy_errors(points: Sequence[Point]) -> tuple[EnergyErrors, ...]:
     others = [p for p in points if p.use is not Use.EXACT]
     for what, those, of in (
         ("exact points with simulated latency", exact, _simulated),
-        ("points of other builds with simulated latency", others, _simulated),
+        (OTHER_BUILDS, others, _simulated),
         ("points with published latency", list(points), _at_published),
     ):
         pairs = [x for x in map(of, those) if x is not None]

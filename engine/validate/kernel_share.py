@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from engine.errors import RecordError
 from engine.paths import measurements_dir
 from engine.validate.reference import ReferenceRow
+from engine.words import share_text
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class KernelShare:
     @property
     def note(self) -> str:
         """One sentence for people."""
-        return f"the kernels of the published build may take {self.low:.1%} to {self.high:.1%} longer than those run here ({self.how})"
+        return f"the kernels of the published build may take {share_text(self.low)} to {share_text(self.high)} longer than those run here ({self.how})"
 
 
 def kernel_share(row: ReferenceRow) -> KernelShare | None:

@@ -52,7 +52,7 @@ def npu_record(**changed: Any) -> NpuRecord:
         "evidence_note": "vendor tool's estimate (Vela 5.2.0)", "cycles": cycles,
         "cycles_without": busy(npu=1050, sram=1500, dram=1500, on_chip_flash=1500, off_chip_flash=800),
         "npu_latency_ms": round(cycles / 500_000, 6), "latency_ms": None if on_cpu else round(cycles / 500_000, 6),
-        "latency_note": "1 operators on the CPU are not timed: no host", "macs": macs, "model_macs": macs,
+        "latency_note": "1 of 1 operators on the CPU are not timed: no host", "macs": macs, "model_macs": macs,
         "utilisation": utilisation(macs, cycles, MACS_PER_CYCLE), "bottleneck": NpuResource.OFF_CHIP_FLASH,
         "memories": tuple(
             NpuMemory(

@@ -33,6 +33,14 @@ def test_every_board_is_shown_whole(board: Board) -> None:
     assert list(stand_ins(board)) == []
 
 
+def test_sources_are_lines_below_and_not_a_narrow_column() -> None:
+    result = CliRunner().invoke(main, ["boards", "show", "nucleo-l4r5zi"], env={"COLUMNS": "80"})
+    lines = result.stdout.splitlines()
+    assert "memory  kind   origin        KB  holds               behind" in lines[lines.index("") + 1]
+    assert any(line.startswith("- sram1, sram2, sram3: ") and len(line) > 60 for line in lines)
+    assert any(line.startswith("- flash.width_bytes: DBANK 1") for line in lines)
+
+
 def test_the_caches_of_a_cortex_m7_are_named_by_what_they_serve() -> None:
     text = shown("nucleo-h743zi")
     assert (
@@ -40,8 +48,8 @@ def test_the_caches_of_a_cortex_m7_are_named_by_what_they_serve() -> None:
         in text
     )
     assert "480 4 8, as one lasts 2 (bus_ratio)" in text
-    assert "memories.axi_sram.wait_states 10 4 to 20 no inferred" in text
-    assert "memories.axi_sram.line_fill_cycles 10 4 to 20 yes inferred" in text
+    assert "memories.axi_sram.wait_states 10 4 to 20 no" in text
+    assert "memories.axi_sram.line_fill_cycles 10 4 to 20 yes" in text
     assert "wait_states of dtcm: data accesses do not wait" in text
 
 

@@ -116,7 +116,13 @@ def test_the_workflow_is_sound() -> None:
     assert all(set(s) <= {"uses", "with", "run"} and len({"uses", "run"} & set(s)) == 1 for s in steps)
     assert all(s["uses"].partition("@")[2].startswith("v") for s in steps if "uses" in s)
     commands = [s["run"].split() for s in steps if s.get("run", "").startswith("whycycles")]
-    assert [c[1:] for c in commands] == [["renode", "install"], ["doctor"], ["agree"], ["campaign", "default"]]
+    assert [c[1:] for c in commands] == [
+        ["renode", "install"],
+        ["renode", "show"],
+        ["doctor"],
+        ["agree"],
+        ["campaign", "default"],
+    ]
     assert find.PINNED in text
 
 

@@ -53,7 +53,7 @@ def test_the_json_that_scripts_read(tmp_path: Path, ms: float) -> None:
 def test_the_summary_counts_in_good_grammar(tmp_path: Path, ms: float) -> None:
     rows = ROW.format(ms=ms) + ROW.format(ms=ms).replace("kws", "no-such-model")
     text = validate(tmp_path, HEADER + rows).stdout
-    assert "1 exact point: mean absolute error 0.0%" in text
+    assert "1 exact point: mean absolute error 0.0 %" in text
     assert "1 point not run: there is no model called" in text
     assert "2 points not run: " in validate(tmp_path, HEADER + rows + rows).stdout
 
@@ -85,5 +85,5 @@ def test_a_long_path_leaves_the_numbers_their_place(tmp_path: Path, ms: float) -
     lines = shown.stdout.splitlines()
     line = lines[next(n for n, x in enumerate(lines) if x.startswith("my.toml")) + 1]
     assert f"{ms:.2f}" in line
-    assert "+0.0%" in line
+    assert "  0.0  " in line
     assert json.loads(validate(tmp_path, HEADER + row, "--json").stdout)["points"][0]["board"] == str(board)

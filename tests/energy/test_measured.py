@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from engine.cli.main import main
 from engine.energy.measured import measured_energy, timeline_of
 from engine.energy.meters.choose import parse_meter
-from engine.energy.trace import PowerTrace, read_trace
+from engine.energy.trace import MeterInfo, PowerTrace, read_trace
 from engine.energy.windows import windows_of_gate
 from engine.errors import CheckFailedError, UsageError
 from engine.paths import measurements_dir
@@ -85,7 +85,7 @@ def test_import_prints_and_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert MeasuredEnergy.model_validate_json((kept / "energy.json").read_bytes()) == found
     assert len(read_trace(kept / "trace.npz").time_s) == 7000
     text = CliRunner().invoke(main, call).output
-    assert "uJ per inference (measured)" in text
+    assert "µJ per inference (measured)" in text
     again = CliRunner().invoke(main, ["energy", "import", str(kept / "trace.npz"), "--run", RECORD.id, "--json"])
     assert MeasuredEnergy.model_validate_json(again.stdout).net_nj == found.net_nj
 
@@ -140,6 +140,10 @@ def test_import_says_what_is_wrong(
         ("ina226:shunt_ohm=0.1,colour=red", "no setting of ina226"),
         ("ina226:shunt_ohm=0.1,shunt_ohm=0.2", "given twice"),
         ("joulescope:rate_hz", "no setting"),
+        ("joulescope:rate_hz=nan", "no number"),
+        ("ina226:shunt_ohm=0.1,max_current_a=0.5,conversion_us=1e999", "no number"),
+        ("ina226:shunt_ohm=0.1,max_current_a=0.5,averages=1.5", "averages cannot be 1.5"),
+        ("ina226:shunt_ohm=0.1,max_current_a=0.5,address=0x60", "address cannot be 96"),
     ],
 )
 def test_meters_that_are_described_wrongly(text: str, words: str) -> None:
@@ -160,3 +164,31 @@ def test_a_meter_that_is_not_there_is_one_message(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "error:" in done.output
     assert not (tmp_path / "a.npz").exists()
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300"])
+def test_a_time_that_is_none(tmp_path: Path, seconds: str) -> None:
+    done = CliRunner().invoke(
+        main, ["energy", "record", str(tmp_path / "a.npz"), "--meter", "joulescope", "--seconds", seconds]
+    )
+    assert done.exit_code == 2
+    assert "--seconds" in done.output
+
+
+def test_what_was_sampled_until_ctrl_c_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Meter:
+        name = "fake"
+
+        def start(self) -> None: ...
+
+        def stop(self) -> PowerTrace:
+            return PowerTrace(np.arange(10) / 1e4, np.ones(10), MeterInfo("fake"))
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.energy.meters.choose.parse_meter", lambda _: Meter())
+    monkeypatch.setattr("engine.cli.energy.time.sleep", interrupted)
+    done = CliRunner().invoke(main, ["energy", "record", str(tmp_path / "new" / "a.npz"), "--meter", "fake"])
+    assert done.exit_code == 130
+    assert len(read_trace(tmp_path / "new" / "a.npz").time_s) == 10

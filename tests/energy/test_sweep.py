@@ -32,7 +32,7 @@ def test_wait_states_cost_energy_and_time_is_bought_with_it() -> None:
     assert found.strategy is Strategy.SLOW_AND_LOW
     # energies are equal where (1 - s) + s * 120 / 20 = 1.1
     assert found.breakeven_fixed_share == pytest.approx(0.1 / 5)
-    assert "9.1% fewer cycles" in found.reason
+    assert "9.1 % fewer cycles" in found.reason
 
 
 def test_racing_wins_where_cycles_do_not_grow_and_sleep_is_not_dearer() -> None:

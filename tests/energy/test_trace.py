@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,3 +85,38 @@ def test_slow_and_saturated_traces_are_told() -> None:
 def test_what_is_no_trace_is_refused(times: list[float], powers: list[float], words: str) -> None:
     with pytest.raises(BadInputError, match=words):
         PowerTrace(np.array(times), np.array(powers), METER)
+
+
+@pytest.mark.parametrize(
+    ("about", "wrong"),
+    [
+        ({"lost": "abc"}, "lost"),
+        ({"lost": -1}, "lost"),
+        ({"format": 2}, "format"),
+        ({"meter": {"name": "x", "gain_error": float("nan")}}, "meter.gain_error"),
+        ({"meter": {"name": "x", "offset_w": 1e308}}, "meter.offset_w"),
+        ({"meter": {"name": "x", "integration_s": "x"}}, "meter.integration_s"),
+    ],
+)
+def test_a_file_that_says_nonsense_of_its_meter_is_one_message(
+    tmp_path: Path, about: dict[str, object], wrong: str
+) -> None:
+    whole = {"format": 1, "lost": 0, "meter": {"name": "x"}, **about}
+    arrays = {"time_s": np.arange(4.0), "power_w": np.ones(4)}
+    np.savez_compressed(tmp_path / "a.npz", about=np.frombuffer(json.dumps(whole).encode(), np.uint8), **arrays)
+    with pytest.raises(RecordError, match=wrong):
+        read_trace(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("power", [1e308, -1e300, 2e6])
+def test_a_power_that_nothing_measures_is_refused(power: float) -> None:
+    with pytest.raises(BadInputError, match="sample 3 of the power trace") as caught:
+        PowerTrace(np.arange(4.0), np.array([1.0, 1.0, power, 1.0]), METER)
+    assert "units" in caught.value.hint
+
+
+def test_times_that_no_clock_tells_apart_and_columns_of_columns_are_refused() -> None:
+    with pytest.raises(BadInputError, match="do not increase at sample 2"):
+        PowerTrace(np.array([0.0, 5e-324]), np.ones(2), METER)
+    with pytest.raises(BadInputError, match="power trace of 4 times"):
+        PowerTrace(np.arange(4.0).reshape(4, 1), np.ones((4, 1)), METER)

@@ -27,7 +27,7 @@ def test_the_card_says_how_much_what_it_rests_on_and_where_it_goes() -> None:
     assert "mJ per inference" in head
     assert "simulated" in head
     assert "other firmware on the same board" in head
-    assert "CONV_2D" in where
+    assert "conv2d 75 % and depthwise conv2d 25 %" in where
     assert "waiting for memory" in where
 
 

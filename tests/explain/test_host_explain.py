@@ -131,7 +131,7 @@ def test_the_card_says_all_of_it() -> None:
         "our kernels, clang 22",
         "Bound by compute",
         "IPC",
-        "conv_2d",
+        "conv2d",
         "identical",
         "desk reference",
     ):

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from engine.explain.measured import explain_measured, render_measured
 from engine.records.measured import Spread
+from engine.records.run_energy import NoEnergy
 from engine.targets.board.answers import LayerRuns, TimedRun
 from engine.targets.board.measure import ClockCheck, LoopTime, Measurement
 from engine.targets.board.session import Identity
@@ -39,6 +40,13 @@ def test_nothing_is_unexplained_where_nothing_of_silicon_was_measured() -> None:
         assert (found.layers, found.unexplained, found.measured, found.markers) == ((), None, None, None)
 
 
+def test_the_energy_of_a_measurement_is_part_of_what_it_says() -> None:
+    without = measured_record()
+    assert explain_measured(without).energy is None
+    refused = NoEnergy(reason="the meter saw nothing")
+    assert explain_measured(without.model_copy(update={"energy": refused})).energy == refused
+
+
 def shown(record_changes: dict[str, object]) -> str:
     record = measured_record(**record_changes)  # type: ignore[arg-type]
     console = Console(width=120, record=True, file=io.StringIO())
@@ -47,10 +55,10 @@ def shown(record_changes: dict[str, object]) -> str:
 
 
 def test_the_card_says_what_was_verified_and_what_was_not() -> None:
-    text = shown({"spread": Spread(p95_over_p50=1.12, explanation="mostly in conv_2d_0")})
+    text = shown({"spread": Spread(p95_over_p50=1.12, explanation="mostly in conv2d #0")})
     assert "(measured;" in text
     assert "have the ELF's checksums" in text
-    assert "p95 is 12 % above p50: mostly in conv_2d_0" in text
+    assert "p95 is 12 % above p50: mostly in conv2d #0" in text
     emulated = shown({"emulator": "QEMU"})
     assert "simulated (QEMU time, not cycles)" in emulated
     assert "measured;" not in emulated

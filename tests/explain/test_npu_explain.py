@@ -22,12 +22,13 @@ def _card(record: NpuRecord) -> str:
 def test_a_model_that_waits_for_flash() -> None:
     found = explain_npu(npu_record())
     assert "bound by what off-chip flash delivers: 1 of 2 layers, 66.7 % of 1,500 cycles" in found.sentence
+    assert "0.003 ms on ethos-u55-128 without 1 operator on the host core, whose time is absent" in found.sentence
     assert found.gain == "If off-chip flash were infinitely fast: 800 cycles, 46.7 % less."
     assert "1,020 bytes through off-chip flash at no more than 0.5 GB/s" in found.advice[0]
     assert "34.0 MACs per byte" in found.advice[1]
     assert "memory_mode=Sram_Only" in found.advice[2]
-    assert "2 softmax" in found.fallback
-    assert "absent: 1 operators on the CPU are not timed" in found.fallback
+    assert "softmax #2" in found.fallback
+    assert "absent: 1 of 1 operators on the CPU are not timed" in found.fallback
     assert "vendor tool's estimate (Vela 5.2.0)" in found.caveat
     assert "Comparable only within this configuration" in found.caveat
 
@@ -43,8 +44,8 @@ def test_a_model_that_waits_for_the_npu_itself() -> None:
     )
     record = npu_record(layers=layers, bottleneck=NpuResource.NPU, latency_note="without its driver")
     found = explain_npu(record)
-    assert "bound by the NPU's own work: 2 of 2 layers" in found.sentence
-    assert "1 layers with 90.0 % of the cycles use under 25% of the MAC engine (depthwise_conv_2d)" in found.advice[0]
+    assert "toy takes 0.002 ms on ethos-u55-128, bound by the NPU's own work: 2 of 2 layers" in found.sentence
+    assert "1 layers with 90.0 % of the cycles use under 25 % of the MAC engine (depthwise conv2d)" in found.advice[0]
     assert "its MACs are busy 0.8 % of the time" in layer_sentence(layers[0], record)
     assert found.fallback == "No operator falls back to the host core."
     assert found.caveat.endswith("Without its driver.")
@@ -55,6 +56,8 @@ def test_what_falls_back_is_timed_on_its_host() -> None:
     host = NpuHost(board="nucleo-l4r5zi", core="cortex-m4", clock_mhz=120, run="x")
     found = explain_npu(npu_record(cpu_layers=(timed,), host=host, latency_ms=1.003))
     assert "1.000 ms on the cortex-m4 of nucleo-l4r5zi at 120 MHz (simulated), 1.003 ms together" in found.fallback
+    assert "takes 1.003 ms on ethos-u55-128 and its host core, which needs 1.000 ms (99.7 %) of it" in found.sentence
+    assert "the NPU's 0.003 ms are bound by what off-chip flash delivers" in found.sentence
 
 
 def test_layers_that_cost_nothing() -> None:

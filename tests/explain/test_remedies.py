@@ -55,7 +55,7 @@ def test_no_gain_exceeds_what_the_flash_stalled() -> None:
     record = kws_record()
     run, _ = told(record, with_gain(make_analysis(record), Mechanism.PERFECT_DATA_READ, 0.9))
     stalls = sum(r.stack.data_read + r.stack.data_write for r in (*record.layers, record.glue))
-    (share,) = re.findall(r"at most −(\d+)%", run[0])
+    (share,) = re.findall(r"at most −(\d+) %", run[0])
     assert int(share) == round(100 * min(0.9, stalls / record.cycles.warm))
 
 

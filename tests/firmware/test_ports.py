@@ -106,7 +106,16 @@ def test_lower_clocks(name: str, mhz: float) -> None:
     assert chip.timer_hz() == 1e6
 
 
-@pytest.mark.parametrize(("name", "mhz"), [("nucleo-l4r5zi", 81), ("nucleo-h743zi", 50), ("raspberry-pi-pico", 62.5)])
+@pytest.mark.parametrize(
+    ("name", "mhz"),
+    [
+        ("nucleo-l4r5zi", 81),
+        ("nucleo-h743zi", 50),
+        ("nucleo-h743zi", 301),
+        ("olimex-stm32-h405", 51),
+        ("raspberry-pi-pico", 62.5),
+    ],
+)
 def test_clocks_that_a_port_cannot_set_are_refused(name: str, mhz: float) -> None:
     board = load_board(name)
     with pytest.raises(UsageError, match="cannot set"):
@@ -126,8 +135,20 @@ def test_an_early_h7_is_not_run_beyond_its_400_mhz() -> None:
     chip = H7(elf("nucleo-h743zi", board.default_clock_mhz), board)
     chip.registers[H7.IDCODE] = 0x1003_6450
     chip.to_idle()
-    assert "m-wc-clock-problem-[revision Y runs at 400 MHz at most]" in chip.talk("wc id%")
+    assert "m-wc-clock-problem-[revision Y runs at 400 MHz at most, its bus at 200 MHz]" in chip.talk("wc id%")
     assert chip.core_hz() == 64e6
+
+
+@pytest.mark.parametrize(("mhz", "overdriven"), [(200, False), (202, True), (240, True), (242, False), (400, False), (402, True)])  # fmt: skip
+def test_the_h7_has_the_voltage_that_its_core_and_its_bus_need(mhz: int, overdriven: bool) -> None:
+    chip = started("nucleo-h743zi", mhz)
+    assert chip.core_hz() == mhz * 1e6
+    assert any(address == 0x5800_042C and value & 1 for address, value in chip.written) == overdriven
+
+
+def test_the_l4_halves_its_bus_before_it_takes_the_fast_clock() -> None:
+    written = [value for address, value in started("nucleo-l4r5zi").written if address == 0x4002_1008]
+    assert written == [0x80, 0x83, 0x03]
 
 
 @pytest.mark.parametrize("name", CHIPS)

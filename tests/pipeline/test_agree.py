@@ -165,6 +165,25 @@ def test_the_command(use: Callable[..., None], monkeypatch: pytest.MonkeyPatch, 
     assert path.read_bytes() == before
 
 
+def test_a_lost_emulator_is_no_disagreement_and_does_not_hide_one(use: Callable[..., None]) -> None:
+    def lost(firmware: Firmware, _core: Core, _inputs: Sequence[bytes]) -> RegionCounts:
+        if all(x.library is KernelLibrary.REFERENCE for x in firmware.layers):
+            raise ExecutionError("killed by signal 9", hint="x")
+        return counts(firmware, "b", outputs=outputs)
+
+    outputs: tuple[bytes, ...] = (b"x",)
+    use(emulator("a"), emulator("b", lost))
+    code, _, err = run()
+    assert code == 1
+    assert "kws with cmsis-nn on cortex-m4: the inference: outputs (SHA-256)" in err
+    assert "an emulator's mistake or ours" in err
+    outputs = (b"out",)
+    code, _, err = run()
+    assert code == 1
+    assert "error: kws with reference on cortex-m4: b: killed by signal 9" in err
+    assert "nothing was compared there: try again" in err
+
+
 def test_all_and_a_model_exclude_each_other() -> None:
     assert run("--all")[0] == 2
 

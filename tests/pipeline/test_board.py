@@ -199,7 +199,7 @@ def test_live_lines_where_there_is_no_terminal(tmp_path: Path, monkeypatch: pyte
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     assert "\x1b" not in done.stdout
-    assert "us, p50 of 8" in done.stdout
+    assert "µs, p50 of 8" in done.stdout
     assert "p50 of 9: " in done.stdout
     assert "bound by" in done.stdout
     assert "→ " in done.stdout, "advice"
@@ -212,6 +212,7 @@ def test_live_lines_where_there_is_no_terminal(tmp_path: Path, monkeypatch: pyte
     [
         ("crystal not ready", 1.0, 9.0, "could not set 168 MHz: crystal not ready"),
         (None, 0.9, 9.0, "its clock is not 168 MHz"),
+        (None, 0.0, 9.0, "its timer stands still"),
         (None, 1.01, 9.0, None),
         (None, 0.9, 0.5, None),
     ],

@@ -260,7 +260,7 @@ def test_energy_of_a_board_is_in_its_record(
     trace = read_trace(tmp_path / "boards" / f"{record.id}.npz")
     assert quality_of(trace).rate_hz == pytest.approx(found.meter.rate_hz, rel=1e-3)
     shown = CliRunner().invoke(main, ["explain", record.id]).stdout
-    assert "uJ per inference (of whatever the meter is wired to" in shown
+    assert "µJ per inference (of whatever the meter is wired to" in shown
 
 
 @needs_qemu

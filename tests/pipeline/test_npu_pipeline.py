@@ -127,6 +127,14 @@ def test_kept_until_something_changes(tmp_path: Path, model: str) -> None:
         make_npu(run, vela=Vela(broken.path, "5.9"))
 
 
+def test_a_cache_that_cannot_be_written(tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = _fake(tmp_path, files=_files())
+    monkeypatch.setenv("WHYCYCLES_CACHE", model)
+    with pytest.raises(ToolError, match="cannot use the cache folder") as caught:
+        make_npu(resolve_npu(NpuSettings(model, "ethos-u55-128")), vela=tool)
+    assert "WHYCYCLES_CACHE" in caught.value.hint
+
+
 def test_other_names_are_of_something_else(tmp_path: Path) -> None:
     assert find_npu_record("kws_nucleo-l4r5zi") is None
     (tmp_path / "x.json").write_text("{}")

@@ -20,6 +20,7 @@ from engine.pipeline import local
 from engine.pipeline.campaign import Outcome, RunResult, run_campaign
 from engine.pipeline.contradictions import contradictions
 from engine.pipeline.fingerprint import execution_key
+from engine.pipeline.keep import make
 from engine.pipeline.local import ANALYSIS, find_record, fresh_analysis, fresh_record, local_runs, save, simulated_dir
 from engine.pipeline.measure import measure
 from engine.pipeline.prepare import prepare
@@ -29,6 +30,7 @@ from engine.pipeline.settings import RunSettings, parse_set, resolve
 from engine.records.diff import diff_records
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, read_records, write_record
+from engine.targets import choose
 from engine.targets.types import Execution
 from engine.targets.unicorn_target import UnicornTarget
 
@@ -190,6 +192,15 @@ def test_a_run_whose_target_is_absent_leaves_its_committed_record(
     assert "qemu is not on this machine" in skipped.error
 
 
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed")
+def test_a_run_that_cannot_be_decoded_leaves_its_committed_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "find_llvm_tool", lambda _: None)
+    on_helium = replace(KWS, board="apollo510-evb")
+    skipped = campaigns._run(on_helium)
+    assert (skipped.outcome, skipped.committed) == (Outcome.SKIPPED, True)
+    assert "llvm-objdump is not on this machine" in skipped.error
+
+
 SET = replace(KWS, set=(parse_set("flash.wait_states=0"), parse_set("core.latency.load=3")))
 
 
@@ -239,6 +250,25 @@ def test_only_what_changes_the_memories_is_executed_again(monkeypatch: pytest.Mo
     assert len(executed) == 1
     assert no_cache.warm != plain.warm
     assert np.array_equal(no_cache.profile.count, plain.profile.count)
+
+
+def test_measuring_again_and_verifying_execute_again(
+    kws: RunRecord, own_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed = []
+    real = UnicornTarget.run
+
+    def counted(target: UnicornTarget, *args: Any) -> Execution:
+        executed.append(target)
+        return real(target, *args)
+
+    monkeypatch.setattr(UnicornTarget, "run", counted)
+    assert make(resolve(KWS)) == kws
+    assert executed == []
+    assert make(resolve(KWS), again=True) == kws
+    assert len(executed) == 1
+    assert verify_record(kws) == ()
+    assert len(executed) == 2
 
 
 def test_set_memories_are_another_execution() -> None:

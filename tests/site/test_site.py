@@ -162,7 +162,7 @@ def test_board_core_and_model_pages_show_sources(built: Built, found: dict[Path,
     assert "inferred" in core
     model = found[built.out / "models/kws/index.html"].text
     assert "held-back" in model
-    assert "depthwise_conv_2d" in model
+    assert "depthwise conv2d" in model
 
 
 def test_layers_of_a_real_chip_are_compared(built: Built, found: dict[Path, Page]) -> None:

@@ -73,7 +73,7 @@ def test_what_is_no_port(tmp_path: Path) -> None:
         SerialLink("/dev/ttyNONE")
     (tmp_path / "file").write_text("x")
     for path in (str(tmp_path / "file"), str(tmp_path)):
-        with pytest.raises(ToolError, match=r"no serial port|cannot be opened"):
+        with pytest.raises(ToolError, match=r"is no serial port"):
             SerialLink(path)
 
 

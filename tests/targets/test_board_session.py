@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.errors import CheckFailedError, ExecutionError
 from engine.targets.board import answers
 from engine.targets.board.device import Device, GarbledError
-from engine.targets.board.measure import Measurement, measure_device
+from engine.targets.board.measure import Measurement, _clock_check, measure_device
 from engine.targets.board.session import Session
 from tests.targets.fake_board import CYCLES, FACTS, INPUT_BYTES, LAYERS, MARKER, OUTPUT_BYTES, FakeBoard, answer
 
@@ -221,3 +221,59 @@ def test_facts_without_a_clock_are_asked_for_again() -> None:
     with pytest.raises(GarbledError):
         answers.facts(tuple(f"m-wc-{k}-[{v}]" for k, v in FACTS.items() if k != "clock-hz"))
     assert answers.facts(("e-[Unknown command: wc]",)) is None
+
+
+def test_a_device_that_never_stops_talking_is_given_up() -> None:
+    class Babbler(FakeBoard):
+        def read(self, timeout_s: float) -> bytes:
+            self.now += 0.001
+            return b"m-temperature-23\r\n" * 100
+
+    board = Babbler()
+    with pytest.raises(ExecutionError, match="does not answer in MLPerf Tiny's protocol"):
+        session(board)
+    with pytest.raises(ExecutionError, match="does not answer"):
+        Device(board, board.clock).ask("timestamp", answers.lap)
+
+
+def test_a_clock_that_stands_still_is_no_fact() -> None:
+    lines = tuple(f"m-wc-{k}-[{0 if k == 'clock-hz' else v}]" for k, v in FACTS.items())
+    with pytest.raises(GarbledError, match="stands still"):
+        answers.facts(lines)
+
+
+@pytest.mark.parametrize("seconds", [10.0, 4000.0, 4294.0, 4295.0, 9000.0, 20_000.0])
+@pytest.mark.parametrize("rate", [0.9, 1.0, 1.1])
+def test_the_device_s_clock_is_compared_over_its_wraps(seconds: float, rate: float) -> None:
+    begin = (1 << 32) - 1000
+    after = (begin + round(seconds * rate * 1e6)) % (1 << 32)
+    assert _clock_check((begin, 5.0), (after, 5.0 + seconds)).ratio == pytest.approx(rate)
+
+
+def test_a_restart_in_the_middle_is_no_time_of_the_device_s_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Restarting(FakeBoard):
+        """Its timer begins anew at every restart."""
+
+        since = 0.0
+
+        def read(self, timeout_s: float) -> bytes:
+            self.now += 0.2
+            return super().read(timeout_s)
+
+        def _restart(self) -> None:
+            self.since = self.now
+            super()._restart()
+
+        def _micros(self) -> int:
+            return int((self.now - self.since) * 1e6)
+
+    quiet = Restarting()
+    monkeypatch.setattr("engine.targets.board.measure.time.monotonic", quiet.clock)
+    found = measured(quiet)
+    assert found.clock.ratio == pytest.approx(1, abs=0.02)
+    assert found.clock.seconds > 2
+    for share in range(1, 20):
+        board = Restarting(restarts_at=(quiet._received * share // 20,))
+        monkeypatch.setattr("engine.targets.board.measure.time.monotonic", board.clock)
+        found = measured(board)
+        assert found.clock.ratio == pytest.approx(1, abs=0.02) or found.clock.seconds < 2

@@ -221,6 +221,10 @@ sys.exit(1)
     [
         ("sys.exit(3)", "QEMU ended with code 3, during start-up"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "QEMU was killed by signal 9, during start-up"),
+        (
+            "os.write(2, b'x: warning: a feature'); os.kill(os.getpid(), signal.SIGKILL)",
+            "QEMU was killed by signal 9, during start-up",
+        ),
         ("os.write(2, b'qemu: fatal: oh no'); sys.exit(1)", "ended with code 1, during start-up: qemu: fatal: oh no"),
     ],
 )

@@ -153,6 +153,9 @@ def test_layers_with_one_explanation_share_it() -> None:
     assert [layers for layers, _ in section.reasons] == ["conv2d #0, conv2d #1", "reshape #2"]
     assert "Over the 3 large layers" in section.summary  # an error of exactly 0 in the multiplies is the same kernel
     assert "between −10.0\u00a0% and −10.0\u00a0%" in section.summary
+    assert not section.inside  # nothing but these layers is in the chip's sum
+    around = sum(p.published.cycles for p in points)
+    assert section_of(found.model_copy(update={"cycles_interval": (around, around)})).inside
 
 
 def test_the_command_prints_and_writes_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -34,11 +35,24 @@ class _Keys:
         if given is None:
             return default
         try:
-            return float(int(given, 16)) if given.lower().startswith("0x") else float(given)
-        except ValueError:
+            found = float(int(given, 16)) if given.lower().startswith("0x") else float(given)
+        except (ValueError, OverflowError):
+            found = math.nan
+        if not math.isfinite(found):
             raise UsageError(
                 f"--meter {self._text}: '{given}' is no number for {key}", hint="write numbers like 0.1 or 0x40"
-            ) from None
+            )
+        return found
+
+    def whole(self, key: str, default: int, low: int, high: int) -> int:
+        """A whole number within bounds. Raises UsageError."""
+        found = self.number(key, default)
+        if found != int(found) or not low <= found <= high:
+            raise UsageError(
+                f"--meter {self._text}: {key} cannot be {found:g}",
+                hint=f"give a whole number from {low:,} to {high:,}",
+            )
+        return int(found)
 
     def word(self, key: str) -> str:
         """A word that was given."""
@@ -53,11 +67,11 @@ def _ina226(keys: _Keys) -> Meter:
     settings = Ina226Settings(
         keys.number("shunt_ohm"),
         keys.number("max_current_a"),
-        int(keys.number("conversion_us", 140)),
-        int(keys.number("averages", 1)),
+        keys.whole("conversion_us", 140, 1, 10_000),
+        keys.whole("averages", 1, 1, 1024),
     )
-    bus = int(keys.number("bus", 1))
-    return Ina226(lambda: LinuxBus(bus), settings, int(keys.number("address", 0x40)))
+    bus = keys.whole("bus", 1, 0, 255)
+    return Ina226(lambda: LinuxBus(bus), settings, keys.whole("address", 0x40, 0x40, 0x4F))
 
 
 _KINDS = {
@@ -65,7 +79,7 @@ _KINDS = {
     "ppk2": _Kind(
         ("port", "supply_v"), ("source",), lambda k: Ppk2(k.word("port"), k.number("supply_v"), source=k.yes("source"))
     ),
-    "joulescope": _Kind((), ("rate_hz",), lambda k: Joulescope(int(k.number("rate_hz", 100_000)))),
+    "joulescope": _Kind((), ("rate_hz",), lambda k: Joulescope(k.whole("rate_hz", 100_000, 1, 2_000_000))),
 }
 METERS = tuple(_KINDS)
 

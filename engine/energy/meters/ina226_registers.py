@@ -65,7 +65,7 @@ class Ina226Settings:
             raise UsageError(f"an INA226 does not average {self.averages} samples", hint=f"it can {_list(AVERAGES)}")
         if self.conversion_us not in CONVERSION_US:
             raise UsageError(
-                f"an INA226 has no conversion time of {self.conversion_us} us", hint=f"it has {_list(CONVERSION_US)} us"
+                f"an INA226 has no conversion time of {self.conversion_us} µs", hint=f"it has {_list(CONVERSION_US)} µs"
             )
         if self.max_current_a * self.shunt_ohm > FULL_SCALE_SHUNT_V * (1 + 1e-9):
             raise UsageError(
@@ -113,7 +113,7 @@ class Ina226Settings:
     @property
     def text(self) -> str:
         """The settings as a person writes them."""
-        return f"shunt {self.shunt_ohm:g} ohm, {self.conversion_us} us, average of {self.averages}"
+        return f"shunt {self.shunt_ohm:g} ohm, {self.conversion_us} µs, average of {self.averages}"
 
 
 @dataclass(frozen=True)

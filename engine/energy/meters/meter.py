@@ -94,3 +94,11 @@ class SampledMeter(ABC):
             except WhycyclesError as error:
                 self._failure = error
                 return
+            except (
+                Exception
+            ) as error:  # a meter's library raises what garbage on its wire makes it; the trace would just end
+                self._failure = ExecutionError(
+                    f"{self.name} sent what its library cannot read: {type(error).__name__}: {error}",
+                    hint="check the cable and that no other program uses it; measure again",
+                )
+                return

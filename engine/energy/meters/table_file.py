@@ -6,6 +6,7 @@ a column or a stated supply.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,10 @@ class TableFormat:
         hint = "give a power column, or a current column (or the drop over a shunt and its ohms) with a voltage column or a supply"
         if (self.shunt is None) != (self.shunt_ohm is None):
             raise UsageError("a drop over a shunt and the shunt's ohms belong together", hint=hint)
-        if self.shunt_ohm is not None and not self.shunt_ohm > 0:
+        if self.shunt_ohm is not None and not 0 < self.shunt_ohm < math.inf:
             raise UsageError(f"a shunt of {self.shunt_ohm:g} ohm", hint="give its resistance in ohms, above 0")
+        if self.supply_v is not None and not 0 < self.supply_v < math.inf:
+            raise UsageError(f"a supply of {self.supply_v:g} V", hint="give its voltage in volts, above 0")
         currents = sum(x is not None for x in (self.current, self.shunt))
         voltages = sum(x is not None for x in (self.voltage, self.supply_v))
         if not (currents == voltages == 1 if self.power is None else currents == voltages == 0):
@@ -138,7 +141,12 @@ def _column(table: pd.DataFrame, column: Column, path: Path) -> Floats:
         known = ", ".join(map(str, table.columns[:8]))
         raise BadInputError(f"{path} has no column '{column.name}'", hint=f"its columns are {known}")
     series = table[column.name]
-    numbers = pd.to_numeric(series, errors="coerce").to_numpy(np.float64)
+    try:
+        numbers = pd.to_numeric(series, errors="coerce").to_numpy(np.float64)
+    except (OverflowError, TypeError, ValueError):  # an integer of hundreds of digits, lists in Parquet
+        raise BadInputError(
+            f"{path}: column '{column.name}' holds more than numbers", hint="give one plain number per row"
+        ) from None
     bad = ~np.isfinite(numbers)
     if bad.any():
         at = int(np.argmax(bad))

@@ -17,6 +17,7 @@ from engine.firmware.quantise import INT32_MAX
 from engine.firmware.types import ArenaPlan, ArenaTensor, KernelLibrary, LoweredLayer, Lowering
 from engine.models.graph import DType, Graph, Operator, Subgraph
 from engine.paths import FIRMWARE_DIR
+from engine.words import layer_name
 
 MAX_OPERATORS = 2048
 
@@ -77,7 +78,7 @@ def lower(
 def _layer(graph: Subgraph, operator: Operator, call: Call) -> LoweredLayer:
     return LoweredLayer(
         index=operator.index,
-        name=f"{operator.op.lower()}_{operator.index}",
+        name=layer_name(operator.op, operator.index),
         op=operator.op,
         kernel=call.kernel,
         library=call.library,

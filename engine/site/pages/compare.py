@@ -13,6 +13,7 @@ from engine.site.pairs import Matrix, Pair, matrix_of
 from engine.site.render import Renderer
 from engine.site.text import slug
 from engine.site.world import World
+from engine.words import name_title
 
 _LAYERS = 10
 
@@ -96,7 +97,10 @@ def _causes(found: Comparison, total: int) -> Table:
 
 def _layers(found: Comparison, total: int) -> Table:
     ranked = sorted((x for x in found.by_layer if x.delta_cycles), key=lambda x: -abs(x.delta_cycles))
-    rows = [(x.name, _cycles(x.delta_cycles), share(x.delta_cycles, total), _mostly(x)) for x in ranked[:_LAYERS]]
+    rows = [
+        (name_title(x.name), _cycles(x.delta_cycles), share(x.delta_cycles, total), _mostly(x))
+        for x in ranked[:_LAYERS]
+    ]
     rest = ranked[_LAYERS:]
     if rest:
         cycles = sum(x.delta_cycles for x in rest)

@@ -7,12 +7,14 @@ import shlex
 from markupsafe import Markup
 
 from engine.catalog.board import Board
+from engine.catalog.core import Core
 from engine.catalog.load import list_boards
 from engine.explain.analysis import Analysis
 from engine.explain.energy_card import energy_sentences
 from engine.explain.explain import bound_by
 from engine.explain.flame import folded_stacks, speedscope
 from engine.explain.flame_svg import flamegraph_svg
+from engine.explain.roofline import document_name, keys_in
 from engine.explain.sentences import board_as_set
 from engine.firmware.types import GLUE, Lowering
 from engine.models.library import list_models
@@ -33,6 +35,7 @@ from engine.site.roofline_chart import roofline_chart
 from engine.site.run_charts import layer_label, memory_chart, stack_chart, waterfall_chart
 from engine.site.text import slug
 from engine.site.world import Run, World
+from engine.words import op_title
 
 SECTIONS = (
     ("where-the-cycles-go", "causes"),
@@ -116,6 +119,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
     folder = f"runs/{slug(r.id)}"
     board = world.board_of(r)
     shared = board if board is not None and r.board in {b.name for b in list_boards()} else None
+    core = world.cores.get(r.core)
     sizes = {m.name: m.bytes for m in board.memories} if board else {}
     charts: dict[str, Chart] = {
         "stack": stack_chart(r),
@@ -123,7 +127,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         "memory": memory_chart(r, sizes),
     }
     points = [
-        (layer_label(x), x.op.lower(), e.roofline)
+        (layer_label(x), op_title(x.op), e.roofline)
         for x, e in zip(r.layers, run.explanation.layers, strict=True)
         if e.roofline is not None
     ]
@@ -153,7 +157,8 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         peers=sum(o.place.best is not None for o in world.of_model(r.model)),
         compared=len(world.of_model(r.model)) > 1,
         board=board,
-        core=world.cores.get(r.core),
+        core=core,
+        source_keys=_source_keys(core, analysis),
         whole_stack=whole_stack(r),
         meaning=CAUSE_MEANING,
         levels=LEVELS,
@@ -168,6 +173,13 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         needed=needed_files(r, shared),
         provenance=provenance(r),
     )
+
+
+def _source_keys(core: Core | None, analysis: Analysis | None) -> tuple[tuple[str, str], ...]:
+    """What the short names of sources in the reasons of an analysis stand for."""
+    if core is None or analysis is None:
+        return ()
+    return tuple((k, document_name(core.sources[k])) for k in keys_in(core, (a.reason for a in analysis.assumptions)))
 
 
 def _analysed(renderer: Renderer, folder: str, analysis: Analysis, record: RunRecord) -> dict[str, Chart]:

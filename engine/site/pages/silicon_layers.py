@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 
 import altair as alt
 
-from engine.explain.sentences import op_title
 from engine.records.layer_validation import (
     Event,
     EventCounts,
@@ -21,6 +20,7 @@ from engine.site.chart import Chart, Table, categories, category_legend, finish,
 from engine.site.render import Renderer
 from engine.site.text import signed_percent, slug
 from engine.site.world import World
+from engine.words import layer_title
 
 FOLDER = "validation/layers"
 _ROW = 22
@@ -47,7 +47,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """One kept comparison. ``published``, ``simulated``: sums; ``total``: their errors; ``reasons``: layers that one sentence explains."""
+    """One kept comparison. ``published``, ``simulated``: sums; ``total``: their errors; ``reasons``: layers that one sentence explains;
+    ``inside``: whether the interval holds the chip's cycles.
+    """
 
     key: str
     kept: LayerValidation
@@ -57,6 +59,7 @@ class Section:
     total: tuple[float | None, ...]
     summary: str
     reasons: tuple[tuple[str, str], ...]
+    inside: bool
 
 
 def write_silicon_layers(renderer: Renderer, world: World, found: LayerValidations) -> None:
@@ -91,6 +94,7 @@ def section_of(kept: LayerValidation) -> Section:
         total=tuple(relative_error(published, simulated, e) for e in Event),
         summary=_summary(kept, rows),
         reasons=_reasons(rows),
+        inside=kept.cycles_interval[0] <= published.cycles <= kept.cycles_interval[1],
     )
 
 
@@ -105,7 +109,7 @@ def _row(p: LayerPoint, big: bool) -> Row:
     published, simulated = p.cycles_per_instruction
     instructions = p.error(Event.INSTRUCTIONS) or 0.0
     return Row(
-        name=f"{op_title(p.op)} #{p.layer}",
+        name=layer_title(p.op, p.layer),
         point=p,
         errors=tuple(p.error(e) for e in Event),
         by_instructions=instructions,

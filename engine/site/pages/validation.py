@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.records.validation import KeptValidation, Point, Use, Validations
+from engine.explain.sentences import join
+from engine.records.validation import OTHER_BUILDS, EnergyErrors, KeptValidation, Point, Use, Validations
 from engine.site.chart import Chart
 from engine.site.exports import points_csv
+from engine.site.pages.energy import met
 from engine.site.render import Renderer
 from engine.site.text import percent, signed_percent, slug
 from engine.site.validation_chart import (
@@ -36,6 +39,7 @@ class Section:
     not_run: tuple[Point, ...]
     summary: str
     energies: tuple[Point, ...]
+    energy_summary: str
 
 
 def write_validation(renderer: Renderer, world: World, validations: Validations) -> None:
@@ -76,6 +80,7 @@ def _section(kept: KeptValidation) -> Section:
         exact=tuple(c for c in found if c.point.use is Use.EXACT),
         not_run=tuple(p for p in kept.validation.points if p.simulated_ms is None),
         summary=validation_summary(kept),
+        energy_summary=energy_summary(kept.validation.energy),
         energies=tuple(
             sorted(
                 (p for p in kept.validation.points if p.published_uj is not None),
@@ -102,3 +107,13 @@ def validation_summary(kept: KeptValidation) -> str:
         holding = sum(c.point.holds is True for c in bounds)
         text += f" Of {len(bounds)} bounds {holding} hold."
     return text.strip()
+
+
+def energy_summary(errors: Sequence[EnergyErrors]) -> str:
+    """Mean errors of the energies that are no bound, each with whether it is as small as was aimed at; empty without any."""
+    each = [
+        f"{percent(e.mape, 1)} on average over {e.points} {e.what} ({met(e.mape)})"
+        for e in errors
+        if e.what != OTHER_BUILDS
+    ]
+    return f"Our energies are off by {join(each)}." if each else ""

@@ -76,6 +76,8 @@ def facts(lines: tuple[str, ...]) -> DeviceFacts | None:
         return None
     found = {m[1]: m[2] for line in lines if (m := _FACT.fullmatch(line))}
     try:
+        if int(found["clock-hz"]) <= 0:
+            raise GarbledError("a clock that stands still")
         return DeviceFacts(
             model=found["model"],
             model_sha256=found["model-sha256"],

@@ -21,6 +21,7 @@ _ANNOUNCED = re.compile(r"m-(timestamp-mode-\w+|init-done)")
 _NAME = re.compile(r"m-name-dut-\[(.*)\]")
 _READY = "m-ready"
 _LONGEST_LINE = 1 << 16
+_MOST_LINES = 20_000  # an answer has some hundreds at most
 _QUIET_S = 0.15
 PATIENCE_S = 3.0
 """How long a device may be silent in the middle of an answer that needs no computing."""
@@ -35,7 +36,7 @@ class RefusedError(GarbledError):
 
 
 class SilentError(Exception):
-    """Nothing came in time: asked again, and never shown."""
+    """Nothing came in time, or no end: asked again, and never shown."""
 
 
 class RestartedError(Exception):
@@ -94,8 +95,8 @@ class Device:
                 refused = error
             except GarbledError as error:
                 why = f"the answer is garbled: {error}"
-            except SilentError:
-                why = f"nothing came for {patience_s:g} s"
+            except SilentError as error:
+                why = str(error)
         if refused is not None:
             raise refusal(refused)
         raise ExecutionError(
@@ -132,7 +133,7 @@ class Device:
         )
 
     def _lines(self, patience_s: float) -> tuple[str, ...]:
-        """Well-formed lines up to ``m-ready``; noise is dropped. Raises SilentError when nothing comes for ``patience_s``."""
+        """Well-formed lines up to ``m-ready``; noise is dropped. Raises SilentError when nothing comes for ``patience_s``, or no end."""
         found: list[str] = []
         end = self.clock() + patience_s
         while True:
@@ -143,12 +144,14 @@ class Device:
                     return tuple(found)
                 if _LINE.fullmatch(line):
                     found.append(line)
+                    if len(found) > _MOST_LINES:
+                        raise SilentError(f"no end of it after {_MOST_LINES:,} lines")
                     end = self.clock() + patience_s
             if len(self._buffer) > _LONGEST_LINE:
                 self._buffer.clear()
             left = end - self.clock()
             if left <= 0:
-                raise SilentError
+                raise SilentError(f"nothing came for {patience_s:g} s")
             self._buffer += self.link.read(min(left, 1.0))
 
     def _until_quiet(self, end: float) -> bytes:

@@ -120,7 +120,12 @@ def _refused(port: str, baud: int, error: Exception) -> ToolError:
         return ToolError(
             f"{port} is in use by another program", hint="close the terminal, debugger or run that holds it"
         )
-    if number in (errno.ENOTTY, errno.EINVAL, errno.EISDIR) or isinstance(error, ValueError):
+    # of a file that is no terminal pyserial tells in words alone
+    if (
+        number in (errno.ENOTTY, errno.EINVAL, errno.EISDIR)
+        or isinstance(error, ValueError)
+        or "Could not configure port" in text
+    ):
         return ToolError(
             f"{port} is no serial port, or has no {baud} baud: {text}", hint="name a device such as /dev/ttyACM0"
         )

@@ -73,14 +73,14 @@ def measure_device(
     heard: Heard = lambda _: None,
 ) -> Measurement:
     """Measure on the first of ``inputs`` and take the outputs of all; ``heard`` is told of layers only. Raises ExecutionError."""
-    before = _now(session)
+    clock = _Clock(session)
     cold: LayerRuns | None = None
     warm: LayerRuns | None = None
     singles: tuple[int, ...] = ()
     if session.own:
         progress("first inferences after a restart")
         cold = _joined([session.cold(inputs[0]) for _ in range(COLD)])
-        before = _now(session)  # the device's clock starts at a restart
+        clock.start()  # the device's clock starts at a restart
     progress("warm-up")
     session.load(inputs[0])
     session.loop(1, 0)
@@ -93,11 +93,12 @@ def measure_device(
             blocks.append(session.layers(min(_BLOCK, repeats - done), WARMUPS if not blocks else 1))
             warm = _joined(blocks)
             heard(warm)
+            clock.start_if_restarted()
         assert warm is not None  # at least one repeat
         _check_counters(warm, loop, session)
     else:
         singles = _singles(session, repeats, progress)
-    after = _now(session)
+    checked = clock.check()
     progress("outputs")
     outputs: list[bytes] = []
     results: list[tuple[float, ...]] = []
@@ -107,7 +108,7 @@ def measure_device(
         if raw is not None:
             outputs.append(raw)
     return Measurement(
-        session.identity, cold, warm, singles, loop, _clock_check(before, after),
+        session.identity, cold, warm, singles, loop, checked,
         tuple(outputs) if session.own else None, tuple(results), session.device.retries, session.device.restarts,
     )  # fmt: skip
 
@@ -143,6 +144,32 @@ def _check_counters(warm: LayerRuns, loop: LoopTime, session: Session) -> None:
         )
 
 
+class _Clock:
+    """The device's microseconds beside this machine's, from the last start of the device on."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.start()
+
+    def start(self) -> None:
+        """Look at both clocks. Raises ExecutionError."""
+        self._restarts = self._session.device.restarts
+        self._before = _now(self._session)
+
+    def start_if_restarted(self) -> None:
+        """What came before a restart of the device is no time of its clock."""
+        if self._session.device.restarts != self._restarts:
+            self.start()
+
+    def check(self) -> ClockCheck:
+        """Compare the two; over next to no time where the device has only just restarted. Raises ExecutionError."""
+        after = _now(self._session)
+        if self._session.device.restarts != self._restarts:
+            self.start()
+            after = _now(self._session)
+        return _clock_check(self._before, after)
+
+
 def _now(session: Session) -> tuple[int, float]:
     """The device's time in µs and this machine's in s, as close together as the port allows."""
     sent = time.monotonic()
@@ -152,4 +179,7 @@ def _now(session: Session) -> tuple[int, float]:
 
 def _clock_check(before: tuple[int, float], after: tuple[int, float]) -> ClockCheck:
     seconds = after[1] - before[1]
-    return ClockCheck(((after[0] - before[0]) % WRAP) / 1e6 / seconds, seconds)
+    micros = (after[0] - before[0]) % WRAP
+    # the device counts 71 minutes: how often it began anew, this machine's clock tells
+    micros += WRAP * max(0, round((seconds * 1e6 - micros) / WRAP))
+    return ClockCheck(micros / 1e6 / seconds, seconds)

@@ -72,8 +72,9 @@ def _pty_of(qemu: subprocess.Popen[bytes]) -> str:
                 return match[1].decode()
             if not more:
                 break
+    lines = said.decode(errors="replace").strip().splitlines()
     raise ToolError(
-        f"{_PROGRAM} did not start: {said.decode(errors='replace').strip().splitlines()[-1:] or 'no word'}",
+        f"{_PROGRAM} did not start: {lines[-1] if lines else 'no word'}",
         hint=f"try `{_PROGRAM} --version`",
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from engine.records.measured import Spread, percentiles
 from engine.targets.board.measure import Measurement
+from engine.words import name_title
 
 LIMIT = 1.05
 """The ratio of p95 to p50 above which a spread is explained."""
@@ -34,7 +35,7 @@ def _why(found: Measurement, excess: int) -> str:
         )
     by_layer = [(percentiles([run.layers[i] for run in warm.runs]), name) for i, name in enumerate(warm.names)]
     wide = sorted(((p.p95 - p.p50, name) for p, name in by_layer), reverse=True)
-    named = ", ".join(f"{name} +{extra:,}" for extra, name in wide[:3] if extra > 0)
+    named = ", ".join(f"{name_title(name)} +{extra:,}" for extra, name in wide[:3] if extra > 0)
     if not named:
         return (
             "no layer alone spreads: what differs lies between the layers, or hits another layer each time, as an interrupt does (the firmware "

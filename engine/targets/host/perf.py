@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from engine.errors import ToolError
 from engine.records.host import HostCounter
 
 _PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
+_ANSWER_S = 20.0
 _STRICT = 2
 """From here on the kernel may refuse counters to those without privileges."""
 
@@ -43,6 +46,24 @@ def find_perf() -> Path:
     if found is None:
         raise ToolError("perf is not installed", hint="apt install linux-perf (or linux-tools-generic)")
     return Path(found)
+
+
+def offered_counters() -> tuple[HostCounter, ...]:
+    """One counter per event of ``EVENTS``, counted around a program that does nothing. Raises ToolError without perf or where it fails."""
+    perf = find_perf()
+    command = [
+        str(perf), "stat", "--field-separator", ";", "--event", ",".join(e.perf for e in EVENTS), "--", sys.executable, "-I", "-S", "-c", "",
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_ANSWER_S, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{perf} cannot be run: {error}", hint="install linux-perf again") from error
+    if done.returncode:
+        raise ToolError(f"{perf} ended with exit code {done.returncode}{_paranoia()}", hint="install linux-perf again")
+    return parse_counters(done.stderr, 1)
 
 
 def parse_counters(text: str, inferences: int) -> tuple[HostCounter, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.errors import BuildError, ToolError
 from engine.firmware.toolchain.process import check
 from engine.paths import cache_dir
-from engine.scratch import scratch
+from engine.scratch import scratch, unusable
 from engine.targets import layout
 
 _SOURCE = Path(__file__).with_name("plugin.c")
@@ -39,10 +39,7 @@ def plugin_library(api: int) -> Path:
             error.message, hint="reinstall the Python package 'ziglang'; or use --target unicorn"
         ) from error
     except OSError as error:
-        raise ToolError(
-            f"cannot write {done.parent}: {error.strerror or error}",
-            hint="free some space, or set WHYCYCLES_CACHE to a folder that can be written",
-        ) from error
+        raise unusable(error) from error
     return done
 
 

@@ -18,6 +18,7 @@ from engine.targets.qemu.stub import Stub, StubGoneError
 
 _OTHER_API = re.compile(r"this QEMU supports only (?:a minimum|up to) version (?:of )?(\d+)")
 _PATIENCE_S = 10.0
+_INSTALL_AGAIN = "install QEMU again, or put another qemu-system-arm of 7.2 or later on the PATH"
 
 
 class _WrongApiError(Exception):
@@ -73,7 +74,7 @@ class Process:
             )  # fmt: skip
         except OSError as error:
             raise ToolError(
-                f"{self.qemu.path} cannot be run: {error.strerror or error}", hint="install QEMU again"
+                f"{self.qemu.path} cannot be run: {error.strerror or error}", hint=_INSTALL_AGAIN
             ) from error
 
     def _refusal(self, machine: str, api: int) -> Exception:
@@ -89,7 +90,7 @@ class Process:
                 hint="install a QEMU that was built with --enable-plugins (distributions' packages are), or use --target unicorn",
             )
         what = _first_line(said) or f"exit code {self._popen.returncode}"
-        return ToolError(f"{version} did not start its machine {machine}: {what}", hint="see 'whycycles doctor'")
+        return ToolError(f"{version} did not start its machine {machine}: {what}", hint=_INSTALL_AGAIN)
 
     def gone(self, where: str) -> ExecutionError:
         """The error for a QEMU that ended, or no longer answers, in the middle of a run."""
@@ -107,7 +108,7 @@ class Process:
             return ExecutionError(
                 f"QEMU no longer answers{where}", hint="try again; if it happens again, report the ELF"
             )
-        if code < 0 and not said.strip():
+        if code < 0 and not _first_line(said):
             return ExecutionError(
                 f"QEMU was killed by signal {-code}{where}",
                 hint="something on this machine ended it (out of memory?); try again",

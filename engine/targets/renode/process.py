@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.errors import ExecutionError, ToolError
 from engine.targets.renode.failures import Describe, problem_in
 from engine.targets.renode.find import Renode
-from engine.targets.renode.script import LOG
+from engine.targets.renode.script import LOG, monitor_path
 
 _CONSOLE, _TMP, _CONFIG = "console.txt", "tmp", "renode.config"
 _POLL_SECONDS = 0.05
@@ -101,7 +101,8 @@ def run_script(
     With ``must_end`` the process is let end by itself (a trace is written at its end). Raises ToolError or BadInputError for what
     Renode refuses, ExecutionError for a CPU abort, accesses without memory, failing hooks, time-outs and a process that was killed.
     """
-    arguments = ["--console", str(script), "-e", "quit"]  # the quit also ends a Monitor whose script failed
+    # Renode makes a Monitor command of the path as it stands, so it is escaped here; the quit also ends a Monitor whose script failed
+    arguments = ["--console", monitor_path(script).removeprefix("@"), "-e", "quit"]
     with started(renode, folder, arguments) as process:
         begin, seen = time.monotonic(), None
         while True:

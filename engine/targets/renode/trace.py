@@ -6,6 +6,7 @@ An instruction that an IT block skips is listed like any other, so entries are i
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -61,7 +62,7 @@ class Trace:
         try:
             data = path.read_bytes()
             self._data = gzip.decompress(data) if data.startswith(_GZIP) else data
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise BadInputError(f"{path} cannot be read: {error}", hint="record the trace again") from error
         head = self._data
         if len(head) < _HEADER or head[:7] != _MAGIC or head[7] != _VERSION:

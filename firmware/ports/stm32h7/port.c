@@ -2,6 +2,7 @@
  *
  * Addresses: STMicroelectronics/cmsis_device_h7:Include/stm32h743xx.h@3b6fd841. RCC: embassy-rs/stm32-data:data/registers/
  * rcc_h7rm0433.yaml@01a757e4. PWR: pwr_h7rm0433.yaml@afee4331. FLASH: flash_h7.yaml@114bd7fb. SYSCFG (PWRCR at 0x2C, ODEN): syscfg_h7.yaml@137611f0.
+ * Voltage scale 1 carries a core of 400 MHz, an AHB of 200 MHz and APBs of 100 MHz (src/rcc/mod.rs as below, rcc_hclk_max): beyond, scale 0.
  * Order of supply, voltage, overdrive, PLL and prescalers, limits (AHB 240 MHz, APB 120 MHz) and WRHIGHFREQ per AXI clock: RM0433 as
  * stm32-rs/stm32h7xx-hal:src/pwr.rs@0007f300 and src/rcc/mod.rs@03b8dcf0 state it. Caches: ARM-software/CMSIS_5:
  * CMSIS/Core/Include/cachel1_armv7.h@0efc88ca; registers: ARMv7-M Architecture Reference Manual (DDI 0403), B3.2 and B4.
@@ -18,6 +19,7 @@ WC_INTERRUPTS(150); /* the last one is WAKEUP_PIN, 149 */
 #define RESET_HZ 64000000u /* HSI */
 #define AHB_DIVIDED (WC_CLOCK_HZ > 240000000u)
 #define AHB_HZ (AHB_DIVIDED ? WC_CLOCK_HZ / 2u : WC_CLOCK_HZ)
+#define VOS0 (AHB_HZ > 200000000u) /* so too for a core beyond 400 MHz, whose AHB runs at half its clock */
 #define WRHIGHFREQ (AHB_HZ <= 70000000u ? 0u : AHB_HZ <= 185000000u ? 1u : 2u)
 
 #define USART3 0x40004800u
@@ -75,8 +77,8 @@ static const char *set_clock(void)
     const uint32_t revision = DBGMCU_IDCODE >> 16;
     if (revision == REVISION_Y) {
         AXI_TARG7_FN_MOD = 1u;
-        if (WC_CLOCK_HZ > 400000000u)
-            return "revision Y runs at 400 MHz at most";
+        if (VOS0)
+            return "revision Y runs at 400 MHz at most, its bus at 200 MHz";
     }
     PWR_CR3 = (PWR_CR3 & ~1u) | 1u << 2 | 1u << 1; /* no BYPASS; SCUEN, LDOEN: written once after power-up, so a second boot changes nothing */
     if (!wc_wait(&PWR_CSR1, 1u << 13, 1u << 13)) /* ACTVOSRDY */
@@ -84,10 +86,11 @@ static const char *set_clock(void)
     PWR_D3CR = 3u << 14; /* VOS1 */
     if (!wc_wait(&PWR_D3CR, 1u << 13, 1u << 13)) /* VOSRDY */
         return "voltage scale 1 not reached";
-    if (WC_CLOCK_HZ > 400000000u) {
+    if (VOS0) {
         RCC_APB4ENR |= 1u << 1; /* SYSCFGEN */
         (void)RCC_APB4ENR;
         SYSCFG_PWRCR |= 1u; /* ODEN: VOS0 */
+        (void)SYSCFG_PWRCR; /* taken, before VOSRDY is asked for */
         if (!wc_wait(&PWR_D3CR, 1u << 13, 1u << 13))
             return "voltage scale 0 not reached";
     }

@@ -66,7 +66,9 @@ static const char *set_clock(void)
     if (!wc_wait(&RCC_CR, 1u << 25, 1u << 25)) /* PLLRDY */
         return "PLL not ready";
     /* above 80 MHz the bus clock steps over half the frequency for at least a microsecond */
-    RCC_CFGR = 8u << 4 | 3u; /* HPRE /2, SW PLL */
+    RCC_CFGR = 8u << 4; /* HPRE /2, first: it takes up to 16 cycles */
+    (void)RCC_CFGR;
+    RCC_CFGR = 8u << 4 | 3u; /* SW PLL */
     if (!wc_wait(&RCC_CFGR, 3u << 2, 3u << 2)) /* SWS */
         return "clock not switched to the PLL";
     for (volatile int i = 0; i < 100; ++i)

@@ -71,7 +71,7 @@ def test_twos_complement(value: int) -> None:
         ({"shunt_ohm": -1.0}, "shunt of -1 ohm"),
         ({"max_current_a": 0.0}, "for 0 A"),
         ({"averages": 3}, "average 3"),
-        ({"conversion_us": 100}, "100 us"),
+        ({"conversion_us": 100}, "100 µs"),
         ({"max_current_a": 1.0}, "500 mV"),
         ({"max_current_a": 1e-4, "shunt_ohm": 1e-3}, "calibration"),
     ],

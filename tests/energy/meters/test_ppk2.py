@@ -172,3 +172,14 @@ def test_a_port_that_cannot_be_opened_is_one_message() -> None:
 def test_an_impossible_supply_is_refused() -> None:
     with pytest.raises(BadInputError, match="12 V"):
         Ppk2("/dev/ttyACM0", 12.0, source=True)
+
+
+def test_what_the_library_cannot_read_is_a_message_and_no_shorter_trace() -> None:
+    class Garbage(Kit):
+        def get_samples(self, data: bytes) -> tuple[list[float], list[int]]:
+            if not self.pieces:
+                raise IndexError("list index out of range")
+            return super().get_samples(data)
+
+    with pytest.raises(ExecutionError, match="list index out of range"):
+        run(Garbage(THOUSAND))

@@ -113,3 +113,19 @@ def test_whatever_a_file_holds_it_is_a_trace_or_one_message(tmp_path: Path, data
 def test_a_missing_file_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="No such file"):
         read_table(tmp_path / "b.csv", TableFormat(TIME, power=Column("p", 1.0)))
+
+
+def test_numbers_of_hundreds_of_digits_and_lists_are_one_message(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"t,p\n0,1\n1,{'9' * 400}\n")
+    form = TableFormat(TIME, power=Column("p", 1.0))
+    with pytest.raises(BadInputError, match="column 'p'"):
+        read_table(tmp_path / "a.csv", form)
+    pd.DataFrame({"t": [0, 1], "p": [[1.0], [2.0]]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(BadInputError, match="column 'p'"):
+        read_table(tmp_path / "a.parquet", form)
+
+
+@pytest.mark.parametrize("supply", [0.0, -3.3, float("nan"), float("inf")])
+def test_a_supply_is_a_voltage(supply: float) -> None:
+    with pytest.raises(UsageError, match="supply"):
+        TableFormat(TIME, current=Column("i", 1.0), supply_v=supply)

@@ -518,7 +518,9 @@ def main() -> None:
     monitor = Monitor()
     if "--robot-server-port" in given:
         serve(monitor, int(given["--robot-server-port"]), own / "robot_port")
-    lines = Path(script).read_text().splitlines() if script else []
+    # it makes a Monitor command of the path as it stands: `i @PATH`
+    words = monitor.tokens(f"i @{script}") if script else []
+    lines = monitor.path(words[1], must_exist=True).read_text().splitlines() if len(words) == 2 else []
     for line in lines:
         if line.strip() and not line.startswith("#") and not monitor.run(line):
             break

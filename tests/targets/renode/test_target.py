@@ -164,6 +164,13 @@ def test_shared_temporary_folders_are_left_alone(toy: Toy, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == [others]
 
 
+def test_a_temporary_folder_with_a_blank_in_its_name(toy: Toy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "my files").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "my files"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert target.count(toy(), load_core("cortex-m4"), [EIGHT], limits=LIMITS).outputs
+
+
 def test_code_for_another_core_is_refused_before_anything_runs(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", lambda *_: pytest.fail("started"))
     renode = Renode(Path("/nowhere"), "1.16.1", "Mono")

@@ -127,3 +127,14 @@ def test_hostile_files(tmp_path_factory: pytest.TempPathFactory, data: bytes) ->
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="cannot be read"):
         Trace(tmp_path / "none.bin")
+
+
+@settings(deadline=None)
+@given(st.integers(10, 10_000), st.integers(1, 255))
+def test_a_damaged_gzip(tmp_path_factory: pytest.TempPathFactory, at: int, flip: int) -> None:
+    data = bytearray((TRACES / "trace-m4.pc.bin.gz").read_bytes())
+    data[at % len(data)] ^= flip
+    path = tmp_path_factory.getbasetemp() / "damaged.gz"
+    path.write_bytes(data)
+    with contextlib.suppress(BadInputError):
+        Trace(path).pcs()
