@@ -59,7 +59,8 @@ def _print_origins(origins: Iterable[tuple[str, str]], out: Console) -> None:
     for name, origin in origins:
         names.setdefault(origin, []).append(name)
     for origin, those in names.items():
-        out.print(f"- {', '.join(those)}: {origin}")
+        # a path is longer than a line: the terminal breaks it where it must
+        out.print(f"- {', '.join(those)}: {origin}", soft_wrap=True)
 
 
 def _print_memories(b: Board, out: Console) -> None:

@@ -352,7 +352,7 @@ def test_what_if_says_what_the_result_rests_on(monkeypatch: pytest.MonkeyPatch) 
     assert sizes == sorted(sizes, reverse=True)
     text = " ".join(invoke("whatif", RUN).stdout.split())
     assert "what the result rests on" in text
-    folded = text.split("Under 0.05% either way: ")[1]
+    folded = text.split("Under 0.05 % either way: ")[1]
     assert all((a["key"] in folded) == (size < 0.0005) for a, size in zip(answer["assumptions"], sizes, strict=True))
 
 

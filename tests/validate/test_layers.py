@@ -164,7 +164,7 @@ def test_the_command_prints_and_writes_json(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(comparing, "validate_layers", lambda *_: found)
     shown = CliRunner().invoke(main, ["validate", "--layers"])
     assert shown.exit_code == 0, shown.output
-    assert "0 CONV_2D" in shown.output
+    assert "conv2d #0" in shown.output
     alone = CliRunner().invoke(main, ["validate", "--layers", "--note", "x"])
     assert alone.exit_code == 2
     written = CliRunner().invoke(main, ["validate", "--layers", "--json"])

@@ -397,7 +397,7 @@ def test_a_row_may_have_an_energy_alone(tmp_path: Path, column: str, capsys: pyt
     _print(found)
     shown = capsys.readouterr().out
     assert f"{point.energy_uj / 1000:,.3f}" in shown
-    assert f"{point.energy_error:+.1%}" in shown
+    assert f"{100 * point.energy_error:+.1f}".replace("-", "−") in shown
 
 
 def test_a_row_with_neither_latency_nor_energy_is_refused(tmp_path: Path) -> None:
