@@ -15,6 +15,7 @@ from engine.targets.device import Limits
 from engine.targets.llvm_tools import find_llvm_tool
 from engine.targets.qemu.target import QemuTarget
 from tests.builders.oracle import Oracle
+from tests.builders.tflite_builder import ModelBuilder
 from tests.firmware.test_oracle_emulated import ZOO, check_kernels, mlperf, random_models, rounds_for
 
 pytestmark = [
@@ -55,6 +56,29 @@ def check(
 )
 def test_random_operators(batch: int, library: KernelLibrary, compiler: CompilerName) -> None:
     check(random_models()[batch], f"random-{batch}", library, compiler, "O2")
+
+
+@BOTH
+def test_one_row_and_one_channel(compiler: CompilerName) -> None:
+    """Windows along one row (later CMSIS-NN pads them otherwise), one input channel (a convolution there), and long rows of weights.
+
+    Strides and widths so that nothing, one and several columns lie behind the input, or some of it is never read.
+    """
+    b = ModelBuilder()
+    for channels, width in ((4, 16), (2, 13), (8, 49)):
+        x = b.input((1, 1, width, channels))
+        for kernel in (1, 3, 5, 9):
+            for stride in (1, 2, 3):
+                for padding in ("same", "valid"):
+                    b.output(b.conv_2d(x, 5, (1, kernel), stride=(1, stride), padding=padding, bias=stride == 1))
+    for shape in ((1, 6, 7, 1), (1, 1, 16, 1)):
+        x = b.input(shape)
+        for kernel in ((1, 1), (1, 3), (1, 8)):
+            for stride in (1, 4):
+                b.output(b.depthwise_conv_2d(x, kernel, depth_multiplier=8, stride=(1, stride)))
+    for depth in (3, 16, 130):
+        b.output(b.fully_connected(b.input((1, depth)), 7, bias=depth != 16))
+    check(b.build(), "rows", KernelLibrary.CMSIS_NN, compiler, "O2")
 
 
 @BOTH
