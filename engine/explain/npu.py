@@ -100,7 +100,7 @@ def _advice(record: NpuRecord) -> tuple[str, ...]:
         return ("The MAC engine is well used: fewer MACs in the model, or an accelerator with more, would help.",)
     kinds = ", ".join(dict.fromkeys(op_title(x.op) for x in idle))
     return (
-        f"{len(idle)} layers with {_percent(cycles, record.cycles)} of the cycles use under {share_text(_IDLE, 0)} of the MAC engine ({kinds}): "
+        f"{_percent(cycles, record.cycles)} of the cycles go to {'a layer' if len(idle) == 1 else f'{len(idle)} layers'} with under {share_text(_IDLE, 0)} of the MAC engine busy ({kinds}): "
         "depthwise convolutions, few channels and fully connected layers leave most of it idle, and more MACs per cycle help least there.",
     )
 
