@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli import main
+from engine.records.validation import OTHER_BUILDS, EnergyErrors
 from engine.validate import points
 from tests.builders.records import kws_record
 
@@ -87,3 +88,18 @@ def test_a_long_path_leaves_the_numbers_their_place(tmp_path: Path, ms: float) -
     assert f"{ms:.2f}" in line
     assert "  0.0  " in line
     assert json.loads(validate(tmp_path, HEADER + row, "--json").stdout)["points"][0]["board"] == str(board)
+
+
+def test_r2_is_said_only_where_it_says_something() -> None:
+    of = EnergyErrors(
+        what="points with published latency",
+        points=6,
+        mape=0.01,
+        worst=0.02,
+        inside_share=1,
+        median_half_width=0.1,
+        r2=0.9,
+    )
+    assert of.telling_r2 == 0.9
+    assert of.model_copy(update={"points": 2}).telling_r2 is None
+    assert of.model_copy(update={"what": OTHER_BUILDS}).telling_r2 is None

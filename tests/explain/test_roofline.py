@@ -1,7 +1,7 @@
 import pytest
 
 from engine.catalog.load import list_cores, load_core
-from engine.explain.roofline import ceilings_of, point_of
+from engine.explain.roofline import ceilings_of, document_name, keys_in, point_of
 from tests.builders.records import make_counters, make_layer, make_stack
 
 
@@ -32,6 +32,13 @@ def test_every_core_has_ceilings_with_a_basis_and_an_interval_that_holds_them():
             assert ceiling.basis
             # a reader of the page does not know the table's own abbreviations
             assert not [key for key in core.sources if f"{key}: " in ceiling.basis]
+
+
+def test_the_short_names_of_sources_that_texts_use_can_be_explained():
+    core = load_core("cortex-m4")
+    used = keys_in(core, ["llvm: only IT can be dual-issued; symex: IT 0", "TRM lists one cycle", "as trm:x"])
+    assert used == ("symex", "llvm")
+    assert document_name(core.sources["llvm"]) == "llvm/llvm-project:llvm/lib/Target/ARM/ARMScheduleM4.td"
 
 
 def test_an_inferred_figure_makes_an_inferred_ceiling():
