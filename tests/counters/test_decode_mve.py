@@ -179,7 +179,7 @@ def test_data_in_code_is_never_decoded(tmp_path: Path) -> None:
 def test_both_disassemblers_decode_alike(make: Builder, core: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = Image(make(core, kit.SMALL_NET, 3).elf)
     assert ours.attributes is not None
-    monkeypatch.setattr("engine.targets.image._CAPSTONE_DECODES_NOT", ours.attributes.architecture)
+    monkeypatch.setattr("engine.targets.image.OBJDUMP_DECODES", ours.attributes.architecture)
     theirs = Image(ours.path)
     assert set(ours.instructions) == set(theirs.instructions)
     assert ours.block_ends == theirs.block_ends
