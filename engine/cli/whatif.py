@@ -32,24 +32,32 @@ _MOST_OF_A_REASON = 110
     metavar="KEY=VALUE",
     help="First override a figure of the board or core, as in `run`.",
 )
+@click.option(
+    "--ideal",
+    "combinations",
+    multiple=True,
+    metavar="NAME,NAME",
+    help="Also these mechanisms (as --json names them) idealised at once.",
+)
 @json_option
-def whatif(record: str, overrides: tuple[str, ...], as_json: bool) -> None:
+def whatif(record: str, overrides: tuple[str, ...], combinations: tuple[str, ...], as_json: bool) -> None:
     """Say what a run would gain if one mechanism were ideal, what other clocks would give, and what its cycles rest on.
 
     RECORD is a record file or a run id. The run is re-timed, not executed again (unless its profile is not on this machine, or
-    --set changes the memories).
+    --set changes the memories). A placement is another link, so it is run: `whycycles run --place weights=sram`.
     """
     from engine.pipeline.local import find_record
     from engine.pipeline.prepare import prepare
     from engine.pipeline.rerun import settings_of
-    from engine.pipeline.rethink import what_if
+    from engine.pipeline.rethink import parse_ideal, what_if
     from engine.pipeline.settings import parse_set
 
+    asked = [parse_ideal(text) for text in combinations]
     found = find_record(record)
     run = settings_of(found, tuple(parse_set(text) for text in overrides))
     with progress_console().status(run.id) as status:
         made = prepare(run, lambda step: status.update(f"{run.id}: {step}"))
-        answer = what_if(made)
+        answer = what_if(made, asked)
     if as_json:
         print_json(answer)
         return
@@ -92,6 +100,13 @@ def _print_gains(answer: WhatIfAnswer, out: Console) -> None:
         relative = share_text(g.gain_ms / answer.latency_ms) if answer.latency_ms else "-"
         table.add_row(g.label, significant(g.latency_ms, 4), relative, f"{low:.2f} to {high:.2f}", energy, share)
     out.print(table)
+    for c in answer.combined:
+        low, high = c.gain_ms_interval
+        out.print(
+            f"{c.label}: {significant(c.latency_ms, 4)} ms, {share_text(c.gain_ms / answer.latency_ms)} less "
+            f"({low:.2f} to {high:.2f} ms)",
+            soft_wrap=True,
+        )
     out.print(
         f"All ideal at once: {answer.ideal_cycles:,} cycles. Gains overlap, so they do not add up; the shares do."
     )

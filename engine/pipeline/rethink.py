@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
+
 from pydantic import BaseModel, ConfigDict
 
 from engine.catalog.assumptions import assumptions
 from engine.energy.power import Operation, Power, power_of
 from engine.energy.published import published_power
+from engine.errors import UsageError
 from engine.explain.analysis import AssumptionEffect, ClockPoint, assumption_effects, clock_points, gains_of
 from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
@@ -16,6 +19,8 @@ from engine.pipeline.override_effects import idle_notes
 from engine.pipeline.prepare import Prepared
 from engine.pipeline.settings import overrides_of
 from engine.records.run_energy import NoEnergy
+from engine.timing.counterfactual import Counterfactual, counterfactual
+from engine.timing.mechanism import Mechanism
 from engine.timing.retime import Retiming
 from engine.timing.sensitivity import sensitivity
 from engine.timing.sweep import sweep_of
@@ -47,8 +52,19 @@ class LabelledGain(Answer):
     gain_uj: float | None = None
 
 
+class CombinedGain(Answer):
+    """What several mechanisms, idealised at once, would bring; ``cycles`` at another clock if that is one of them."""
+
+    mechanisms: tuple[str, ...]
+    label: str
+    cycles: int
+    latency_ms: float
+    gain_ms: float
+    gain_ms_interval: tuple[float, float]
+
+
 class WhatIfAnswer(Answer):
-    """Gains by mechanism, all of the ideal machine's together, the clock sweep, and what the result rests on.
+    """Gains by mechanism, all of the ideal machine's together, the combinations asked for, the clock sweep, and what the result rests on.
 
     Energies are cycles at one energy each, whatever the clock; null where the board has no power source (``energy_note``).
     Gains overlap; the shares add up. ``overrides``: figures set for the run; ``notes``: which of them make no difference to it. ``assumptions``: by effect, the largest first;
@@ -64,6 +80,7 @@ class WhatIfAnswer(Answer):
     energy_note: str
     gains: tuple[LabelledGain, ...]
     ideal_cycles: int
+    combined: tuple[CombinedGain, ...]
     clocks: tuple[ClockPoint, ...]
     assumptions: tuple[AssumptionEffect, ...]
     unvaried_assumptions: tuple[str, ...]
@@ -83,8 +100,17 @@ def block_profile(made: Prepared) -> RunProfile:
     )
 
 
-def what_if(made: Prepared) -> WhatIfAnswer:
-    """Re-time an executed run under every mechanism, at every clock step, and with every uncertain figure at its ends."""
+def parse_ideal(text: str) -> frozenset[Mechanism]:
+    """``zero_wait_flash,no_branch_refill`` as mechanisms. Raises UsageError."""
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in set(Mechanism)]
+    if unknown:
+        raise UsageError(f"no mechanism '{unknown[0]}'", hint=f"one or more of {', '.join(Mechanism)}, with commas")
+    return frozenset(map(Mechanism, names))
+
+
+def what_if(made: Prepared, combinations: Sequence[Set[Mechanism]] = ()) -> WhatIfAnswer:
+    """Re-time an executed run under every mechanism and combination, at every clock step, and with every uncertain figure at its ends."""
     run = made.run
     retiming = retiming_of(made)
     names = [*(layer.name for layer in made.firmware.layers), GLUE]
@@ -111,9 +137,21 @@ def what_if(made: Prepared) -> WhatIfAnswer:
         energy_note=power.reason if isinstance(power, NoEnergy) else f"{power.kind.label}: {power.how}",
         gains=tuple(sorted(gains, key=lambda g: -g.gain_ms)),
         ideal_cycles=found.ideal_cycles,
+        combined=tuple(_combined(counterfactual(retiming, c)) for c in combinations),
         clocks=clock_points(sweep_of(retiming)),
         assumptions=assumption_effects(rests_on),
         unvaried_assumptions=tuple(a.key for a in assumptions(run.board, run.core) if a.value is None),
+    )
+
+
+def _combined(found: Counterfactual) -> CombinedGain:
+    return CombinedGain(
+        mechanisms=tuple(found.mechanisms),
+        label=" + ".join(m.label for m in found.mechanisms),
+        cycles=found.run.cycles,
+        latency_ms=found.run.latency_ms,
+        gain_ms=found.run.gain_ms,
+        gain_ms_interval=found.run.gain_ms_interval,
     )
 
 

@@ -55,12 +55,11 @@ class Counterfactual:
 
 @dataclass(frozen=True)
 class WhatIf:
-    """The real run, every mechanism idealised alone (in the enum's order), all of the ideal machine's together, and combinations."""
+    """The real run, every mechanism idealised alone (in the enum's order), and all of the ideal machine's together."""
 
     real: Counterfactual
     alone: tuple[Counterfactual, ...]
     together: Counterfactual
-    combined: tuple[Counterfactual, ...]
 
     def of(self, mechanism: Mechanism) -> Counterfactual:
         """The counterfactual of one mechanism alone."""
@@ -74,22 +73,20 @@ def what_if(
     board: Board,
     core: Core,
     clock_mhz: float,
-    combinations: Sequence[Set[Mechanism]] = (),
 ) -> WhatIf:
     """Re-time a stored execution with mechanisms idealised; arguments as for ``time_execution``.
 
     Raises UsageError for a clock that the board's flash ladder does not cover.
     """
-    return what_if_of(Retiming(blocks, execution, firmware, board, core, clock_mhz), combinations)
+    return what_if_of(Retiming(blocks, execution, firmware, board, core, clock_mhz))
 
 
-def what_if_of(retiming: Retiming, combinations: Sequence[Set[Mechanism]] = ()) -> WhatIf:
+def what_if_of(retiming: Retiming) -> WhatIf:
     """The same from a prepared re-timing, which keeps what it computed for the next question."""
     return WhatIf(
         real=counterfactual(retiming, REAL),
         alone=tuple(counterfactual(retiming, {m}) for m in Mechanism),
         together=counterfactual(retiming, set(IDEAL_MACHINE)),
-        combined=tuple(counterfactual(retiming, c) for c in combinations),
     )
 
 

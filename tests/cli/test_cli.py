@@ -335,6 +335,11 @@ def test_what_if_answers_from_the_stored_profile(monkeypatch: pytest.MonkeyPatch
     assert [p["clock_mhz"] for p in answer["clocks"]][-1] == 120
     assert answer["clocks"][-1]["cycles"] == answer["cycles"]
     assert "zero-wait flash" in invoke("whatif", RUN).stdout
+    both = json.loads(invoke("whatif", RUN, "--ideal", "zero_wait_flash,no_branch_refill", "--json").stdout)["combined"]
+    assert [c["mechanisms"] for c in both] == [["zero_wait_flash", "no_branch_refill"]]
+    alone = {g["mechanism"]: g["gain_ms"] for g in answer["gains"]}
+    assert both[0]["gain_ms"] >= max(alone["zero_wait_flash"], alone["no_branch_refill"])
+    refused(invoke("whatif", RUN, "--ideal", "warp"))
     refused(invoke("whatif", "no-such-run"))
 
 

@@ -19,6 +19,7 @@ from engine.firmware.types import Firmware, KernelLibrary
 from engine.pipeline import agree, emulators
 from engine.pipeline.agree import Question, answer, every_model, questions
 from engine.pipeline.emulators import EMULATORS, Emulator
+from engine.pipeline.local import agreement_path
 from engine.records.agreement import Agreement, AgreementCase, read_agreement, write_agreement
 from engine.targets.types import RegionCounts
 
@@ -223,6 +224,18 @@ def test_unicorn_and_qemu_agree_on_a_model() -> None:
     assert case.agrees, [str(d) for d in case.differences]
     assert case.instructions > 1_000_000
     assert [e.machine for e in case.emulators] == ["cortex-m4", "cortex-m4"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed")
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"])
+def test_the_committed_table_is_what_emulators_say_here(core: str) -> None:
+    kept = {c.elf_sha256: c.instructions for c in read_agreement(agreement_path()).cases}
+    cases = [*answer(questions(["kws"], [core]))]
+    assert len(cases) == len(KernelLibrary)
+    for case in cases:
+        assert case.agrees, [str(d) for d in case.differences]
+        assert kept[case.elf_sha256] == case.instructions
 
 
 def test_renode_stands_in_the_table() -> None:

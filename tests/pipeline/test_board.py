@@ -37,6 +37,7 @@ from engine.targets.board.link import SerialLink
 from engine.targets.board.measure import ClockCheck, LoopTime, Measurement, measure_device
 from engine.targets.board.qemu import qemu_pty
 from engine.targets.board.session import Identity, Session
+from tests.models.small import reference
 
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed")
 RUN = resolve(RunSettings("kws", "olimex-stm32-h405"))
@@ -143,6 +144,15 @@ def test_sessions_of_mlperf_tiny(tmp_path: Path) -> None:
             rows.writerow([f"{i}.bin", 12, (best + (i == 0)) % 12])
     labelled = accuracy_session(RUN, QEMU, baud=115200, data=tmp_path, count=4)
     assert (labelled.score, labelled.score_is) == (0.75, "top-1 accuracy")
+
+
+@pytest.mark.slow
+@needs_qemu
+@pytest.mark.parametrize("file", ["pretrainedResnet_quant.tflite", "vww_96_int8.tflite", "ad01_int8.tflite"])
+def test_sessions_with_the_suites_other_models(file: str) -> None:
+    run = resolve(RunSettings(str(reference(file)), "olimex-stm32-h405"))
+    assert len(performance_session(run, QEMU, baud=115200, seconds=0.1).windows) == 5
+    assert accuracy_session(run, QEMU, baud=115200, data=None, count=2).score == 1.0
 
 
 def test_boards_without_a_port_or_a_machine_are_refused() -> None:

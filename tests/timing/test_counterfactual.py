@@ -18,7 +18,7 @@ from engine.errors import UsageError
 from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.targets.types import Execution, MemoryEvents, MemoryProfile
-from engine.timing.counterfactual import Counterfactual, counterfactual, what_if, what_if_of
+from engine.timing.counterfactual import Counterfactual, counterfactual, what_if_of
 from engine.timing.mechanism import IDEAL_MACHINE, Mechanism, double_clock_board, ideal_events, ideal_table
 from engine.timing.memory import EventTable, event_table
 from engine.timing.retime import REAL, Retiming
@@ -126,11 +126,10 @@ def test_an_ideal_part_may_be_left_unused() -> None:
     assert counterfactual(at, {M.SINGLE_CYCLE_LOADS, M.PERFECT_INSTRUCTION_CACHE}).run.cycles == 3
 
 
-def test_what_if_asks_for_combinations() -> None:
-    board = load_board("nucleo-l4r5zi")
-    args = (BLOCKS, execution(profile(EDGES), SEEN), firmware(2), board, load_core("cortex-m4"), 60.0)
-    asked = what_if(*args, combinations=[{M.DOUBLE_CLOCK, M.ZERO_WAIT_FLASH}, {M.ZERO_WAIT_FLASH}])
-    fast, same = asked.combined
+def test_mechanisms_in_combination() -> None:
+    at = retiming(load_board("nucleo-l4r5zi"), SEEN, mhz=60)
+    asked = what_if_of(at)
+    fast, same = (counterfactual(at, c) for c in ({M.DOUBLE_CLOCK, M.ZERO_WAIT_FLASH}, {M.ZERO_WAIT_FLASH}))
     assert fast.mechanisms == (M.ZERO_WAIT_FLASH, M.DOUBLE_CLOCK)
     assert fast.clock_mhz == 120
     assert fast.run.cycles == same.run.cycles  # without misses the clock changes no cycle
