@@ -288,6 +288,7 @@ def test_a_meter_that_goes_away_leaves_the_measurement(
     assert list((tmp_path / "boards").glob("*.npz")) == []
 
 
+@needs_qemu
 def test_a_meter_that_is_not_there_is_told_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loops: list[tuple[float, float, int]]
 ) -> None:
