@@ -122,8 +122,7 @@ def test_a_plain_firmware_on_a_bad_line_ends_too(
         # the plain protocol has no checksums, so times may be wrong; nothing of ours is claimed
         assert len(found.singles_us) == REPEATS
         assert found.outputs is None
-    # without checksums a damaged time may make the waits that follow it long, but none is without end
-    assert board.now < 7200
+    assert board.now < 2000
 
 
 @settings(max_examples=60, deadline=None)
