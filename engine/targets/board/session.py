@@ -156,16 +156,17 @@ class Session:
         self.device.restart("wc reset")
 
     def _inferred(self, command: str, read: Callable[[tuple[str, ...]], T], inferences: int) -> T:
-        """Ask for something that takes so many inferences, and learn from the first how long to wait for the next."""
+        """Ask for something that takes so many inferences, and learn from the quickest how long to wait for the next."""
         start = self.device.clock()
         found = self.device.ask(command, read, self._patience_s(inferences))
-        if self._each_s is None:
-            self._each_s = (self.device.clock() - start) / inferences
+        # the quickest: an answer that was lost and asked for again takes its silence along
+        each_s = (self.device.clock() - start) / inferences
+        self._each_s = each_s if self._each_s is None else min(self._each_s, each_s)
         return found
 
     def _patience_s(self, inferences: int) -> float:
         # generous: what is silent for longer than many inferences take is broken
-        return PATIENCE_S + inferences * (_FIRST_S if self._each_s is None else 3 * self._each_s)
+        return PATIENCE_S + inferences * (_FIRST_S if self._each_s is None else min(_FIRST_S, 3 * self._each_s))
 
     def _load(self, data: bytes) -> None:
         chunk = _OWN_CHUNK if self.own else _PLAIN_CHUNK
