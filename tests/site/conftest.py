@@ -17,7 +17,7 @@ from engine.pipeline.local import layer_validations_path
 from engine.records.layer_validation import read_layer_validations
 from engine.records.run import RunRecord
 from engine.site.build import SiteReport, build_site
-from tests.builders.analyses import make_analysis, make_validations
+from tests.builders.analyses import make_analysis, make_other_kernels, make_validations
 from tests.builders.records import ELEMENTWISE, kws_layers, kws_record, make_record, mixed_layer
 
 HOSTILE = '<img src=x onerror=alert(1)> "a|b" `c` {{ 7*7 }} [d](e)'
@@ -49,6 +49,7 @@ def build(records: list[RunRecord], out: Path, *, notebooks: bool = False, stagi
         analyses=site_analyses(records),
         validations=make_validations(),
         layer_validations=read_layer_validations(layer_validations_path()),
+        other_kernels=make_other_kernels(),
         notebooks=notebooks,
         staging=staging,
     )
