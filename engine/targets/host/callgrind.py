@@ -121,7 +121,7 @@ def _parts(text: str) -> Sequence[_Part]:
                 raise ToolError(f"callgrind does not count {sorted(missing)[0]}", hint=HINT)
         elif word == "summary":
             numbers = rest.split()
-            if len(numbers) > len(events) or not all(n.isdigit() for n in numbers):
+            if len(numbers) > len(events) or not all(n.isdecimal() for n in numbers):
                 raise ToolError(f"callgrind's summary is not understood: {line[:60]!r}", hint=HINT)
             # zeros at the end are left out
             values = [int(n) for n in numbers] + [0] * (len(events) - len(numbers))

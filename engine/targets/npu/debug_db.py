@@ -49,7 +49,7 @@ def _sources(text: str, where: str, operators: int) -> dict[int, tuple[str, int]
     found: dict[int, tuple[str, int]] = {}
     for line in lines:
         cells = line.split(",")
-        if len(cells) != len(columns) or not (cells[0].isdigit() and cells[-1].isdigit()):
+        if len(cells) != len(columns) or not (cells[0].isdecimal() and cells[-1].isdecimal()):
             raise ToolError(f"{where}: {line[:40]!r} is no operator", hint=HINT)
         found[int(cells[0])] = (cells[1].strip('"'), int(cells[-1]))
     indices = [index for _, index in found.values()]
