@@ -30,11 +30,13 @@ ROW = "nucleo-l4r5zi,kws,120,99.8,cmsis-nn,exact,,microTVM,arm-none-eabi-gcc -O3
 def read(tmp_path: Path, text: str | bytes) -> tuple[ReferenceRow, ...]:
     path = tmp_path / "reference.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_reference(path)
+    return read_reference(path).rows
 
 
 def test_the_projects_own_reference_can_be_read() -> None:
-    rows = read_reference(measurements_dir() / "published" / "validation.csv")
+    reference = read_reference(measurements_dir() / "published" / "validation.csv")
+    rows = reference.rows
+    assert reference.refused == ()
     assert sum(r.use is Use.EXACT for r in rows) == 5
     assert all(r.source and (r.latency_ms or 0) > 0 for r in rows)
 
@@ -136,7 +138,6 @@ def test_a_path_holds_from_here_or_from_where_the_csv_lies(tmp_path: Path, monke
         (HEADER + ROW.replace("exact,", "bound,somewhere"), "line 2: bound_side"),
         (HEADER + "nucleo-l4r5zi", "line 2: model is blank"),
         (HEADER + ROW.replace("99.8", ""), "line 2: latency_ms is blank"),
-        (HEADER + "\n" + ROW + "\n,,\n" + ROW.replace("99.8", '"99,8"'), "line 5: latency_ms is '99,8'"),
         (HEADER + ROW + ",GNU, not IAR", "line 2 has 11 cells for 9 columns"),
         (HEADER, "holds no row"),
         (HEADER.replace("use", "board") + ROW, "the column board twice"),
@@ -149,6 +150,29 @@ def test_a_path_holds_from_here_or_from_where_the_csv_lies(tmp_path: Path, monke
 def test_a_broken_reference_names_its_place(tmp_path: Path, text: str | bytes, where: str) -> None:
     with pytest.raises(RecordError, match=where):
         read(tmp_path, text)
+
+
+def test_a_row_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "reference.csv"
+    bad = (ROW.replace("99.8", '"99,8"'), ROW.replace("exact", "perhaps"), ROW + ",GNU, not IAR")
+    path.write_text(HEADER + "\n" + "\n".join([bad[0], ",,", ROW, bad[1], bad[2], ROW]), encoding="utf-8")
+    found = read_reference(path)
+    assert [r.latency_ms for r in found.rows] == [99.8, 99.8]
+    assert [(r.line, r.column, r.value) for r in found.refused] == [
+        (3, "latency_ms", "99,8"),
+        (6, "use", "perhaps"),
+        (7, "", "GNU,not IAR"),
+    ]
+    assert [r.problem for r in found.refused] == [
+        "line 3: latency_ms is '99,8'",
+        "line 6: use is 'perhaps'",
+        "line 7 has 11 cells for 9 columns",
+    ]
+    path.write_text(HEADER + "\n".join(bad[:2]), encoding="utf-8")
+    with pytest.raises(
+        RecordError, match=r"2 of 2 rows of .* cannot be used: line 2: latency_ms is '99,8'; line 3: use is"
+    ):
+        read_reference(path)
 
 
 def test_what_spreadsheets_write_is_read(tmp_path: Path) -> None:
@@ -309,7 +333,7 @@ def test_a_validation_of_nothing_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_the_committed_result_is_of_the_projects_own_reference() -> None:
-    rows = read_reference(measurements_dir() / "published" / "validation.csv")
+    rows = read_reference(measurements_dir() / "published" / "validation.csv").rows
     results = read_validations(validations_path()).results
     assert [r.compiler for r in results] == [None, "clang"]
     for result in results:
