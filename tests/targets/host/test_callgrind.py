@@ -69,6 +69,8 @@ def test_events_go_by_name() -> None:
         (output(events=EVENTS.replace(" Bcm", "")), ToolError, "does not count Bcm"),
         (output((*COLD, "9 1 1 0 5", "3")), ToolError, "contradict each other"),
         (output((*COLD, "1 two", "3")), ToolError, "summary is not understood"),
+        (output((*COLD, "1 ²", "3")), ToolError, "summary is not understood"),
+        (output((*COLD, "1 " + "2" * 5000, "3")), ToolError, "summary is not understood"),
         (output((*COLD, "1 " * 14, "3")), ToolError, "summary is not understood"),
     ],
 )

@@ -121,6 +121,9 @@ def test_a_summary_that_is_not_as_known_is_refused(text: str, what: str) -> None
         (debug(operators=("Conv2D", "MaxPool", "Conv2D")), "gives a AvgPool to operator 1, a MaxPool"),
         (debug().replace('1,"Conv2D",1,1', '1,"Conv2D",1'), "is no operator"),
         (debug().replace("0,1,0,", "0,one,0,", 1), "does not begin with two numbers"),
+        (debug().replace("0,1,0,", f"0,{'1' * 5000},0,", 1), "does not begin with two numbers"),
+        (debug().replace('1,"Conv2D",1,1', f'{"1" * 5000},"Conv2D",1,1'), "is no operator"),
+        (debug().replace('1,"Conv2D",1,1', '²,"Conv2D",1,1'), "is no operator"),
     ],
 )
 def test_a_debug_database_that_is_not_as_known_is_refused(text: str, what: str) -> None:
