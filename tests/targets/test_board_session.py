@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from engine.targets.board import answers
 from engine.targets.board.device import Device, GarbledError
 from engine.targets.board.measure import Measurement, _clock_check, measure_device
 from engine.targets.board.session import Session
+from tests.builders.damage import damaged
 from tests.targets.fake_board import CYCLES, FACTS, INPUT_BYTES, LAYERS, MARKER, OUTPUT_BYTES, FakeBoard, answer
 
 INPUTS = tuple(bytes((i * 31 + k) & 0xFF for i in range(INPUT_BYTES)) for k in range(2))
@@ -274,6 +276,27 @@ def test_answers_that_cannot_be_whole(lines: tuple[str, ...], read: str) -> None
     }
     with pytest.raises(GarbledError):
         readers[read]()
+
+
+ANSWERS: dict[str, Callable[[tuple[str, ...]], object]] = {
+    "wc id": answers.facts,
+    "wc crc": answers.checksums,
+    "timestamp": answers.lap,
+    "infer 1 0": lambda lines: answers.laps(lines, 1, 0),
+    "wc loop 2 0": lambda lines: answers.loop(lines, 2),
+    "wc layers 2 0": lambda lines: answers.layer_runs(lines, 2),
+    "wc output": lambda lines: answers.output_bytes(lines, OUTPUT_BYTES),
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), st.sampled_from(sorted(ANSWERS)))
+def test_a_damaged_answer_is_an_answer_or_garbled(data: st.DataObject, command: str) -> None:
+    board = FakeBoard()
+    board._input += INPUTS[0]
+    lines = data.draw(damaged("\n".join(board._answer(command.split())))).split("\n")
+    with contextlib.suppress(GarbledError):
+        ANSWERS[command](tuple(lines))
 
 
 def test_the_microsecond_counter_may_wrap() -> None:

@@ -20,6 +20,7 @@ from engine.validate.choose import choose
 from engine.validate.keep import keep
 from engine.validate.points import validate
 from engine.validate.reference import ReferenceRow, read_reference
+from tests.builders.damage import damaged
 from tests.builders.records import kws_record
 from tests.models.small import reference
 
@@ -187,7 +188,11 @@ def test_few_columns_are_enough(tmp_path: Path) -> None:
     assert (row.latency_ms, row.clock_mhz, row.use, row.kernels, row.compiler) == (10.0, 120.0, None, "", "")
 
 
-@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: (HEADER + t).encode("utf-8", "replace"))))
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+@given(st.binary(max_size=200) | damaged(HEADER + f"{ROW}\n{ROW}\n").map(_encoded))
 def test_any_file_is_rows_or_one_message(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     try:
         rows = read(tmp_path_factory.getbasetemp(), content)
