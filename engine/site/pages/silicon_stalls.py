@@ -40,6 +40,11 @@ class Stalls:
     reasons: tuple[tuple[str, str], ...]
     summary: str
 
+    @property
+    def lines(self) -> tuple[StallRow, ...]:
+        """The rows of the table, the sum last."""
+        return (*self.rows, self.total)
+
 
 def stalls_of(kept: LayerValidation) -> Stalls | None:
     """Stalls beside the chip's; None where the comparison was kept before they were compared."""
@@ -101,8 +106,16 @@ def _summary(kept: LayerValidation, rows: tuple[StallRow, ...]) -> str:
     waited = [row.by_stalls for row in alike]
     return (
         f"Over the {len(alike)} large layers whose kernel issues the same vector multiplies as the chip's, stalls differ by "
-        f"{_span(stalls)}. Of the error in cycles they make {_span(waited)} of the chip's cycles, the cycles that issue {_span(issue)}."
+        f"{_span(stalls)}. Of the error in cycles they make {_span(waited)} of the chip's cycles, the cycles that issue {_span(issue)}. "
+        f"For each retired instruction the chip issues in {_range([r.issue_each[0] for r in alike])} cycles, the model in "
+        f"{_range([r.issue_each[1] for r in alike])}: pairs save cycles, instructions of several words or steps take more, and what of them the "
+        "chip does not call a stall is not published."
     )
+
+
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _span(values: list[float]) -> str:
