@@ -79,6 +79,7 @@ class QemuTarget:
             outputs=outputs,
             stack_high_water_bytes=max(watched.stack),
             stack_by_region_bytes=watched.stack,
+            trace=watched.trace,
         )
 
     def region_counts(self, firmware: Firmware, inputs: Sequence[bytes]) -> RegionCounts:
