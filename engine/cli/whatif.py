@@ -60,8 +60,8 @@ def whatif(
 ) -> None:
     """Say what a run would gain if one mechanism were ideal, what other clocks would give, and what its cycles rest on.
 
-    RECORD is a record file or a run id. The run is re-timed, not executed again (unless its profile is not on this machine, or
-    --set changes the memories). With --place its blocks and accesses go through the memories that the parts would lie in: an
+    RECORD is a record file or a run id. The run is re-timed from its stored profile, not executed again (unless it is not on this
+    machine, or --set changes the ELF). With --place its blocks and accesses go through the memories that the parts would lie in: an
     estimate from the stored profile, without a link; `whycycles run --place weights=sram` links and runs it. All four options may
     be combined.
     """
@@ -74,10 +74,10 @@ def whatif(
     asked = [parse_ideal(text) for text in combinations]
     found = find_record(record)
     sets = tuple(parse_set(text) for text in overrides)
-    run = settings_of(found, sets, clock_mhz=clock_mhz)
+    stored, run = settings_of(found), settings_of(found, sets, clock_mhz=clock_mhz)
     wanted = settings_of(found, sets, tuple(parse_place(text) for text in places), clock_mhz)
     with progress_console().status(run.id) as status:
-        made = prepare(run, lambda step: status.update(f"{run.id}: {step}"))
+        made = prepare(run, lambda step: status.update(f"{run.id}: {step}"), like=stored)
         if wanted.board.placement == run.board.placement:
             answer = what_if(made, asked)
             if places:

@@ -7,17 +7,23 @@ the sections is computed. Whatever differs by a cycle is a mistake in that, not 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from engine.errors import DoesNotFitError, UsageError
+from engine.firmware.stimulus import stimulus
 from engine.firmware.types import CompilerName
 from engine.pipeline import placed as module
+from engine.pipeline import prepare as preparing
+from engine.pipeline.fingerprint import execution_key
 from engine.pipeline.placed import Estimate, placed, run_command
 from engine.pipeline.prepare import Prepared, prepare
 from engine.pipeline.rethink import what_if, what_if_placed
-from engine.pipeline.settings import ResolvedRun, RunSettings, parse_place, resolve
+from engine.pipeline.settings import ResolvedRun, RunSettings, parse_place, parse_set, resolve
+from engine.targets.store import load_execution
+from engine.targets.types import Execution
 from engine.timing.timing import TimedRun, time_execution
 
 
@@ -92,7 +98,7 @@ def test_every_placement_of_every_kind_of_board(model: str, board: str, place: s
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed")
-@pytest.mark.parametrize("place", ["weights=dtcm", "activations=dtcm"])
+@pytest.mark.parametrize("place", ["weights=dtcm", "weights=sram"])
 def test_a_trace_of_qemu(place: str) -> None:
     compared(run_of("mlperf-tiny/ad", "apollo510-evb", place), run_of("mlperf-tiny/ad", "apollo510-evb"))
 
@@ -147,6 +153,30 @@ def test_what_only_a_link_can_tell_is_refused_with_the_command(monkeypatch: pyte
     with pytest.raises(UsageError, match="no stored trace") as error:
         placed(bare, wanted)
     assert error.value.hint == f"link and run it: {run_command(wanted)}"
+
+
+@pytest.mark.parametrize(
+    "figure", ["flash.icache.bytes=2048", "flash.wait_states=3", "memories.sram1.wait_states=1", "flash.dcache=none"]
+)
+def test_other_memories_are_asked_of_the_stored_trace(figure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = run_of()
+    prepare(stored)
+    run = resolve(RunSettings("kws", "nucleo-l4r5zi", set=(parse_set(figure),)))
+    with monkeypatch.context() as patch:
+        wanting = _but_not_of(run)
+        patch.setattr(preparing, "execute", None)
+        patch.setattr(preparing, "load_execution", wanting)
+        found = prepare(run, like=stored)
+    executed = prepare(run, again=True)
+    assert (found.execution.cold, found.execution.warm) == (executed.execution.cold, executed.execution.warm)
+    assert timed(found) == timed(executed)
+
+
+def _but_not_of(run: ResolvedRun) -> Callable[[str], Execution | None]:
+    """The store without what an earlier test may have executed of that run."""
+    made = prepare(run)
+    key = execution_key(run.target, made.firmware, run.board, stimulus(made.firmware, made.inputs))
+    return lambda asked: None if asked == key else load_execution(asked)
 
 
 def test_the_command_says_what_differs_from_the_defaults() -> None:
