@@ -1,8 +1,8 @@
 """Where the linker script would put the sections of a linked firmware if a part lay in another memory; nothing is linked.
 
 The sections keep their sizes and their order; only addresses change, and the boot image with them: start-up gets a row (address to load from,
-address, size) for every section it copies, and a veneer where its call of ``main`` reaches no further than the code has gone. All else that a
-call or a literal names lies in the same section as before, so no other code changes.
+address, size) for every section it copies, and a veneer where its call of ``main`` does not reach the code. All other calls stay within
+one section, and data are named by whole addresses, whose values alone change: so no other code grows or shrinks.
 """
 
 from __future__ import annotations
