@@ -21,7 +21,7 @@ from engine.words import change_text, share_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from engine.records.validation import Point, Validation
+    from engine.records.validation import Point, RefusedRow, Validation
 
 _WIDEST_NAME = 30
 _YES_NO = {True: "yes", False: "no", None: "-"}
@@ -60,15 +60,17 @@ def validate(against: Path | None, compiler: str | None, update: bool, layers: b
     With other kernels than the project's own (CMSIS_NN_PATH), --update runs the exact rows alone and keeps them beside the
     committed result, under the name that --note gives.
 
-    Exit code 1 if a bound does not hold, or if no row could be run.
+    A row with a cell that cannot be read is named by line, column and value, and the others are validated.
+
+    Exit code 1 if a bound does not hold, or if no row could be run; else 2 if a row could not be read.
     """
     from engine.firmware.cmsis_nn import CMSIS_NN_PATH
     from engine.paths import measurements_dir
     from engine.pipeline.local import other_kernels_path, validations_path
-    from engine.records.validation import Use
+    from engine.records.validation import FileValidation, Use
     from engine.validate.keep import keep, keep_other_kernels
     from engine.validate.points import validate as run_points
-    from engine.validate.reference import read_reference
+    from engine.validate.reference import read_reference, refusal
 
     if update and against is not None:
         raise UsageError("--update keeps the error against the project's own points", hint="leave --against out")
@@ -89,9 +91,10 @@ def validate(against: Path | None, compiler: str | None, update: bool, layers: b
         validate_layers(against, CompilerName(compiler) if compiler else CompilerName.GCC, update, note, as_json)
         return
     path = against or measurements_dir() / "published" / "validation.csv"
-    rows = read_reference(path)
-    if other:
-        rows = tuple(row for row in rows if row.use is Use.EXACT)
+    reference = read_reference(path)
+    if update and reference.refused:  # the website would show a result of fewer points
+        raise refusal(path, len(reference.rows), reference.refused)
+    rows = tuple(row for row in reference.rows if row.use is Use.EXACT) if other else reference.rows
     with progress_console().status("validating") as status:
         chosen = CompilerName(compiler) if compiler else None
         found = run_points(rows, chosen, lambda t: status.update(f"validating {t}"))
@@ -100,10 +103,13 @@ def validate(against: Path | None, compiler: str | None, update: bool, layers: b
     elif update:
         keep(found, chosen, validations_path())
     if as_json:
-        print_json(found)
+        print_json(FileValidation(**dict(found), refused=reference.refused))
     else:
         _print(found)
+        _print_refused(reference.refused)
     _check(found)
+    if reference.refused:
+        raise refusal(path, len(reference.rows), reference.refused)
 
 
 def _check(found: Validation) -> None:
@@ -136,6 +142,12 @@ def _print(found: Validation) -> None:
     out.print(table)
     _print_energies([p for p in found.points if p.published_uj is not None], out)
     _print_summary(found, out)
+
+
+def _print_refused(refused: Sequence[RefusedRow]) -> None:
+    out = console()
+    for row in refused:
+        out.print(f"not used: {row.problem} ({row.wanted})")
 
 
 def _table(published: str, ours: str, interval: str) -> Table:

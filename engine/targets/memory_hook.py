@@ -40,6 +40,9 @@ from engine.targets.layout import (
     S_SHIFT,
     T_READS,
     TOTALS,
+    TRACE_BLOCK,
+    TRACE_READ,
+    TRACE_WRITE,
 )
 from engine.targets.native import (
     BLOCK_HOOK,
@@ -53,6 +56,7 @@ from engine.targets.native import (
     types,
 )
 from engine.targets.region_hook import account, block_bytes, charge, enter_block, is_continuation
+from engine.targets.trace_code import record
 
 _WRITE = 17  # UC_MEM_WRITE
 
@@ -129,6 +133,7 @@ def follow(s: Any, engine: Any, address: int, size: int) -> None:
     memory = memory_at(s, address, 0)
     if memory < 0 or s[H_PREV_END] == 0:
         return  # where an inference returns to, or no code
+    record(s, TRACE_BLOCK, 0, address)
     stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_FETCH]
     if stream:
         fetch(s, stream, cell_of(s, memory), address, block_bytes(s, address), runs_on)
@@ -150,6 +155,7 @@ def access(s: Any, is_write: bool, address: int, size: int) -> None:
     if memory < 0:
         return  # between two memories: the emulator faults
     s[H_LAST_MEMORY] = memory
+    record(s, TRACE_WRITE if is_write else TRACE_READ, size, address)
     add_to_totals(s, is_write, size)
     cell = cell_of(s, memory)
     stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_DATA]

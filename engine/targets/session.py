@@ -25,7 +25,9 @@ T = TypeVar("T")
 
 FIRST_SLOTS = 1 << 14
 MOST_SLOTS = 1 << 22
-_STEADY_TRIES = 4  # inferences until the memory system repeats itself
+TRACE_WORDS = 1 << 24
+"""Longest trace that is kept, in words of 8 bytes before compression."""
+STEADY_TRIES = 4  # inferences until the memory system repeats itself
 _STOP_TEXT = {
     at.Stop.BUDGET: ("ran away: more code executed than any real kernel needs", "an endless loop, most likely"),
     at.Stop.BEGIN_INSIDE_LAYER: ("wc_layer_begin inside an open layer", "every begin needs its end"),
@@ -34,6 +36,7 @@ _STOP_TEXT = {
         "more layers opened than the firmware describes",
         "build firmware and layer list together",
     ),
+    at.Stop.VECTOR_TOO_WIDE: ("a vector load or store moved more bytes than a vector has", "report this with the ELF"),
     at.Stop.OUTSIDE_CODE: ("jump out of the code", "a function pointer or a return address was overwritten"),
 }
 
@@ -159,7 +162,7 @@ def code_bytes(image: Image, profile: Profile) -> int:
 class Watched:
     """What a memory run saw; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference.
 
-    ``totals`` [region][layout.TOTALS] are of one warm inference.
+    ``totals`` [region][layout.TOTALS] are of one warm inference, ``trace`` is one inference in the words of ``trace_code`` (None: too long).
     """
 
     cold: MemoryProfile
@@ -168,6 +171,7 @@ class Watched:
     stack: tuple[int, ...]
     code_bytes: int
     totals: NDArray[np.int64]
+    trace: NDArray[np.int64] | None
 
 
 def watch_inferences(
@@ -186,7 +190,7 @@ def watch_inferences(
     """
 
     def remembered() -> NDArray[np.int64]:
-        return system.remembered(memory[memory[at.H_STREAMS] :])
+        return system.remembered(memory[memory[at.H_STREAMS] : memory[at.H_STREAMS_END]])
 
     def moved(region: int) -> None:
         assert follow is not None
@@ -196,12 +200,14 @@ def watch_inferences(
     if follow is not None:
         follow(Watching(1))
     before = remembered()
+    shared.begin_recording(memory)
     with following(memory, moved if follow else None):
         output = session.infer(data)
+    trace = shared.take_recording(memory)
     executed = int(memory[at.H_WORK])
     cold = warm = shared.take_memory(memory, board)
     totals = shared.take_totals(memory)
-    for repeat in range(_STEADY_TRIES):
+    for repeat in range(STEADY_TRIES):
         after = remembered()
         if np.array_equal(before, after):
             break  # the last inference began as it ended: every further one is the same
@@ -215,7 +221,7 @@ def watch_inferences(
         warm = shared.take_memory(memory, board)
         if not np.array_equal(shared.take_totals(memory), totals):
             raise CheckFailedError("a repeated inference made other accesses", hint="report this with the ELF")
-    watched = Watched(cold, warm, output, _stack(session, memory, firmware), executed, totals)
+    watched = Watched(cold, warm, output, _stack(session, memory, firmware), executed, totals, trace)
     if follow is not None:
         follow(Settled(cold, warm, watched.stack))
     return watched

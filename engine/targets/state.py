@@ -10,7 +10,7 @@ from engine.firmware.types import Firmware
 from engine.targets import layout as at
 from engine.targets.image import Image
 from engine.targets.memory_system import MemorySystem
-from engine.targets.types import MemoryEvents, MemoryProfile, Profile
+from engine.targets.types import LaneProfile, MemoryEvents, MemoryProfile, Profile
 
 State = NDArray[np.int64]
 
@@ -21,6 +21,7 @@ class _Builder:
     def __init__(self) -> None:
         self.parts: list[State] = [np.zeros(at.HEADER, np.int64)]
         self.size = at.HEADER
+        self._spare = 0
 
     @property
     def header(self) -> State:
@@ -32,8 +33,15 @@ class _Builder:
         self.size += table.size
         return begin
 
+    def reserve(self, words: int) -> int:
+        """Room behind everything else, of which the system gives memory only for what is written; no table may be added then."""
+        self._spare = words
+        return self.size
+
     def build(self) -> State:
-        return np.concatenate(self.parts)
+        whole = np.zeros(self.size + self._spare, np.int64)
+        np.concatenate(self.parts, out=whole[: self.size])
+        return whole
 
 
 def _common(firmware: Firmware, image: Image, limit: int, exit_address: int, stop_address: int) -> _Builder:
@@ -104,6 +112,9 @@ def plugin_state(
     h[at.H_WIDE] = b.add(_bits(frozenset(i.address for i in found if i.size == 4), *code))
     h[at.H_PAIR] = b.add(_bits(frozenset(i.address for i in found if i.mnemonic in ("ldrd", "strd")), *code))
     _add_totals(b)
+    vectors = np.array(image.predicated_transfers if watch else (), np.int64)
+    h[at.H_VECTOR_COUNT], h[at.H_VECTORS] = vectors.size, b.add(vectors)
+    h[at.H_LANES] = b.add(np.zeros((int(h[at.H_LAYERS]) + 1) * vectors.size * at.LANES, np.int64))
     h[at.H_WATCH], h[at.H_TRACE_SIZE] = int(watch), trace_events
     h[at.H_TRACE] = b.add(np.zeros(trace_events, np.int64))
     _add_edges(b, slots)
@@ -120,6 +131,23 @@ def take_totals(state: State) -> NDArray[np.int64]:
     """The same as a copy; emptied for the next inference."""
     cells = totals(state)
     found = cells.copy()
+    cells[:] = 0
+    return found
+
+
+def take_lanes(state: State) -> LaneProfile:
+    """What vector loads and stores that may leave lanes out have moved so far; emptied for the next inference."""
+    vectors, regions = int(state[at.H_VECTOR_COUNT]), int(state[at.H_LAYERS]) + 1
+    first = int(state[at.H_LANES])
+    cells = state[first : first + regions * vectors * at.LANES].reshape(regions, vectors, at.LANES)
+    addresses = state[state[at.H_VECTORS] :][:vectors]
+    region, vector, moved = np.nonzero(cells)
+    found = LaneProfile(
+        region.astype(np.int32),
+        addresses[vector].astype(np.uint32),
+        moved.astype(np.int8),
+        cells[region, vector, moved],
+    )
     cells[:] = 0
     return found
 
@@ -166,10 +194,13 @@ def memory_state(
     stop_address: int = 0,
     register_functions: tuple[int, int] = (0, 0),
     moves: State | None = None,
+    rows: State | None = None,
+    record_words: int = 0,
 ) -> tuple[State, MemorySystem]:
     """State of a memory run: counters, streams with empty caches, stack depths; ``port_bytes``: width of the core's data port.
 
-    ``stop_address`` and ``register_functions`` are Unicorn's, for hooks inside it; ``moves`` [memory][MOVE] is for the reader of a trace.
+    ``stop_address`` and ``register_functions`` are Unicorn's, for hooks inside it; ``moves`` [memory][MOVE] is for the reader of QEMU's trace,
+    ``rows`` [section][ROW] for the replay of a recorded one; ``record_words``: room to record one.
     """
     b = _common(firmware, image, limit, exit_address, stop_address)
     h = b.header
@@ -186,13 +217,43 @@ def memory_state(
     table = b.add(np.zeros(at.MEMORY * len(board.memories), np.int64))
     h[at.H_MEMORY_TABLE] = table
     h[at.H_MOVES] = 0 if moves is None else b.add(moves.ravel())
+    if rows is not None:
+        h[at.H_ROWS] = h[at.H_LAST_ROW] = b.add(rows.ravel())
+        h[at.H_ROWS_COUNT] = len(rows)
+    h[at.H_CONTEXTS] = b.add(np.zeros(at.PREDICTION * at.PREDICTIONS, np.int64))
     h[at.H_STREAMS] = b.size
     system = MemorySystem.of(board, b.size)
     b.add(system.build())
+    h[at.H_STREAMS_END] = b.size
+    h[at.H_RECORD_ROOM] = record_words
+    b.reserve(record_words)
     state = b.build()
-    rows = [(m.origin, m.end, *streams) for m, streams in zip(board.memories, system.by_memory, strict=True)]
-    state[table : table + at.MEMORY * len(rows)] = np.array(rows, np.int64).ravel()
+    of_memories = [(m.origin, m.end, *streams) for m, streams in zip(board.memories, system.by_memory, strict=True)]
+    state[table : table + at.MEMORY * len(of_memories)] = np.array(of_memories, np.int64).ravel()
     return state, system
+
+
+def begin_recording(state: State) -> None:
+    """Record events from here on, if the state has room for any."""
+    forget_contexts(state)
+    state[at.H_RECORD] = state[at.H_STREAMS_END] if state[at.H_RECORD_ROOM] else 0
+    state[at.H_RECORD_FILL] = 0
+
+
+def take_recording(state: State) -> State | None:
+    """End the recording; its words, or None if it did not fit."""
+    fill, first, hits = int(state[at.H_RECORD_FILL]), int(state[at.H_RECORD]), int(state[at.H_HITS])
+    state[at.H_RECORD] = 0
+    if not first or fill > state[at.H_RECORD_ROOM]:
+        return None
+    return np.append(state[first : first + fill], np.int64(hits << at.W_HITS | at.W_NONE << at.W_KIND))
+
+
+def forget_contexts(state: State) -> None:
+    """Empty the predictor of a recorded trace."""
+    first = int(state[at.H_CONTEXTS])
+    state[first : first + at.PREDICTION * at.PREDICTIONS] = 0
+    state[at.H_HITS] = state[at.H_AFTER_BLOCK] = state[at.H_SINCE] = 0
 
 
 def stack_limits(firmware: Firmware) -> tuple[int, int]:

@@ -10,12 +10,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import ToolError, UsageError
 from engine.paths import cache_dir
-from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
+from engine.targets.types import Execution, LaneProfile, MemoryEvents, MemoryProfile, Profile
 
-_FORMAT = 2
+_FORMAT = 4
 _COLUMNS = len(fields(MemoryEvents)) - 1
 _KEY = re.compile(r"^[0-9a-f]{16,64}$")
 
@@ -42,9 +43,13 @@ def save_execution(key: str, execution: Execution) -> Path:
         "output_sizes": np.array([len(o) for o in execution.outputs], np.int64),
         "stack": np.array([execution.stack_high_water_bytes, *execution.stack_by_region_bytes], np.int64),
     }
+    if (lanes := execution.lanes) is not None:
+        arrays |= {f"lanes_{f.name}": getattr(lanes, f.name) for f in fields(LaneProfile)}
     for name, memory in (("cold", execution.cold), ("warm", execution.warm)):
         arrays[f"{name}_events"] = np.array([_numbers(e) for e in memory.events], np.int64).reshape(-1, _COLUMNS)
         arrays[f"{name}_memories"] = np.array([e.memory for e in memory.events], np.str_)
+    if execution.trace is not None:
+        arrays["trace"] = execution.trace
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as stream:
@@ -77,13 +82,29 @@ def load_execution(key: str) -> Execution | None:
                 outputs=tuple(data[a:b] for a, b in zip([0, *ends], ends, strict=False)),
                 stack_high_water_bytes=stack[0],
                 stack_by_region_bytes=tuple(stack[1:]),
+                lanes=_lanes(stored),
             )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def load_trace(key: str) -> NDArray[np.int64] | None:
+    """The trace of the stored execution, or None if there is none."""
+    try:
+        with profile_path(key).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            return np.asarray(stored["trace"], np.int64)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
 
 def _numbers(events: MemoryEvents) -> list[int]:
     return [getattr(events, f.name) for f in fields(MemoryEvents) if f.name != "memory"]
+
+
+def _lanes(stored: np.lib.npyio.NpzFile) -> LaneProfile | None:
+    if "lanes_region" not in stored:
+        return None
+    return LaneProfile(*(stored[f"lanes_{f.name}"] for f in fields(LaneProfile)))
 
 
 def _memory(stored: np.lib.npyio.NpzFile, name: str) -> MemoryProfile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +26,20 @@ class Profile:
     region: NDArray[np.int32]
     src: NDArray[np.uint32]
     dst: NDArray[np.uint32]
+    count: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class LaneProfile:
+    """Bytes that vector loads and stores moved where a predicate may leave lanes out, in one inference.
+
+    Arrays of one length: in region ``region[i]`` the instruction at ``address[i]`` moved ``moved[i]`` bytes in ``count[i]`` of its
+    executions. Sorted by (region, address, moved); instructions that were not executed are left out.
+    """
+
+    region: NDArray[np.int32]
+    address: NDArray[np.uint32]
+    moved: NDArray[np.int8]
     count: NDArray[np.int64]
 
 
@@ -80,7 +94,9 @@ class Execution:
     """One firmware executed on one target.
 
     ``profile`` is of the warm inference (control flow is the same in the cold one: checked); ``outputs`` the raw output
-    bytes for each input given; ``stack_high_water_bytes`` per region and in all.
+    bytes for each input given; ``stack_high_water_bytes`` per region and in all. ``trace``: every block entered and every access of
+    one inference, in the words of ``trace_code``; None where it was too long to keep, and where it was not read (``load_trace``). ``lanes``: of the warm
+    inference, where the target can tell.
     """
 
     target: str
@@ -91,6 +107,8 @@ class Execution:
     outputs: tuple[bytes, ...]
     stack_high_water_bytes: int
     stack_by_region_bytes: tuple[int, ...]
+    lanes: LaneProfile | None = None
+    trace: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

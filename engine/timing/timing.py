@@ -15,9 +15,9 @@ from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.records.run import Stack
 from engine.targets.types import Execution, MemoryProfile
-from engine.timing.branches import refill_ticks
+from engine.timing.branches import loop_end_issue_ticks, refill_ticks
 from engine.timing.memory import EventTable, StallTicks, event_table, memory_cost, stall_ticks
-from engine.timing.pipeline import Ticks, Work, passes_of, prepare_work, straight_ticks
+from engine.timing.pipeline import PassBlock, Ticks, Work, idle_ticks, passes_of, prepare_work, straight_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
 
 
@@ -37,16 +37,31 @@ class MemoryStall:
 
 
 @dataclass(frozen=True)
+class Idle:
+    """Cycles of a region in which nothing was issued, in steady state, for whatever reason.
+
+    ``vector_cycles``: of these, those that waited for a Helium instruction, its result or its pipe; ``vector_waits``: those in which a
+    Helium instruction waited for the result of another kind.
+    """
+
+    cycles: int
+    vector_cycles: int
+    vector_waits: int
+
+
+@dataclass(frozen=True)
 class TimedRegion:
     """Cycle stacks of one region: ``stack`` in steady state, ``cold`` in the first inference after reset.
 
     ``stalls`` and ``cold_stalls``: their memory stalls by memory of the board; they add up to the three causes of the stack.
+    ``idle``: only of cores with Helium, whose chips count the like.
     """
 
     stack: Stack
     cold: Stack
     stalls: tuple[MemoryStall, ...]
     cold_stalls: tuple[MemoryStall, ...]
+    idle: Idle | None = None
 
 
 @dataclass(frozen=True)
@@ -123,26 +138,39 @@ def time_regions(
 
 def _regions(work: Work, execution: Execution, board: Board, core: Core, clock_mhz: float) -> tuple[TimedRegion, ...]:
     table = core_ticks(core, End.VALUE)
-    pipeline = pipeline_ticks(work, table)
+    passage = passes_of(work, table)
+    pipeline = pipeline_ticks(work, table, passage)
     timed = []
+    waited = []
     for memory in (execution.warm, execution.cold):  # both run the same control flow
         stalls = stalls_of(event_table(memory, board, work.regions), pipeline, table, board, clock_mhz, End.VALUE)
         stacks = tuple(to_stack(row) for row in pipeline + by_cause(stalls))
         timed.append((stacks, _by_memory(stalls, stacks, board)))
+        waited.append(by_cause(stalls).sum(axis=1))
     (warm, warm_stalls), (cold, cold_stalls) = timed
-    return tuple(TimedRegion(*parts) for parts in zip(warm, cold, warm_stalls, cold_stalls, strict=True))
+    idle = _idle(work, table, passage, waited[0]) if core.mve else (None,) * len(warm)
+    return tuple(TimedRegion(*parts) for parts in zip(warm, cold, warm_stalls, cold_stalls, idle, strict=True))
+
+
+def _idle(work: Work, table: CoreTicks, passage: PassBlock, waited: Ticks) -> tuple[Idle, ...]:
+    """Cycles without issue of every region; ``waited``: ticks for memories, shape (regions,)."""
+    pipeline = idle_ticks(work, table, passage)
+    refill = refill_ticks(work.profile, work.facts, work.regions, table)
+    refill -= loop_end_issue_ticks(work.profile, work.facts, work.regions, table)
+    pipeline[:, 0] += refill + waited
+    return tuple(Idle(*row) for row in ((pipeline + CYCLE // 2) // CYCLE).tolist())
 
 
 def _total(work: Work, memory: MemoryProfile, board: Board, core: Core, clock_mhz: float, end: End) -> int:
     table = core_ticks(core, end)
-    pipeline = pipeline_ticks(work, table)
+    pipeline = pipeline_ticks(work, table, passes_of(work, table))
     events = event_table(memory, board, work.regions)
     return int((pipeline + by_cause(stalls_of(events, pipeline, table, board, clock_mhz, end))).sum())
 
 
-def pipeline_ticks(work: Work, table: CoreTicks) -> Ticks:
+def pipeline_ticks(work: Work, table: CoreTicks, passage: PassBlock) -> Ticks:
     """Ticks by region and cause without memory stalls; shape (regions, causes)."""
-    spent = straight_ticks(work, table, passes_of(work, table))
+    spent = straight_ticks(work, table, passage)
     spent[:, COLUMN[Cause.BRANCH_REFILL]] += refill_ticks(work.profile, work.facts, work.regions, table)
     return spent
 

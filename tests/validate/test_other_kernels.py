@@ -67,7 +67,7 @@ def test_other_kernels_are_not_kept_as_the_projects_own(monkeypatch: pytest.Monk
 
 
 def test_the_committed_results_are_of_the_exact_rows() -> None:
-    rows = read_reference(measurements_dir() / "published" / "validation.csv")
+    rows = read_reference(measurements_dir() / "published" / "validation.csv").rows
     exact = [(r.board, r.model, r.framework, r.latency_ms) for r in rows if r.use is Use.EXACT]
     kept = read_other_kernels(other_kernels_path())
     assert [len(kept.of(c)) for c in ("gcc", "clang")] == [3, 3]
@@ -77,7 +77,7 @@ def test_the_committed_results_are_of_the_exact_rows() -> None:
 
 def test_the_shares_are_those_of_the_kept_runs() -> None:
     kept = read_other_kernels(other_kernels_path()).of("gcc")
-    rows = read_reference(measurements_dir() / "published" / "validation.csv")
+    rows = read_reference(measurements_dir() / "published" / "validation.csv").rows
     own = read_validations(validations_path()).results[0].validation.points
     with (measurements_dir() / "published" / "kernel_share.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 5

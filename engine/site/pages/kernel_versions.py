@@ -51,7 +51,7 @@ def kernels_tables(validations: Validations, other: OtherKernels) -> tuple[Kerne
     tables = []
     for kept in validations.results:
         own = [p for p in kept.validation.points if p.use is Use.EXACT and p.simulated_ms is not None]
-        compilers = {p.compiler for p in own}
+        compilers = {kept.compiler} if kept.compiler else {p.compiler for p in own}
         if len(compilers) == 1 and (results := other.of(compilers.pop())):
             tables.append(_table(kept, own, results))
     return tuple(tables)
