@@ -27,11 +27,18 @@ def check(path: Path, as_json: bool) -> None:
     Exit code 1 if one is not valid, 2 if PATH cannot be read or is no JSON.
     """
     from engine.pipeline.contradictions import file_problems
-    from engine.pipeline.local import ANALYSIS, ENERGY, agreement_path, layer_validations_path, validations_path
+    from engine.pipeline.local import (
+        ANALYSIS,
+        ENERGY,
+        agreement_path,
+        layer_validations_path,
+        other_kernels_path,
+        validations_path,
+    )
 
     if path.is_dir():
         # what these commands keep, and what lies beside the record of a run, are none
-        others = {str(p()) for p in (validations_path, agreement_path, layer_validations_path)}
+        others = {str(p()) for p in (validations_path, agreement_path, layer_validations_path, other_kernels_path)}
         paths = sorted(
             p for p in path.rglob("*.json") if os.path.realpath(p) not in others and p.name not in (ANALYSIS, ENERGY)
         )

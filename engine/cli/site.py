@@ -38,6 +38,7 @@ def build(out: Path) -> None:
             analyses=found.analyses,
             validations=found.validations,
             layer_validations=found.layer_validations,
+            other_kernels=found.other_kernels,
             others=found.others,
             progress=status.update,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
@@ -38,7 +39,12 @@ _YES_NO = {True: "yes", False: "no", None: "-"}
 )
 @click.option("--update", is_flag=True, help="Rewrite the committed result of this compiler, which the website shows.")
 @click.option("--layers", is_flag=True, help="Compare the counters of a real Cortex-M55 layer by layer instead.")
-@click.option("--note", default="", metavar="TEXT", help="With --layers --update: what is special about the kernels.")
+@click.option(
+    "--note",
+    default="",
+    metavar="TEXT",
+    help="With --update and CMSIS_NN_PATH: the name of these kernels. With --layers --update: what is special about them.",
+)
 @json_option
 def validate(against: Path | None, compiler: str | None, update: bool, layers: bool, note: str, as_json: bool) -> None:
     """Run every published result that can be run and print the error of each point. No figure is computed from them.
@@ -51,21 +57,34 @@ def validate(against: Path | None, compiler: str | None, update: bool, layers: b
     all, or a compiler that is neither gcc nor clang, is run with what stands in and shown as report; its notes (--json) say so. No
     compiler named means gcc -O2.
 
+    With other kernels than the project's own (CMSIS_NN_PATH), --update runs the exact rows alone and keeps them beside the
+    committed result, under the name that --note gives.
+
     A row with a cell that cannot be read is named by line, column and value, and the others are validated.
 
     Exit code 1 if a bound does not hold, or if no row could be run; else 2 if a row could not be read.
     """
+    from engine.firmware.cmsis_nn import CMSIS_NN_PATH
     from engine.paths import measurements_dir
-    from engine.pipeline.local import validations_path
-    from engine.records.validation import FileValidation
-    from engine.validate.keep import keep
+    from engine.pipeline.local import other_kernels_path, validations_path
+    from engine.records.validation import FileValidation, Use
+    from engine.validate.keep import keep, keep_other_kernels
     from engine.validate.points import validate as run_points
     from engine.validate.reference import read_reference, refusal
 
     if update and against is not None:
         raise UsageError("--update keeps the error against the project's own points", hint="leave --against out")
-    if note and not (layers and update):
-        raise UsageError("--note is kept with a result of --layers", hint="give --layers and --update as well")
+    other = update and not layers and bool(os.environ.get(CMSIS_NN_PATH))
+    if note and not (other or (layers and update)):
+        raise UsageError(
+            "--note is kept with a result of --layers, or of the kernels that CMSIS_NN_PATH names",
+            hint="give --update as well",
+        )
+    if other and not note:
+        raise UsageError(
+            f"{CMSIS_NN_PATH} names other kernels than those of the committed result",
+            hint="give --note with their name: they are kept beside it; or unset it",
+        )
     if layers:
         from engine.cli.validate_layers import validate_layers
 
@@ -75,10 +94,13 @@ def validate(against: Path | None, compiler: str | None, update: bool, layers: b
     reference = read_reference(path)
     if update and reference.refused:  # the website would show a result of fewer points
         raise refusal(path, len(reference.rows), reference.refused)
+    rows = tuple(row for row in reference.rows if row.use is Use.EXACT) if other else reference.rows
     with progress_console().status("validating") as status:
         chosen = CompilerName(compiler) if compiler else None
-        found = run_points(reference.rows, chosen, lambda t: status.update(f"validating {t}"))
-    if update:
+        found = run_points(rows, chosen, lambda t: status.update(f"validating {t}"))
+    if other:
+        keep_other_kernels(found, note, other_kernels_path())
+    elif update:
         keep(found, chosen, validations_path())
     if as_json:
         print_json(FileValidation(**dict(found), refused=reference.refused))

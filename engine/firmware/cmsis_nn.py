@@ -15,6 +15,7 @@ from engine.firmware.cmsis_nn_interface import PACKAGED, CmsisNnInterface, read_
 from engine.firmware.toolchain import Source, Tree
 
 CMSIS_NN_PATH = "CMSIS_NN_PATH"
+_IN_CMSIS_5 = Path("CMSIS", "NN")
 _VENDOR = Path("backend", "cmsis_nn", "vendor")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _BRANCH = re.compile(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b(.*)")
@@ -62,19 +63,34 @@ def find_cmsis_nn() -> CmsisNn:
         bakenn = importlib.metadata.version("bakenn")
         tree = Tree(vendor / "cmsis_nn", "cmsis-nn")
         return CmsisNn(f"{_bundled_version(vendor)} (bakenn {bakenn})", tree, _includes(tree, vendor), PACKAGED)
-    root = Path(checkout).resolve()
-    if not (root / "Include" / "arm_nnfunctions.h").is_file():
+    top = Path(checkout).resolve()
+    root = next((r for r in (top, top / _IN_CMSIS_5) if (r / "Include" / "arm_nnfunctions.h").is_file()), None)
+    if root is None:
         raise ToolError(
-            f"{CMSIS_NN_PATH}={checkout} is no checkout of CMSIS-NN", hint="it must hold Include/arm_nnfunctions.h"
+            f"{CMSIS_NN_PATH}={checkout} is no checkout of CMSIS-NN",
+            hint="it must hold Include/arm_nnfunctions.h, or CMSIS/NN with it",
         )
     tree = Tree(root, "cmsis-nn")
-    version = f"{_pdsc_version(root)} (checkout {_digest(root)[:12]})"
-    return CmsisNn(version, tree, _includes(tree, vendor), read_interface(root))
+    beside = _beside(root)
+    version = f"{_pdsc_version(top)} (checkout {_digest(root, beside)[:12]})"
+    return CmsisNn(version, tree, _includes(tree, vendor, beside), read_interface(root))
 
 
-def _includes(tree: Tree, vendor: Path) -> tuple[Tree, ...]:
+def _beside(root: Path) -> tuple[Tree, ...]:
+    """Headers that a CMSIS-NN inside of CMSIS_5 takes from the rest of that; empty for one that stands alone."""
+    folders = (("cmsis-dsp", "DSP", "arm_math_types.h"), ("cmsis-core", "Core", "cmsis_compiler.h"))
+    candidates = ((name, root.parent / folder / "Include", file) for name, folder, file in folders)
+    return tuple(Tree(path, name) for name, path, file in candidates if root.name == "NN" and (path / file).is_file())
+
+
+def _includes(tree: Tree, vendor: Path, beside: tuple[Tree, ...] = ()) -> tuple[Tree, ...]:
     # CMSIS-NN below 4.1 takes cmsis_compiler.h from CMSIS-Core; later ones bring their own
-    return (Tree(tree.path / "Include", "cmsis-nn/Include"), Tree(vendor / "cmsis_core" / "Include", "cmsis-core"))
+    own = (Tree(tree.path / "Include", "cmsis-nn/Include"), *beside)
+    return (
+        own
+        if any(t.name == "cmsis-core" for t in beside)
+        else (*own, Tree(vendor / "cmsis_core" / "Include", "cmsis-core"))
+    )
 
 
 def _closure(root: Path, wanted: set[str], all_files: set[str], mve: bool) -> set[str]:
@@ -142,9 +158,11 @@ def _pdsc_version(root: Path) -> str:
     return "unknown"
 
 
-def _digest(root: Path) -> str:
+def _digest(root: Path, beside: tuple[Tree, ...]) -> str:
     digest = hashlib.sha256()
-    for path in sorted([*root.glob("Include/**/*.h"), *root.glob("Source/*/*.c")]):
-        digest.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
+    files = [(p.relative_to(root).as_posix(), p) for p in (*root.glob("Include/**/*.h"), *root.glob("Source/*/*.c"))]
+    files += [(f"{t.name}/{p.relative_to(t.path).as_posix()}", p) for t in beside for p in t.path.glob("**/*.h")]
+    for name, path in sorted(files):
+        digest.update(f"\0{name}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

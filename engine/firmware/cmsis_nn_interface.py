@@ -1,7 +1,8 @@
 """What a checkout of CMSIS-NN wants from its callers, read from its own header and wrappers instead of from a version number.
 
-Releases 4.0.0 to 7.0.0 and the development state after them differ in these facts; the prototypes of the kernels that lowered
-models call are compared with the known ones, so that an interface nobody has looked at ends here and not in a compiler error.
+Releases 4.0.0 to 7.0.0, the development state after them and the CMSIS-NN that was part of CMSIS_5 (5.8.0 to 2022) differ in these
+facts; the prototypes of the kernels that lowered models call are compared with the known ones, so that an interface nobody has
+looked at ends here and not in a compiler error.
 """
 
 from __future__ import annotations
@@ -39,6 +40,21 @@ _KNOWN: dict[str, tuple[tuple[str, ...], ...]] = {
     "arm_avgpool_s8": (_POOL,),
     "arm_max_pool_s8": (_POOL,),
 }
+_LATER = frozenset({"arm_convolve_1x1_s8"})
+"""Kernels that CMSIS_5 had not."""
+
+_ALIASES = {"q7_t": "int8_t", "q15_t": "int16_t", "q31_t": "int32_t"}
+"""What CMSIS_5 called the same types."""
+
+_DILATED = ("arm_convolve_s8", "arm_depthwise_conv_s8")
+_SUMS_FROM_BIAS = {
+    "arm_convolve_s8": "arm_nn_mat_mult_kernel_s8_s16.c",
+    "arm_depthwise_conv_s8": "arm_depthwise_conv_s8.c",
+    "arm_depthwise_conv_s8_opt": "arm_depthwise_conv_s8_opt.c",
+    "arm_depthwise_conv_3x3_s8": "arm_depthwise_conv_3x3_s8.c",
+}
+"""Kernels, and the file in which their sums begin with the bias."""
+
 _SUMMED = (_INT32, "int32_t", "int32_t", _INT8)
 
 
@@ -67,6 +83,11 @@ class CmsisNnInterface:
       where stride times input channels is one, and that kernel then wants scratch.
     - ``columns_are_aligned``: convolutions round the columns in their scratch up (to 4 values of 16 bits; Helium: to 16 of 8 bits).
     - ``widens_one_channel``: with Helium the depthwise wrapper does a layer with one input channel as a convolution.
+    - ``one_by_one_needs_quads``: ``arm_convolve_1x1_s8_fast`` refuses input channels that are no multiple of 4.
+    - ``one_by_one_strides``: there is ``arm_convolve_1x1_s8`` for strides above 1; otherwise the wrapper takes ``arm_convolve_s8``.
+    - ``needs_bias``: kernels that take a missing bias for one at an address.
+    - ``ignores_dilation``: kernels that compute as if the dilation were 1.
+    - ``helium_is_known``: what the kernels for Helium want is known here.
     """
 
     convolve_takes_upscale_dims: bool = False
@@ -74,6 +95,11 @@ class CmsisNnInterface:
     one_by_n_needs_quads: bool = True
     columns_are_aligned: bool = False
     widens_one_channel: bool = False
+    one_by_one_needs_quads: bool = False
+    one_by_one_strides: bool = True
+    needs_bias: frozenset[str] = frozenset()
+    ignores_dilation: frozenset[str] = frozenset()
+    helium_is_known: bool = True
 
 
 PACKAGED = CmsisNnInterface()
@@ -83,7 +109,11 @@ PACKAGED = CmsisNnInterface()
 def read_interface(root: Path) -> CmsisNnInterface:
     """The interface of the CMSIS-NN at ``root``. Raises ToolError if it is not one of the known ones."""
     header = _text(root / _HEADER)
-    found = {name: _prototype(root, header, name, known) for name, known in _KNOWN.items()}
+    found = {
+        name: _prototype(root, header, name, known)
+        for name, known in _KNOWN.items()
+        if name not in _LATER or _parameters(header, name) is not None
+    }
     support = _text(root / _SUPPORT)
     wrapper = _text(root / _CONVOLUTIONS / "arm_convolve_wrapper_s8.c")
     depthwise_wrapper = _text(root / _CONVOLUTIONS / "arm_depthwise_conv_wrapper_s8.c")
@@ -96,7 +126,24 @@ def read_interface(root: Path) -> CmsisNnInterface:
         one_by_n_needs_quads=not re.search(r"stride\.w\s*\*\s*input_dims->c\)?\s*%\s*4", wrapper + support),
         columns_are_aligned=(root / _CONVOLUTIONS / "arm_convolve_get_buffer_sizes_s8.c").is_file(),
         widens_one_channel="arm_depthwise_conv_to_conv_s8" in depthwise_wrapper,
+        one_by_one_needs_quads=bool(re.search(r"input_dims->c\s*%\s*4", _kernel(root, "arm_convolve_1x1_s8_fast.c"))),
+        one_by_one_strides="arm_convolve_1x1_s8" in found,
+        needs_bias=frozenset(k for k, file in _SUMS_FROM_BIAS.items() if _reads_any_bias(_kernel(root, file))),
+        ignores_dilation=frozenset(k for k in _DILATED if _ignores_dilation(_kernel(root, f"{k}.c"))),
+        helium_is_known="q7_t" not in header,
     )
+
+
+def _kernel(root: Path, file: str) -> str:
+    return _text(root / _CONVOLUTIONS / file)
+
+
+def _reads_any_bias(text: str) -> bool:
+    return bool(re.search(r"\bbias\b", text)) and not re.search(r"\bif\s*\(\s*(output_)?bias(_data)?\b", text)
+
+
+def _ignores_dilation(text: str) -> bool:
+    return bool(text) and not re.search(r"dilation\s*\.\s*[wh]\b", text)
 
 
 def _prototype(root: Path, header: str, name: str, known: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
@@ -118,7 +165,10 @@ def _unknown(root: Path, name: str, types: tuple[str, ...], known: tuple[tuple[s
 
 
 def _hint() -> str:
-    return "Point CMSIS_NN_PATH at a release of github.com/ARM-software/CMSIS-NN from 4.0.0 to 7.0.0, or unset it."
+    return (
+        "Point CMSIS_NN_PATH at a release of github.com/ARM-software/CMSIS-NN from 4.0.0 to 7.0.0 "
+        "or of github.com/ARM-software/CMSIS_5 from 5.8.0, or unset it."
+    )
 
 
 def _parameters(header: str, name: str) -> tuple[str, ...] | None:
@@ -129,7 +179,10 @@ def _parameters(header: str, name: str) -> tuple[str, ...] | None:
 
 def _type(parameter: str) -> str:
     words = re.sub(r"\bconst\b", " ", parameter)
-    return f"{words.split()[0].rstrip('*')}{'*' * words.count('*')}" if words.split() else ""
+    if not words.split():
+        return ""
+    name = words.split()[0].rstrip("*")
+    return f"{_ALIASES.get(name, name)}{'*' * words.count('*')}"
 
 
 def _text(path: Path) -> str:

@@ -41,6 +41,11 @@ def layer_validations_path() -> Path:
     return measurements_dir() / "layer_validation.json"
 
 
+def other_kernels_path() -> Path:
+    """File of the committed results of ``whycycles validate`` with other versions of the kernels."""
+    return measurements_dir() / "other_kernels.json"
+
+
 def agreement_path() -> Path:
     """File of the committed results of ``whycycles agree``."""
     return measurements_dir() / "agreement.json"

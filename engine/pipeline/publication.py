@@ -21,6 +21,7 @@ from engine.pipeline.local import (
     agreement_path,
     layer_validations_path,
     local_runs,
+    other_kernels_path,
     runs_dir,
     simulated_dir,
     validations_path,
@@ -31,6 +32,7 @@ from engine.pipeline.rerun import settings_of
 from engine.records.agreement import read_agreement
 from engine.records.ceilings import MeasuredCeilings, committed
 from engine.records.layer_validation import LayerValidations, read_layer_validations
+from engine.records.other_kernels import OtherKernels, read_other_kernels
 from engine.records.run import RunRecord
 from engine.records.store import read_records
 from engine.records.validation import Validations, read_validations
@@ -50,6 +52,7 @@ class Publication:
     analyses: tuple[Analysis, ...]
     validations: Validations
     layer_validations: LayerValidations
+    other_kernels: OtherKernels
     boards: tuple[Board, ...]
     models: tuple[ModelInfo, ...]
     ceilings: tuple[MeasuredCeilings, ...]
@@ -92,6 +95,7 @@ def gather(progress: Progress = lambda _: None) -> Publication:
         analyses=tuple(analyses),
         validations=read_validations(validations_path()),
         layer_validations=read_layer_validations(layer_validations_path()),
+        other_kernels=read_other_kernels(other_kernels_path()),
         boards=tuple(boards.values()),
         models=tuple(models.values()),
         ceilings=_ceilings(boards, records),

@@ -41,7 +41,7 @@ class Point(BaseModel):
     ``energy_uj`` is a power times the simulated latency, ``energy_at_published_uj`` the same power times the published one; the power
     was found without this row (``energy_rests_on``, ``energy_note``: how, or why there is none). ``energy_holds`` is like ``holds``.
     ``energy_build_interval``: how many times as long the published build may take as ours, which is in ``energy_interval_uj``; null for an exact point.
-    ``kernels_share``: how much longer the kernels of the published build may take than those run here (0.05: 5 %), where known.
+    ``kernels_share``: by how much the kernels of the published build may change the time (0.05: +5 %), where known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

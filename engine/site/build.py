@@ -25,6 +25,7 @@ from engine.errors import BuildError, UsageError
 from engine.paths import SITE_SRC_DIR, cache_dir
 from engine.records.ceilings import MeasuredCeilings, committed, dump_ceilings
 from engine.records.layer_validation import LayerValidations
+from engine.records.other_kernels import OtherKernels
 from engine.records.run import RunRecord
 from engine.records.store import dump_record, write_atomically
 from engine.records.validation import Validations
@@ -86,6 +87,7 @@ def build_site(
     analyses: Sequence[Analysis] = (),
     validations: Validations | None = None,
     layer_validations: LayerValidations | None = None,
+    other_kernels: OtherKernels | None = None,
     others: OtherTargets | None = None,
     notebooks: bool = True,
     staging: Path | None = None,
@@ -107,8 +109,9 @@ def build_site(
     measured = committed() if ceilings is None else ceilings
     kept = Validations() if validations is None else validations
     layers = LayerValidations() if layer_validations is None else layer_validations
+    other = OtherKernels() if other_kernels is None else other_kernels
     beside = OtherTargets() if others is None else others
-    key = _fingerprint(records, boards, models, measured, analyses, (kept, layers), beside, notebooks)
+    key = _fingerprint(records, boards, models, measured, analyses, (kept, layers, other), beside, notebooks)
     previous = _stamp(out)
     if previous is not None and previous.inputs == key and footprint(out) == (previous.files, previous.bytes):
         return SiteReport(out, False, previous.pages, previous.charts, 0, previous.bytes)
@@ -127,6 +130,7 @@ def build_site(
         analyses=analyses,
         validations=kept,
         layer_validations=layers,
+        other_kernels=other,
         others=beside,
         notebooks=notebooks,
         cache=cache_dir() / "site-cache",
@@ -203,7 +207,7 @@ def _fingerprint(
     models: Sequence[ModelInfo],
     ceilings: Sequence[MeasuredCeilings],
     analyses: Sequence[Analysis],
-    validations: tuple[Validations, LayerValidations],
+    validations: tuple[Validations, LayerValidations, OtherKernels],
     others: OtherTargets,
     notebooks: bool,
 ) -> str:

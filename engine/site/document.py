@@ -13,6 +13,7 @@ from engine.explain.analysis import Analysis
 from engine.paths import SITE_SRC_DIR
 from engine.records.ceilings import MeasuredCeilings
 from engine.records.layer_validation import LayerValidations
+from engine.records.other_kernels import OtherKernels
 from engine.records.run import RunRecord
 from engine.records.validation import Validations
 from engine.site.card import known_models
@@ -47,6 +48,7 @@ def write_documents(
     analyses: Sequence[Analysis],
     validations: Validations,
     layer_validations: LayerValidations,
+    other_kernels: OtherKernels,
     others: OtherTargets,
     notebooks: bool,
     cache: Path,
@@ -78,7 +80,7 @@ def write_documents(
     write_npus(renderer, others.npus, world.model_names)
     write_hosts(renderer, others.hosts)
     write_agreement_page(renderer, others.agreement)
-    write_validation(renderer, world, validations)
+    write_validation(renderer, world, validations, other_kernels)
     write_energy(renderer)
     write_silicon_layers(renderer, world, layer_validations)
     write_downloads(renderer, world)

@@ -7,6 +7,7 @@ from engine.explain.flame import Frame, FrameKind
 from engine.explain.hotspots import CauseCycles, HotBlock, HotInstruction, LayerHotspots
 from engine.firmware.types import GLUE
 from engine.records.cause import Cause
+from engine.records.other_kernels import KernelsPoint, KernelsResult, OtherKernels
 from engine.records.run import Region, RunRecord, Stack
 from engine.records.run_energy import PowerKind
 from engine.records.validation import BoundSide, KeptValidation, Point, Use, Validation, Validations
@@ -166,3 +167,25 @@ def make_validations() -> Validations:
             for c in (None, "clang")
         )
     )
+
+
+def make_other_kernels() -> OtherKernels:
+    """One of the exact points of ``make_validations`` with other kernels: 20 % high."""
+    point = KernelsPoint(
+        board="nucleo-l4r5zi",
+        model="mlperf-tiny/ic",
+        framework="microTVM",
+        published_ms=100,
+        simulated_ms=120,
+        interval_ms=(110, 130),
+    )
+    result = KernelsResult(
+        name="older",
+        kernels_version="3.0.0",
+        compiler="gcc",
+        compiler_version="1",
+        opt="O2",
+        engine_version="0",
+        points=(point,),
+    )
+    return OtherKernels(results=(result,))

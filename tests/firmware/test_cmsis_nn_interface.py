@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import ToolError
+from engine.errors import ModelError, ToolError
 from engine.firmware.cmsis_nn import CMSIS_NN_PATH, find_cmsis_nn
 from engine.firmware.cmsis_nn_interface import PACKAGED, CmsisNnInterface, KernelSums, read_interface
 from engine.firmware.lowering import cmsis_nn, lower
@@ -281,3 +281,115 @@ def test_one_input_channel_becomes_a_convolution_with_helium() -> None:
     assert cmsis_nn.depthwise_kernel(view(PACKAGED, mve=True), w)[0] == "arm_depthwise_conv_s8"
     wrong = window(**ONE, in_c=1, out_c=4, in_w=16, stride_w=4, out_w=4, kernel_w=8, pad_left=2)
     assert cmsis_nn.depthwise_kernel(view(NEWEST, mve=True), wrong)[0] == "arm_depthwise_conv_s8"
+
+
+OLDEST = CmsisNnInterface(
+    one_by_one_needs_quads=True,
+    one_by_one_strides=False,
+    needs_bias=frozenset(
+        {"arm_convolve_s8", "arm_depthwise_conv_s8", "arm_depthwise_conv_s8_opt", "arm_depthwise_conv_3x3_s8"}
+    ),
+    ignores_dilation=frozenset({"arm_convolve_s8", "arm_depthwise_conv_s8"}),
+    helium_is_known=False,
+)
+"""That of CMSIS_5 5.8.0."""
+
+
+def cmsis_5(root: Path, *, newer: bool = False) -> Path:
+    """A checkout of CMSIS_5 by its shape: old names of types and status, no ``arm_convolve_1x1_s8``, ``newer``: as in 2022."""
+    strided = convolution("arm_convolve_1x1_s8")
+    text = header(convolution("arm_convolve_s8")).replace(strided, "")
+    text = text.replace("int8_t", "q7_t").replace(
+        "arm_cmsis_nn_status", "arm_cmsis_nn_status" if newer else "arm_status"
+    )
+    sum_ = (
+        "int32_t sum = 0;\nif (bias)\n{\n sum = *bias;\n}\n"
+        if newer
+        else "int32_t sum = *bias; /* if (bias) is not asked */\n"
+    )
+    dilation = "int x = params->dilation.w;\n" if newer else "(void)params->dilation;\n"
+    kernels = {
+        "arm_convolve_s8.c": f"int arm_convolve_s8(int x)\n{{\n{dilation}}}\n",
+        "arm_nn_mat_mult_kernel_s8_s16.c": f"int arm_nn_mat_mult_kernel_s8_s16(int x)\n{{\n{sum_}}}\n",
+        "arm_convolve_1x1_s8_fast.c": "int arm_convolve_1x1_s8_fast(int x)\n{\nif (input_dims->c % 4 != 0) return 1;\n}\n",
+        "arm_depthwise_conv_s8.c": f"int arm_depthwise_conv_s8(int x)\n{{\n{dilation}{sum_}}}\n",
+        "arm_depthwise_conv_s8_opt.c": "int arm_depthwise_conv_s8_opt(int x)\n{\nint32_t sum = *bias++;\n}\n",
+        "arm_depthwise_conv_3x3_s8.c": "int arm_depthwise_conv_3x3_s8(int x)\n{\nint32_t sum = bias[0];\n}\n",
+    }
+    checkout(root / "CMSIS" / "NN", text, {f"{FOLDER}/{name}": content for name, content in kernels.items()})
+    for file in ("DSP/Include/arm_math_types.h", "Core/Include/cmsis_compiler.h"):
+        path = root / "CMSIS" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("/* types */\n", encoding="utf-8")
+    (root / "ARM.CMSIS.pdsc").write_text('<release version="5.8.0" date="2021-06-24">\n', encoding="utf-8")
+    return root
+
+
+def test_facts_of_the_kernels_in_cmsis_5(tmp_path: Path) -> None:
+    assert read_interface(cmsis_5(tmp_path / "2021") / "CMSIS" / "NN") == OLDEST
+    needing = frozenset({"arm_depthwise_conv_s8_opt", "arm_depthwise_conv_3x3_s8"})
+    later = dataclasses.replace(OLDEST, needs_bias=needing, ignores_dilation=frozenset())
+    assert read_interface(cmsis_5(tmp_path / "2022", newer=True) / "CMSIS" / "NN") == later
+
+
+def test_a_checkout_of_cmsis_5_brings_its_own_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = cmsis_5(tmp_path)
+    monkeypatch.setenv(CMSIS_NN_PATH, str(root))
+    found = find_cmsis_nn()
+    nn = root / "CMSIS" / "NN"
+    assert found.tree.path == nn
+    assert found.version.startswith("5.8.0 (checkout ")
+    beside = [nn.parent / folder / "Include" for folder in ("DSP", "Core")]
+    assert [t.path for t in found.includes] == [nn / "Include", *beside]
+    (beside[0] / "arm_math_types.h").write_text("/* other types */\n", encoding="utf-8")
+    assert find_cmsis_nn().version != found.version
+    # named by the folder of CMSIS-NN itself it is the same; the release is written at the top alone
+    monkeypatch.setenv(CMSIS_NN_PATH, str(nn))
+    assert [t.path for t in find_cmsis_nn().includes] == [nn / "Include", *beside]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kernel"),
+    [
+        pytest.param({"in_c": 4}, "arm_convolve_1x1_s8_fast", id="a multiple of 4"),
+        pytest.param({"in_c": 6}, "arm_convolve_s8", id="no multiple of 4"),
+        pytest.param(
+            {"in_c": 4, "stride_h": 2, "stride_w": 2, "out_h": 4, "out_w": 4}, "arm_convolve_s8", id="strided"
+        ),
+    ],
+)
+def test_one_by_one_in_cmsis_5(changes: dict[str, int], kernel: str) -> None:
+    w = window(kernel_h=1, kernel_w=1, pad_top=0, pad_left=0, **changes)
+    found, scratch = cmsis_nn.convolve_kernel(view(OLDEST, mve=False), w)
+    assert (found, scratch) == (kernel, 0 if kernel.endswith("fast") else 2 * w.in_c * 2)
+
+
+def test_a_fully_connected_layer_per_channel_in_cmsis_5() -> None:
+    """Six values a row: the 1x1 kernel refuses them, and the other wants a bias and scratch."""
+    b = ModelBuilder()
+    b.output(b.fully_connected(b.input((1, 6)), 3, bias=False, per_channel=True))
+    now, then = (lowered(b, interface, "dsp").source for interface in (PACKAGED, OLDEST))
+    assert "arm_convolve_1x1_s8_fast(" in now
+    assert "no_bias" not in now
+    assert "arm_convolve_s8(" in then
+    assert "L0_no_bias" in then
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_kernels_that_read_any_bias_get_one_of_zeros(depthwise: bool) -> None:
+    b = ModelBuilder()
+    x = b.input((1, 8, 8, 4))
+    b.output(b.depthwise_conv_2d(x, (3, 3), bias=False) if depthwise else b.conv_2d(x, 4, (3, 3), bias=False))
+    assert "no_bias" not in lowered(b, PACKAGED, "dsp").source
+    assert "L0_no_bias" in lowered(b, OLDEST, "dsp").source
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_what_the_kernels_of_cmsis_5_cannot_do_is_refused(depthwise: bool) -> None:
+    kernel_of = cmsis_nn.depthwise_kernel if depthwise else cmsis_nn.convolve_kernel
+    w = window(in_c=4, dilation_w=2)
+    assert kernel_of(view(PACKAGED, mve=False), w)
+    with pytest.raises(ModelError, match="knows no dilation"):
+        kernel_of(view(OLDEST, mve=False), w)
+    with pytest.raises(ModelError, match="Helium is not known"):
+        kernel_of(view(OLDEST, mve=True), window(in_c=4))

@@ -18,7 +18,7 @@ from engine.records.counters import Counters
 from engine.records.layer_validation import EventCounts, LayerValidation, LayerValidations, read_layer_validations
 from engine.records.run import Layer, RunRecord
 from engine.site.build import SiteReport, build_site
-from tests.builders.analyses import make_analysis, make_validations
+from tests.builders.analyses import make_analysis, make_other_kernels, make_validations
 from tests.builders.records import ELEMENTWISE, kws_layers, kws_record, make_record, mixed_layer
 
 HOSTILE = '<img src=x onerror=alert(1)> "a|b" `c` {{ 7*7 }} [d](e)'
@@ -82,6 +82,7 @@ def build(records: list[RunRecord], out: Path, *, notebooks: bool = False, stagi
         analyses=site_analyses(records),
         validations=make_validations(),
         layer_validations=layer_validations(),
+        other_kernels=make_other_kernels(),
         notebooks=notebooks,
         staging=staging,
     )

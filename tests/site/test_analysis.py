@@ -16,12 +16,14 @@ from engine.explain.analysis import Analysis
 from engine.explain.compare import compare
 from engine.explain.compare_mechanism import Mechanism as Difference
 from engine.records.cause import Cause
+from engine.records.other_kernels import OtherKernels
 from engine.records.run import RunRecord
 from engine.records.validation import Use, Validations
 from engine.site.analysis_view import listing, view_of
 from engine.site.compare_chart import mechanism_chart, microseconds, nanoseconds
 from engine.site.exports import clocks_csv, difference_csv, gains_csv, points_csv
 from engine.site.gain_charts import MECHANISM_CAUSE, STEP_LABEL, clock_chart, gains_chart, gap_chart
+from engine.site.pages.kernel_versions import kernels_tables
 from engine.site.pages.validation import validation_summary
 from engine.site.pairs import Matrix, matrix_of
 from engine.site.text import slug
@@ -29,7 +31,7 @@ from engine.site.validation_chart import compared, error_chart, label, outcome, 
 from engine.site.world import make_world
 from engine.timing.mechanism import IDEAL_MACHINE, Mechanism
 from engine.timing.sweep import Step
-from tests.builders.analyses import make_analysis, make_point, make_validations
+from tests.builders.analyses import make_analysis, make_other_kernels, make_point, make_validations
 from tests.builders.records import kws_record, records
 from tests.site.conftest import HOSTILE, Built
 from tests.site.html import Page
@@ -306,6 +308,24 @@ def test_validation_page_shows_every_point_and_its_source(built: Built) -> None:
     assert "mean absolute error (MAPE) is 5.5" in Page(built.out / "index.html").text
 
 
+def test_other_kernels_stand_beside_the_projects_own(built: Built) -> None:
+    page = _page(built, "validation")
+    assert "older-kernels" in page.ids
+    (table,) = kernels_tables(make_validations(), make_other_kernels())
+    assert [c.name for c in table.columns] == ["CMSIS-NN 4.0.0", "older"]
+    # the other exact point was not run with them
+    (row,) = table.rows
+    own, older = row.cells
+    assert own is not None
+    assert older is not None
+    assert (own.error, own.inside) == (pytest.approx(-0.01), True)
+    assert (older.error, older.inside) == (pytest.approx(0.2), False)
+    for text in ("is the one that counts", "+20.0", "the published latency lies outside our interval"):
+        assert text in page.text
+    kept = OtherKernels.model_validate_json((page.path.parent / "other_kernels.json").read_text("utf-8"))
+    assert kept == make_other_kernels()
+
+
 def test_no_two_pairs_of_a_real_campaign_have_one_anchor(built: Built) -> None:
     boards = [("nucleo-l4r5zi", "cortex-m4", 120.0), ("nucleo-h743zi", "cortex-m7", 480.0), ("nrf5340-dk", "cortex-m33", 128.0)]  # fmt: skip
     runs = [
@@ -324,5 +344,5 @@ def test_without_a_validation_the_page_says_how_to_get_one(cache: Path, tmp_path
     from engine.site.staging import Staging
 
     renderer = Renderer(Staging(tmp_path), Draughtsman(Staging(tmp_path), tmp_path / "cache"))
-    write_validation(renderer, make_world([], [], [], [], "1"), Validations())
+    write_validation(renderer, make_world([], [], [], [], "1"), Validations(), OtherKernels())
     assert "whycycles validate --update" in (tmp_path / "validation/index.md").read_text("utf-8")

@@ -32,11 +32,13 @@ MVE_BLOCK_CHANNELS = 124
 
 def convolve_kernel(view: OperatorView, w: Window) -> tuple[str, int]:
     """Kernel and scratch bytes of a CONV_2D, as ``arm_convolve_wrapper_s8`` and its ``_get_buffer_size`` decide."""
-    if (w.kernel_h, w.kernel_w, w.pad_top, w.pad_left) == (1, 1, 0, 0):
-        return ("arm_convolve_1x1_s8_fast" if (w.stride_h, w.stride_w) == (1, 1) else "arm_convolve_1x1_s8"), 0
+    _check_helium(view)
+    if (one_by_one := _one_by_one(view, w)) is not None:
+        return one_by_one, 0
     column = w.in_c * w.kernel_h * w.kernel_w
     if column > MAX_COLUMN:  # arm_nn_mat_mult_kernel_s8_s16 and arm_nn_mat_mult_s8 count columns in 16 bits
         raise view.refuse(f"CMSIS-NN cannot sum {column} products per output, at most {MAX_COLUMN}", _REFERENCE_HINT)
+    _check_dilation(view, "arm_convolve_s8", w)
     aligned = view.interface.columns_are_aligned
     if not view.mve:
         return "arm_convolve_s8", 2 * _rounded_up(column, 4 if aligned else 1) * 2
@@ -47,6 +49,28 @@ def convolve_kernel(view: OperatorView, w: Window) -> tuple[str, int]:
         return "arm_convolve_1_x_n_s8", 0
     # it wants room for at most a kernel's width of input and one of padding, or for arm_convolve_s8, which it may call
     return ("arm_convolve_1_x_n_s8" if _one_by_n_is_right(w) else "arm_convolve_s8"), scratch
+
+
+def _one_by_one(view: OperatorView, w: Window) -> str | None:
+    """The kernel for a window of one value, or None where ``arm_convolve_s8`` does it."""
+    if (w.kernel_h, w.kernel_w, w.pad_top, w.pad_left) != (1, 1, 0, 0):
+        return None
+    if (w.stride_h, w.stride_w) != (1, 1):
+        return "arm_convolve_1x1_s8" if view.interface.one_by_one_strides else None
+    return None if view.interface.one_by_one_needs_quads and w.in_c % 4 else "arm_convolve_1x1_s8_fast"
+
+
+def _check_helium(view: OperatorView) -> None:
+    if view.mve and not view.interface.helium_is_known:
+        raise view.refuse(
+            "what this CMSIS-NN's kernels want on a core with Helium is not known here",
+            "Take CMSIS-NN 4.0.0 or later for this core, or --kernels reference.",
+        )
+
+
+def _check_dilation(view: OperatorView, kernel: str, w: Window) -> None:
+    if kernel in view.interface.ignores_dilation and (w.dilation_h, w.dilation_w) != (1, 1):
+        raise view.refuse(f"{kernel} of this CMSIS-NN knows no dilation", _REFERENCE_HINT)
 
 
 def _is_one_by_n(view: OperatorView, w: Window) -> bool:
@@ -67,11 +91,13 @@ def _one_by_n_is_right(w: Window) -> bool:
 
 def depthwise_kernel(view: OperatorView, w: Window) -> tuple[str, int]:
     """Kernel and scratch bytes of a DEPTHWISE_CONV_2D, as ``arm_depthwise_conv_wrapper_s8`` decides."""
+    _check_helium(view)
     widens = view.mve and view.interface.widens_one_channel and w.in_c == 1 and w.out_c > 1
     if widens and (not _is_one_by_n(view, w) or _one_by_n_is_right(w)):
         # what turns the filter around lies in the wrapper itself, and wants a copy of the filter behind the convolution's scratch
         return "arm_depthwise_conv_wrapper_s8", convolve_kernel(view, w)[1] + w.kernel_h * w.kernel_w * w.out_c
     if w.out_c != w.in_c or (w.dilation_h, w.dilation_w) != (1, 1):
+        _check_dilation(view, "arm_depthwise_conv_s8", w)
         return "arm_depthwise_conv_s8", 0
     if (w.kernel_h, w.kernel_w) == (3, 3) and w.pad_top <= 1 and w.pad_left <= 1 and not view.mve:
         return "arm_depthwise_conv_3x3_s8", 0
@@ -89,7 +115,7 @@ def _rounded_up(value: int, step: int) -> int:
 
 def needs_bias(view: OperatorView, kernel: str) -> bool:
     """Whether a kernel takes a missing bias for one at an address: the depthwise one for Helium does, behind its first block."""
-    return view.mve and kernel == "arm_depthwise_conv_s8_opt"
+    return kernel in view.interface.needs_bias or (view.mve and kernel == "arm_depthwise_conv_s8_opt")
 
 
 def convolution(
@@ -156,6 +182,7 @@ def fully_connected(
     macs: int,
 ) -> Call:
     """Call of ``arm_fully_connected_s8``; ``shape`` is (rows, depth, units), ``scale`` (multiplier, shift)."""
+    _check_helium(view)
     rows, depth, units = shape
     filter_, bias = weights
     sums = _kernel_sums(view, offsets[0], weights)
@@ -193,6 +220,7 @@ def fully_connected(
 
 def pool(view: OperatorView, kernel: str, w: Window, limits: ActivationRange) -> Call:
     """Call of ``arm_avgpool_s8`` or ``arm_max_pool_s8``; only the DSP path of the former needs scratch."""
+    _check_helium(view)
     scratch_bytes = 4 * w.in_c if kernel == "arm_avgpool_s8" and view.dsp and not view.mve else 0
     structs = (
         _context(view, scratch_bytes),

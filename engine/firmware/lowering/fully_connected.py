@@ -44,10 +44,12 @@ def fully_connected(view: OperatorView) -> Call:
         if per_channel:
             # arm_fully_connected_s8 knows one scale only; a 1x1 convolution over the rows is the same sum.
             w = Window(1, rows, depth, 1, rows, units, 1, 1, 1, 1, 1, 1, 0, 0)
+            kernel, scratch = cmsis_nn.convolve_kernel(view, w)
+            if bias_ is None and cmsis_nn.needs_bias(view, kernel):
+                bias_ = view.no_bias(units)
             return cmsis_nn.convolution(
-                view, "arm_convolve_1x1_s8_fast", w, offsets, limits, scale_constants(view, scaling),
-                (filter_, bias_), 0, macs,
-            )  # fmt: skip
+                view, kernel, w, offsets, limits, scale_constants(view, scaling), (filter_, bias_), scratch, macs
+            )
         scale = (scaling[0].multiplier, scaling[0].shift)
         return cmsis_nn.fully_connected(view, (rows, depth, units), offsets, limits, scale, (filter_, bias_), macs)
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.explain.sentences import join
+from engine.records.other_kernels import OtherKernels
 from engine.records.validation import OTHER_BUILDS, EnergyErrors, KeptValidation, Point, Use, Validations
 from engine.site.chart import Chart
 from engine.site.exports import points_csv
 from engine.site.pages.energy import met
+from engine.site.pages.kernel_versions import kernels_tables
 from engine.site.render import Renderer
 from engine.site.text import percent, signed_percent, slug
 from engine.site.validation_chart import (
@@ -24,6 +26,8 @@ from engine.site.validation_chart import (
     scatter_chart,
 )
 from engine.site.world import World
+
+OTHER = "other_kernels.json"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Section:
     energy_summary: str
 
 
-def write_validation(renderer: Renderer, world: World, validations: Validations) -> None:
+def write_validation(renderer: Renderer, world: World, validations: Validations, other: OtherKernels) -> None:
     """Errors against published silicon, one section per compiler; without a kept result the page says how to get one."""
     sections = tuple(_section(r) for r in validations.results)
     charts: dict[str, Chart] = {}
@@ -57,12 +61,17 @@ def write_validation(renderer: Renderer, world: World, validations: Validations)
         renderer.staging.write("validation/points.csv", points_csv(validations))
         schema = Validations.model_json_schema(by_alias=True, mode="serialization")
         renderer.staging.write("validation/validation.schema.json", json.dumps(schema, indent=1) + "\n")
+    if other.results:
+        plain = other.model_dump(mode="json", by_alias=True)
+        renderer.staging.write(f"validation/{OTHER}", json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
     ids = {r.record.id for r in world.runs}
     renderer.page(
         "validation",
         "validation.md.j2",
         charts,
         sections=sections,
+        tables=kernels_tables(validations, other),
+        other=OTHER,
         label=label,
         outcome=outcome,
         use_label=USE_LABEL,
