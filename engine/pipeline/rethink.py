@@ -10,7 +10,15 @@ from engine.catalog.assumptions import assumptions
 from engine.energy.power import Operation, Power, power_of
 from engine.energy.published import published_power
 from engine.errors import UsageError
-from engine.explain.analysis import AssumptionEffect, ClockPoint, assumption_effects, clock_points, gains_of
+from engine.explain.analysis import (
+    AlternativeEffect,
+    AssumptionEffect,
+    ClockPoint,
+    alternative_effects,
+    assumption_effects,
+    clock_points,
+    gains_of,
+)
 from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
 from engine.explain.second_opinion import SecondOpinion, second_opinion
@@ -63,12 +71,19 @@ class CombinedGain(Answer):
     gain_ms_interval: tuple[float, float]
 
 
+class Unvaried(Answer):
+    """Something inferred that is not varied: ``key``, and in ``reason`` why not."""
+
+    key: str
+    reason: str
+
+
 class WhatIfAnswer(Answer):
     """Gains by mechanism, all of the ideal machine's together, the combinations asked for, the clock sweep, and what the result rests on.
 
     Energies are cycles at one energy each, whatever the clock; null where the board has no power source (``energy_note``).
     Gains overlap; the shares add up. ``overrides``: figures set for the run; ``notes``: which of them make no difference to it. ``assumptions``: by effect, the largest first;
-    ``unvaried_assumptions``: keys of inferred things that have no interval to vary, like a cache's geometry.
+    ``alternatives``: other designs that the board may have, likewise. ``unvaried_assumptions``: what is inferred and not varied, with the reason.
     """
 
     id: str
@@ -83,7 +98,8 @@ class WhatIfAnswer(Answer):
     combined: tuple[CombinedGain, ...]
     clocks: tuple[ClockPoint, ...]
     assumptions: tuple[AssumptionEffect, ...]
-    unvaried_assumptions: tuple[str, ...]
+    alternatives: tuple[AlternativeEffect, ...]
+    unvaried_assumptions: tuple[Unvaried, ...]
 
 
 def retiming_of(made: Prepared) -> Retiming:
@@ -140,7 +156,10 @@ def what_if(made: Prepared, combinations: Sequence[Set[Mechanism]] = ()) -> What
         combined=tuple(_combined(counterfactual(retiming, c)) for c in combinations),
         clocks=clock_points(sweep_of(retiming)),
         assumptions=assumption_effects(rests_on),
-        unvaried_assumptions=tuple(a.key for a in assumptions(run.board, run.core) if a.value is None),
+        alternatives=alternative_effects(rests_on),
+        unvaried_assumptions=tuple(
+            Unvaried(key=a.key, reason=a.unvaried) for a in assumptions(run.board, run.core) if a.unvaried
+        ),
     )
 
 

@@ -44,8 +44,8 @@ H_USED = 19
 H_LAST = 20  # index of the last edge's slot
 # memory
 H_MEMORIES = 21  # number of memories
-H_MEMORY_TABLE = 22  # index of rows: origin, end, fetch stream, data stream (0: none)
-H_EVENTS = 23  # index of [region][memory][EVENTS]
+H_MEMORY_TABLE = 22  # index of rows [system][memory]: origin, end, fetch stream, data stream (0: none; AS_DESCRIBED in an alternative)
+H_EVENTS = 23  # index of [system][region][memory][EVENTS]
 H_PORT_MASK = 24  # bytes of the core's data port - 1
 H_STACK_LOW = 25  # stack memory: [low, high)
 H_STACK_HIGH = 26
@@ -70,6 +70,8 @@ H_TRACE_ON = 44  # 1: this inference is traced
 H_PAIR = 45  # index of the bit table "an LDRD or STRD begins here": two accesses of a word, though newer QEMUs make one of 64 bits
 # what a reader of its trace needs beside a memory run's
 H_MOVES = 46  # index of rows, one per memory: origin and end in the emulator, distance to the board's, 1 if it is flash
+# alternatives of the board, which are simulated beside it
+H_SYSTEMS = 47  # memory systems: the board's is the first
 HEADER = 48
 
 # what is added up per region for targets to agree on: a pair or a 64-bit access counts as its words, which emulators make of it or not
@@ -88,6 +90,7 @@ M_END = 1
 M_FETCH = 2
 M_DATA = 3
 MEMORY = 4
+AS_DESCRIBED = -1  # a stream of an alternative that is no other than the board's: its events are not counted again
 
 # a row of the moves
 V_ORIGIN = 0

@@ -157,13 +157,14 @@ def code_bytes(image: Image, profile: Profile) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """What a memory run saw; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference.
+    """What a memory run saw; ``alternatives``: ``warm`` of each simulated alternative of the board; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference.
 
     ``totals`` [region][layout.TOTALS] are of one warm inference.
     """
 
     cold: MemoryProfile
     warm: MemoryProfile
+    alternatives: tuple[MemoryProfile, ...]
     output: bytes
     stack: tuple[int, ...]
     code_bytes: int
@@ -199,7 +200,8 @@ def watch_inferences(
     with following(memory, moved if follow else None):
         output = session.infer(data)
     executed = int(memory[at.H_WORK])
-    cold = warm = shared.take_memory(memory, board)
+    cold, *others = shared.take_systems(memory, board)
+    warm = cold
     totals = shared.take_totals(memory)
     for repeat in range(_STEADY_TRIES):
         after = remembered()
@@ -212,10 +214,10 @@ def watch_inferences(
             raise CheckFailedError(
                 "a repeated inference gave another output or took another path", hint="report this with the ELF"
             )
-        warm = shared.take_memory(memory, board)
+        warm, *others = shared.take_systems(memory, board)
         if not np.array_equal(shared.take_totals(memory), totals):
             raise CheckFailedError("a repeated inference made other accesses", hint="report this with the ELF")
-    watched = Watched(cold, warm, output, _stack(session, memory, firmware), executed, totals)
+    watched = Watched(cold, warm, tuple(others), output, _stack(session, memory, firmware), executed, totals)
     if follow is not None:
         follow(Settled(cold, warm, watched.stack))
     return watched

@@ -15,7 +15,7 @@ from engine.errors import ToolError, UsageError
 from engine.paths import cache_dir
 from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
 
-_FORMAT = 2
+_FORMAT = 3
 _COLUMNS = len(fields(MemoryEvents)) - 1
 _KEY = re.compile(r"^[0-9a-f]{16,64}$")
 
@@ -42,7 +42,9 @@ def save_execution(key: str, execution: Execution) -> Path:
         "output_sizes": np.array([len(o) for o in execution.outputs], np.int64),
         "stack": np.array([execution.stack_high_water_bytes, *execution.stack_by_region_bytes], np.int64),
     }
-    for name, memory in (("cold", execution.cold), ("warm", execution.warm)):
+    arrays["alternatives"] = np.array(len(execution.alternatives))
+    others = ((f"alternative_{n}", memory) for n, memory in enumerate(execution.alternatives))
+    for name, memory in (("cold", execution.cold), ("warm", execution.warm), *others):
         arrays[f"{name}_events"] = np.array([_numbers(e) for e in memory.events], np.int64).reshape(-1, _COLUMNS)
         arrays[f"{name}_memories"] = np.array([e.memory for e in memory.events], np.str_)
     try:
@@ -77,6 +79,7 @@ def load_execution(key: str) -> Execution | None:
                 outputs=tuple(data[a:b] for a, b in zip([0, *ends], ends, strict=False)),
                 stack_high_water_bytes=stack[0],
                 stack_by_region_bytes=tuple(stack[1:]),
+                alternatives=tuple(_memory(stored, f"alternative_{n}") for n in range(int(stored["alternatives"]))),
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -80,7 +80,8 @@ class Execution:
     """One firmware executed on one target.
 
     ``profile`` is of the warm inference (control flow is the same in the cold one: checked); ``outputs`` the raw output
-    bytes for each input given; ``stack_high_water_bytes`` per region and in all.
+    bytes for each input given; ``stack_high_water_bytes`` per region and in all. ``alternatives``: the warm inference on each of
+    the board's simulated alternatives (``catalog.alternatives``), in their order; empty: not simulated.
     """
 
     target: str
@@ -91,6 +92,7 @@ class Execution:
     outputs: tuple[bytes, ...]
     stack_high_water_bytes: int
     stack_by_region_bytes: tuple[int, ...]
+    alternatives: tuple[MemoryProfile, ...] = ()
 
 
 @dataclass(frozen=True)

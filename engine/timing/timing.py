@@ -16,6 +16,7 @@ from engine.records.cause import Cause
 from engine.records.run import Stack
 from engine.targets.types import Execution, MemoryProfile
 from engine.timing.branches import refill_ticks
+from engine.timing.geometry import AlternativeTime, alternative_times, span, widened
 from engine.timing.memory import EventTable, StallTicks, event_table, memory_cost, stall_ticks
 from engine.timing.pipeline import Ticks, Work, passes_of, prepare_work, straight_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
@@ -54,13 +55,15 @@ class TimedRun:
     """The time of one inference: ``regions`` are the layers in order, the glue last.
 
     ``interval`` bounds the warm cycles of the whole run: all figures of core and board at the low, and at the high, ends of
-    their intervals at once. That is a bound under independent worst cases, not a confidence interval; figures with a single
+    their intervals at once, and added to that the most that one of ``alternatives``, the other designs that the board may have, saves
+    and costs. That is a bound under independent worst cases, not a confidence interval; figures with a single
     published value do not widen it. ``notes``: what the core table and the board say about the model's limits.
     """
 
     regions: tuple[TimedRegion, ...]
     interval: tuple[int, int]
     notes: tuple[str, ...]
+    alternatives: tuple[AlternativeTime, ...] = ()
 
     @property
     def warm_cycles(self) -> int:
@@ -71,6 +74,11 @@ class TimedRun:
     def cold_cycles(self) -> int:
         """Cycles of the first inference after reset."""
         return sum(r.cold.cycles for r in self.regions)
+
+    @property
+    def alternatives_interval(self) -> tuple[int, int] | None:
+        """Fewest and most warm cycles over the board as described and each of its alternatives; None where it has none."""
+        return span(self.warm_cycles, self.alternatives)
 
 
 def time_execution(
@@ -92,15 +100,20 @@ def time_execution(
             hint=f"choose a clock up to {board.flash.ladder[-1].up_to_mhz:g} MHz",
         )
     work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
-    timed = _regions(work, execution, board, core, clock_mhz)
+    table = core_ticks(core, End.VALUE)
+    pipeline = pipeline_ticks(work, table)
+    timed = _regions(work, execution, board, pipeline, table, clock_mhz)
     low, high = (_total(work, execution.warm, board, core, clock_mhz, end) for end in (End.LOW, End.HIGH))
     cycles = sum(r.stack.cycles for r in timed)
     # rounding per region may move the sum by less than a cycle per region
     interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
+    events = event_table(execution.warm, board, work.regions)
+    times = alternative_times(events, execution.alternatives, board, pipeline, table, clock_mhz)
     return TimedRun(
         regions=timed,
-        interval=interval,
+        interval=widened(interval, times),
         notes=core.notes + board.notes,
+        alternatives=times,
     )
 
 
@@ -118,12 +131,13 @@ def time_regions(
 ) -> tuple[TimedRegion, ...]:
     """The regions of ``time_execution`` alone, at a clock that the board has; a part of an execution will do for its regions."""
     work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
-    return _regions(work, execution, board, core, clock_mhz)
-
-
-def _regions(work: Work, execution: Execution, board: Board, core: Core, clock_mhz: float) -> tuple[TimedRegion, ...]:
     table = core_ticks(core, End.VALUE)
-    pipeline = pipeline_ticks(work, table)
+    return _regions(work, execution, board, pipeline_ticks(work, table), table, clock_mhz)
+
+
+def _regions(
+    work: Work, execution: Execution, board: Board, pipeline: Ticks, table: CoreTicks, clock_mhz: float
+) -> tuple[TimedRegion, ...]:
     timed = []
     for memory in (execution.warm, execution.cold):  # both run the same control flow
         stalls = stalls_of(event_table(memory, board, work.regions), pipeline, table, board, clock_mhz, End.VALUE)
