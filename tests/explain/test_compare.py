@@ -319,7 +319,7 @@ def test_doubts_that_two_runs_share_make_no_tie():
     near = kws_record(conv=replace(SIMD_CONV, alu=0.46))
     text = compare(kws_record(), near).text
     assert "tie" not in text
-    assert "with every figure in doubt at its low end A is faster by" in text
+    assert "on that as described, with every figure in doubt at its low end, A is faster by" in text
     # with a wider interval the two ends disagree
     assert "Treat it as a tie" in compare(kws_record(), near.model_copy(update={"cycles_interval": (0, 10**9)})).text
 
