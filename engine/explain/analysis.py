@@ -128,6 +128,18 @@ class AlternativeEffect(Part):
         return abs(self.effect_share) >= 0.0005
 
 
+class LeftOutEffect(Part):
+    """A figure that the board leaves out and that is taken as no cycle; what one cycle of it would add to the run.
+
+    That says how much it matters, not what it is, and is in no interval. ``key``: as `--set` takes it. ``taken``: what is taken instead.
+    """
+
+    key: str
+    taken: str
+    effect_cycles: int
+    effect_share: float
+
+
 class BlockCode(Part):
     """The instructions of a hot block; layers that share a kernel share it."""
 
@@ -159,6 +171,10 @@ class Analysis(Part):
     )
     alternatives: tuple[AlternativeEffect, ...] = Field(
         default=(), description="other designs that the board may have, the largest effect first"
+    )
+    left_out: tuple[LeftOutEffect, ...] = Field(
+        default=(),
+        description="figures that the board leaves out and that the run would wait for, the largest effect first",
     )
     hot: tuple[LayerHotspots, ...] = Field(description="like `regions`; the instructions are in `code`")
     code: tuple[BlockCode, ...]
@@ -195,6 +211,7 @@ def analyse(run_id: str, key: str, retiming: Retiming, profile: RunProfile, rest
         clocks=clock_points(sweep_of(retiming)),
         assumptions=tuple(a for a in assumption_effects(rests_on) if a.matters),
         alternatives=alternative_effects(rests_on),
+        left_out=left_out_effects(rests_on),
         hot=tuple(_without_code(layer) for layer in hot),
         code=tuple(BlockCode(address=a, disassembly=d) for a, d in sorted(code.items())),
         frames=tuple(frames),
@@ -219,6 +236,20 @@ def alternative_effects(found: Sensitivities) -> tuple[AlternativeEffect, ...]:
             reason=t.alternative.why,
         )
         for t in found.alternatives
+    )
+
+
+def left_out_effects(found: Sensitivities) -> tuple[LeftOutEffect, ...]:
+    """What one cycle of each figure that is left out would add, where the run would wait for it; the largest first."""
+    return tuple(
+        LeftOutEffect(
+            key=x.left_out.key,
+            taken=x.left_out.what,
+            effect_cycles=x.effect_cycles,
+            effect_share=x.effect_cycles / found.cycles if found.cycles else 0.0,
+        )
+        for x in found.left_out
+        if x.effect_cycles
     )
 
 

@@ -14,10 +14,12 @@ from engine.explain.analysis import (
     AlternativeEffect,
     AssumptionEffect,
     ClockPoint,
+    LeftOutEffect,
     alternative_effects,
     assumption_effects,
     clock_points,
     gains_of,
+    left_out_effects,
 )
 from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
@@ -83,7 +85,8 @@ class WhatIfAnswer(Answer):
 
     Energies are cycles at one energy each, whatever the clock; null where the board has no power source (``energy_note``).
     Gains overlap; the shares add up. ``overrides``: figures set for the run; ``notes``: which of them make no difference to it. ``assumptions``: by effect, the largest first;
-    ``alternatives``: other designs that the board may have, likewise. ``unvaried_assumptions``: what is inferred and not varied, with the reason.
+    ``alternatives``: other designs that the board may have, likewise; ``left_out``: figures that the board leaves out, with what one cycle of each
+    would add. ``unvaried_assumptions``: what is inferred and not varied, with the reason.
     """
 
     id: str
@@ -99,6 +102,7 @@ class WhatIfAnswer(Answer):
     clocks: tuple[ClockPoint, ...]
     assumptions: tuple[AssumptionEffect, ...]
     alternatives: tuple[AlternativeEffect, ...]
+    left_out: tuple[LeftOutEffect, ...]
     unvaried_assumptions: tuple[Unvaried, ...]
 
 
@@ -157,6 +161,7 @@ def what_if(made: Prepared, combinations: Sequence[Set[Mechanism]] = ()) -> What
         clocks=clock_points(sweep_of(retiming)),
         assumptions=assumption_effects(rests_on),
         alternatives=alternative_effects(rests_on),
+        left_out=left_out_effects(rests_on),
         unvaried_assumptions=tuple(
             Unvaried(key=a.key, reason=a.unvaried) for a in assumptions(run.board, run.core) if a.unvaried
         ),

@@ -23,7 +23,7 @@ from engine.records.run import Stack
 from engine.targets.types import Execution, MemoryProfile
 from engine.timing.branches import refill_ticks
 from engine.timing.classes import FLOATS, MULTIPLIERS, Operation, Unit
-from engine.timing.geometry import alternative_times, widened
+from engine.timing.geometry import Described, alternative_times, widened
 from engine.timing.mechanism import (
     BLOCK_MECHANISMS,
     PIPELINE_MECHANISMS,
@@ -202,5 +202,7 @@ class Retiming:
         low, high = (int(self.ticks(REAL, end).sum()) for end in (End.LOW, End.HIGH))
         cycles = sum(self.cycles(REAL, End.VALUE))
         pipeline, table = self._pipeline.ticks(REAL, End.VALUE), self._pipeline.table(REAL, End.VALUE)
-        times = alternative_times(self._events[REAL], self._alternatives, self.board, pipeline, table, self.clock_mhz)
-        return widened((min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE))), times)
+        run = Described(self._events[REAL], self.board, pipeline, table, self.clock_mhz)
+        return widened(
+            (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE))), alternative_times(run, self._alternatives)
+        )

@@ -22,7 +22,7 @@ from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.targets.types import Execution
 from engine.timing.branches import refill_ticks
-from engine.timing.geometry import AlternativeTime, alternative_times
+from engine.timing.geometry import AlternativeTime, Described, OneCycle, alternative_times, one_cycle_each
 from engine.timing.memory import event_table
 from engine.timing.pipeline import PassBlock, Ticks, passes_of, prepare_work, straight_ticks
 from engine.timing.static_cost import Entry, Passage, pass_through
@@ -62,12 +62,14 @@ class Sensitivity:
 class Sensitivities:
     """Every uncertain figure of a run, and every other design its board may have, by effect, the largest first.
 
-    ``cycles`` is the run's warm cycles at the values on the board as described.
+    ``cycles`` is the run's warm cycles at the values on the board as described. ``left_out``: what one cycle of each figure that the
+    board leaves out, and that is taken as none, would add.
     """
 
     cycles: int
     figures: tuple[Sensitivity, ...]
     alternatives: tuple[AlternativeTime, ...] = ()
+    left_out: tuple[OneCycle, ...] = ()
 
 
 def sensitivity(
@@ -91,7 +93,8 @@ def sensitivity(
     return Sensitivities(
         run.cycles,
         tuple(sorted(found, key=lambda s: -s.largest)),
-        tuple(sorted(run.alternatives(execution), key=lambda t: -abs(t.effect_cycles))),
+        tuple(sorted(alternative_times(run.described(), execution.alternatives), key=lambda t: -abs(t.effect_cycles))),
+        tuple(sorted(one_cycle_each(run.described()), key=lambda x: -x.effect_cycles)),
     )
 
 
@@ -185,11 +188,9 @@ class _Run:
 
         return self._total(self._pipeline_ticks(table, passage), table, self._board)
 
-    def alternatives(self, execution: Execution) -> tuple[AlternativeTime, ...]:
-        """The run on every alternative of the board."""
-        return alternative_times(
-            self._events, execution.alternatives, self._board, self._pipeline, self._table, self._clock_mhz
-        )
+    def described(self) -> Described:
+        """The run on the board as described."""
+        return Described(self._events, self._board, self._pipeline, self._table, self._clock_mhz)
 
     def with_overlap(self, end: End) -> int:
         """Cycles of the run with all figures at their values and the rule of overlap at an end."""

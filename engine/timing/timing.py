@@ -16,7 +16,7 @@ from engine.records.cause import Cause
 from engine.records.run import Stack
 from engine.targets.types import Execution, MemoryProfile
 from engine.timing.branches import refill_ticks
-from engine.timing.geometry import AlternativeTime, alternative_times, span, widened
+from engine.timing.geometry import AlternativeTime, Described, alternative_times, span, widened
 from engine.timing.memory import EventTable, StallTicks, event_table, memory_cost, stall_ticks
 from engine.timing.pipeline import Ticks, Work, passes_of, prepare_work, straight_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
@@ -108,7 +108,7 @@ def time_execution(
     # rounding per region may move the sum by less than a cycle per region
     interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
     events = event_table(execution.warm, board, work.regions)
-    times = alternative_times(events, execution.alternatives, board, pipeline, table, clock_mhz)
+    times = alternative_times(Described(events, board, pipeline, table, clock_mhz), execution.alternatives)
     return TimedRun(
         regions=timed,
         interval=widened(interval, times),

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.catalog.access_waits import used_figures
 from engine.catalog.alternatives import alternatives, simulated_alternatives
 from engine.catalog.board import Board
+from engine.catalog.left_out import taken_as_zero, taken_for_granted
 from engine.catalog.load import load_board, load_core
-from engine.targets.types import Execution
+from engine.catalog.walk import value_at
+from engine.targets.types import Execution, MemoryEvents
 from engine.timing.geometry import span, widened
 from engine.timing.retime import Retiming
 from engine.timing.sensitivity import sensitivity
@@ -59,6 +62,31 @@ def test_a_prefetcher_and_a_ladder_need_no_other_execution() -> None:
         ("flash.ladder", halves): -21 * 6,
         ("flash.ladder", doubles): 21 * 12,
     }
+
+
+def test_one_cycle_of_what_is_left_out_by_hand() -> None:
+    board = load_board("nucleo-l4r5zi")
+    memory = events.memory(MemoryEvents(1, "sram1", 10, 40, 5, 20), events.flash(0, 100, 0, 10, 30, 5, 6))
+    run = execution(profile(EDGES), memory)
+    found = sensitivity(BLOCKS, run, firmware(2), board, load_core(board.core), board.default_clock_mhz)
+    effects = {x.left_out.key: x.effect_cycles for x in found.left_out}
+    assert effects.pop("flash.miss_extra_cycles") == 21
+    assert effects.pop("memories.sram1.wait_states") == 15
+    assert set(effects.values()) == {0}
+    before = timed(board, run)
+    for x in found.left_out:
+        after = timed(x.left_out.board, run)
+        assert after.warm_cycles - before.warm_cycles == x.effect_cycles
+        assert value_at(board, x.left_out.key) is None
+        assert x.left_out.what in " ".join(taken_for_granted(board))
+
+
+@pytest.mark.parametrize("board", events.boards(), ids=lambda b: b.name)
+def test_all_that_is_taken_as_nothing_is_asked(board: Board) -> None:
+    keys = {x.key.rpartition(".")[2] for x in taken_as_zero(board)}
+    said = {text.split(" of ")[0] for text in taken_for_granted(board) if " of " in text and "uncached" not in text}
+    used = "flash.miss_extra_cycles" in used_figures(board)
+    assert keys == {key for key in said if " " not in key} - (set() if used else {"miss_extra_cycles"})
 
 
 def test_only_the_largest_change_either_way_counts() -> None:

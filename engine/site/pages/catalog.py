@@ -8,6 +8,7 @@ from engine.catalog.access_waits import used_figures
 from engine.catalog.alternatives import alternatives
 from engine.catalog.assumptions import Assumption, assumptions
 from engine.catalog.board import Board, MemoryKind
+from engine.catalog.left_out import taken_for_granted
 from engine.catalog.load import NO_PART_IN_RUN
 from engine.catalog.walk import figures
 from engine.firmware.ports import board_port
@@ -63,6 +64,7 @@ def write_boards(renderer: Renderer, world: World) -> None:
             alternatives=alternatives(b),
             moves=_moves(world.of_board(b.name)),
             unvaried=_unvaried(b, world),
+            left_out=list(taken_for_granted(b)),
             otherwise=world.made_otherwise(b.name),
             firmwares=measured_firmwares(b.name),
             figures_list=[(key, f) for key, f in figures(b) if key.split(".")[0] not in NO_PART_IN_RUN],
