@@ -144,4 +144,4 @@ def vela_config_sha256(npu: Npu) -> str | None:
 
 def _order(name: str) -> tuple[str, int]:
     family, _, macs = name.rpartition("-")
-    return family, int(macs) if macs.isdigit() else 0
+    return family, int(macs) if macs.isdecimal() else 0

@@ -12,6 +12,9 @@ from engine.cli.energy_model import fit, predict
 from engine.cli.energy_use import battery, check, sweep
 from engine.cli.shell import FINITE, Finite, console, json_option, print_json, progress_console
 
+_LOOK_S = 0.1
+"""How often a meter is asked whether it is still there."""
+
 
 @click.group()
 def energy() -> None:
@@ -125,11 +128,14 @@ def import_(
 )
 @click.option("--seconds", type=Finite(0.01, 86_400), default=5.0, show_default=True, help="How long.")
 def record_(out: Path, meter: str, seconds: float) -> None:
-    """Sample a power meter for some seconds and store the trace as OUT (.npz)."""
+    """Sample a power meter for some seconds and store the trace as OUT (.npz).
+
+    A meter that goes away ends it at once: what was sampled until then is kept, and the exit code is 1.
+    """
     from engine.energy.meters.choose import parse_meter
     from engine.energy.meters.meter import sample
     from engine.energy.trace import quality_of, write_trace
-    from engine.errors import UsageError
+    from engine.errors import BadInputError, ExecutionError, UsageError
 
     if out.suffix != ".npz":
         raise UsageError(f"{out} is no name for a trace", hint="end it in .npz")
@@ -139,22 +145,32 @@ def record_(out: Path, meter: str, seconds: float) -> None:
         raise UsageError(f"{out.parent} cannot be written to", hint="name a file in a folder of yours")
 
     def wait() -> KeyboardInterrupt | None:
+        end = time.monotonic() + seconds
         try:
-            time.sleep(seconds)
+            while (left := end - time.monotonic()) > 0 and not device.failed:
+                time.sleep(min(left, _LOOK_S))
         except KeyboardInterrupt as error:  # what was sampled until then is kept
             return error
         return None
 
     with progress_console().status(f"{device.name}: sampling for {seconds:g} s"):
-        stopped, samples = sample(device, wait)
+        ended: BaseException | None
+        try:
+            ended, samples = sample(device, wait)
+        except ExecutionError as error:
+            ended = error
+            try:
+                samples = device.trace()
+            except BadInputError:
+                raise error from None
     write_trace(samples, out)
     quality = quality_of(samples)
     shell = console()
     shell.print(f"{out}: {len(samples.time_s):,} samples at {quality.rate_hz:,.0f} Hz from {device.name}")
     for complaint in quality.complaints:
         shell.print(f"note: {complaint}")
-    if stopped is not None:
-        raise stopped
+    if ended is not None:
+        raise ended
 
 
 def _marker(text: str) -> tuple[float, float]:

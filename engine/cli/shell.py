@@ -116,7 +116,7 @@ def fail(error: WhycyclesError) -> NoReturn:
 def console() -> Console:
     """A console for results: as wide as the terminal, ``$COLUMNS`` or 100 columns where there is none."""
     columns = os.environ.get("COLUMNS", "")
-    width = None if sys.stdout.isatty() else int(columns) if columns.isdigit() and int(columns) >= 20 else 100
+    width = None if sys.stdout.isatty() else int(columns) if columns.isdecimal() and int(columns) >= 20 else 100
     return Console(width=width, highlight=False, markup=False)
 
 

@@ -20,7 +20,7 @@ from engine.words import change_text, share_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from engine.records.validation import Point, Validation
+    from engine.records.validation import Point, RefusedRow, Validation
 
 _WIDEST_NAME = 30
 _YES_NO = {True: "yes", False: "no", None: "-"}
@@ -51,13 +51,16 @@ def validate(against: Path | None, compiler: str | None, update: bool, layers: b
     all, or a compiler that is neither gcc nor clang, is run with what stands in and shown as report; its notes (--json) say so. No
     compiler named means gcc -O2.
 
-    Exit code 1 if a bound does not hold, or if no row could be run.
+    A row with a cell that cannot be read is named by line, column and value, and the others are validated.
+
+    Exit code 1 if a bound does not hold, or if no row could be run; else 2 if a row could not be read.
     """
     from engine.paths import measurements_dir
     from engine.pipeline.local import validations_path
+    from engine.records.validation import FileValidation
     from engine.validate.keep import keep
     from engine.validate.points import validate as run_points
-    from engine.validate.reference import read_reference
+    from engine.validate.reference import read_reference, refusal
 
     if update and against is not None:
         raise UsageError("--update keeps the error against the project's own points", hint="leave --against out")
@@ -69,17 +72,22 @@ def validate(against: Path | None, compiler: str | None, update: bool, layers: b
         validate_layers(against, CompilerName(compiler) if compiler else CompilerName.GCC, update, note, as_json)
         return
     path = against or measurements_dir() / "published" / "validation.csv"
-    rows = read_reference(path)
+    reference = read_reference(path)
+    if update and reference.refused:  # the website would show a result of fewer points
+        raise refusal(path, len(reference.rows), reference.refused)
     with progress_console().status("validating") as status:
         chosen = CompilerName(compiler) if compiler else None
-        found = run_points(rows, chosen, lambda t: status.update(f"validating {t}"))
+        found = run_points(reference.rows, chosen, lambda t: status.update(f"validating {t}"))
     if update:
         keep(found, chosen, validations_path())
     if as_json:
-        print_json(found)
+        print_json(FileValidation(**dict(found), refused=reference.refused))
     else:
         _print(found)
+        _print_refused(reference.refused)
     _check(found)
+    if reference.refused:
+        raise refusal(path, len(reference.rows), reference.refused)
 
 
 def _check(found: Validation) -> None:
@@ -130,6 +138,12 @@ def _print_alternatives(found: Validation, out: Console) -> None:
         f"{plural(len(moved), 'point')} on boards with caches, prefetchers or wait states that no source gives; other designs of them, in the "
         f"intervals, move {_short(p.model)} on {_short(p.board)} most, by {share_text(most)}"
     )
+
+
+def _print_refused(refused: Sequence[RefusedRow]) -> None:
+    out = console()
+    for row in refused:
+        out.print(f"not used: {row.problem} ({row.wanted})")
 
 
 def _table(published: str, ours: str, interval: str) -> Table:

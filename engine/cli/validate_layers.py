@@ -8,7 +8,7 @@ from rich.table import Table
 
 from engine.cli.shell import console, print_json, progress_console
 from engine.firmware.types import CompilerName
-from engine.records.layer_validation import Event, EventCounts, LayerValidation, relative_error
+from engine.records.layer_validation import STALLS, Event, EventCounts, LayerValidation, relative_error
 from engine.words import change_text, layer_title
 
 _HEADINGS = {
@@ -56,7 +56,30 @@ def _print(found: LayerValidation) -> None:
         table.add_row(layer_title(p.op, p.layer), *_cells(p.published, p.simulated))
     table.add_row("all", *_cells(*found.total()), style="bold")
     out.print(table)
-    out.print("Errors of our counts against the chip's; why they differ is on the site's page of this validation.")
+    if found.has_stalls:
+        out.print()
+        out.print(_stalls(found))
+        out.print("STALL: cycles that issue nothing. MVE_STALL: those that wait for Helium.")
+    out.print("Why they differ is on the site's page of this validation.")
+
+
+def _stalls(found: LayerValidation) -> Table:
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("layer", no_wrap=True)
+    for pmu in (Event.STALLS.pmu, Event.MVE_STALLS.pmu):
+        for heading in (f"{pmu}\non chip", "\nhere", "\nerror"):
+            table.add_column(heading, justify="right", no_wrap=True)
+    rows = [(layer_title(p.op, p.layer), p.published, p.simulated, "") for p in found.points]
+    for title, published, simulated, style in (*rows, ("all", *found.total(), "bold")):
+        cells: list[str] = []
+        for event in STALLS:
+            cells += [
+                str(published.of(event)),
+                str(simulated.of(event)),
+                _error(relative_error(published, simulated, event)),
+            ]
+        table.add_row(title, *cells, style=style)
+    return table
 
 
 def _cells(published: EventCounts, simulated: EventCounts) -> tuple[str, ...]:

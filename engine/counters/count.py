@@ -2,6 +2,7 @@
 
 Instruction counts are block counts times decoding. Accesses and bytes are those the memory run saw; decoding bounds them
 from below (unconditional instructions) and above (with those in IT blocks), and a run outside the bounds is refused.
+Lanes and beats that a predicate leaves out: see ``engine.counters.lanes``.
 An edge belongs to the region of the block it enters, so the return of ``wc_layer_begin`` is the layer's taken branch and
 its call of ``wc_layer_end`` the glue's. On cores with Helium accesses are counted by decoding as well: an emulator shows a vector access
 element by element.
@@ -9,12 +10,13 @@ element by element.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from engine.catalog.board import Board, MemoryKind
 from engine.catalog.load import load_core
 from engine.counters.decode import Decoder
 from engine.counters.flow import LoopEnd, is_loop_end, may_fall_through
+from engine.counters.lanes import LaneUse, count_lanes
 from engine.counters.types import Block, Instruction, Vector
 from engine.counters.types import InstructionClass as Kind
 from engine.errors import CheckFailedError
@@ -53,13 +55,14 @@ class _Sums:
     mve_store: int = 0
     mve_predicated: int = 0
     folded: int = 0
+    lanes: LaneUse = field(default_factory=LaneUse)
 
     def add(self, other: _Sums, times: int) -> None:
         """Add a block's sums, executed that many times."""
-        for field in fields(self):
-            value = getattr(other, field.name)
-            if value:
-                setattr(self, field.name, getattr(self, field.name) + value * times)
+        for x in fields(self):
+            value = getattr(other, x.name)
+            if value and isinstance(value, int):
+                setattr(self, x.name, getattr(self, x.name) + value * times)
 
 
 def count_regions(
@@ -107,12 +110,16 @@ def _sum_regions(execution: Execution, decoder: Decoder, regions: int) -> list[_
     sums = [_Sums() for _ in range(regions)]
     static: dict[int, _Sums] = {}
     ends: dict[tuple[int, int], LoopEnd] = {}
+    left_loop: dict[tuple[int, int], int] = {}
+    entered: dict[int, dict[int, int]] = {}
     for region, source, destination, count in zip(
         profile.region.tolist(), profile.src.tolist(), profile.dst.tolist(), profile.count.tolist(), strict=True
     ):
         if destination not in static:
             static[destination] = _block_sums(decoder.block(destination))
         sums[region].add(static[destination], count)
+        counts = entered.setdefault(region, {})
+        counts[destination] = counts.get(destination, 0) + count
         if source:
             check_edge(decoder, source, destination)
             left = decoder.block(source)
@@ -120,8 +127,12 @@ def _sum_regions(execution: Execution, decoder: Decoder, regions: int) -> list[_
             sums[region].taken += count if taken else 0
             if is_loop_end(last := left.instructions[-1]):  # blocks that lead into a loop end in the same LE as its own
                 ends.setdefault((region, last.address), LoopEnd()).add(left, taken, count)
+                left_loop[region, last.address] = left_loop.get((region, last.address), 0) + (0 if taken else count)
     for (region, _), end in ends.items():
         sums[region].folded += end.folded
+    blocks = {r: {start: (decoder.block(start), n) for start, n in by.items()} for r, by in entered.items()}
+    for region, lanes in count_lanes(decoder.image, blocks, left_loop, execution.lanes).items():
+        sums[region].lanes = lanes
     return sums
 
 
@@ -194,6 +205,12 @@ def _counters(region: int, sums: _Sums, firmware: Firmware, execution: Execution
         mve_store_instructions=sums.mve_store,
         mve_predicated_instructions=sums.mve_predicated,
         folded_loop_ends=sums.folded,
+        mve_beats=sums.lanes.beats,
+        mve_beats_masked=sums.lanes.masked_beats,
+        mve_beats_unknown=sums.lanes.unknown_beats,
+        mve_mac_lanes=sums.lanes.lanes,
+        mve_mac_lanes_active=sums.lanes.active,
+        mve_mac_lanes_unknown=sums.lanes.unknown,
     )
 
 

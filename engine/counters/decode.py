@@ -23,7 +23,6 @@ class Decoder:
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self._tails = _tail_predicated(image)
         self._instructions: dict[int, Instruction] = {}
         self._blocks: dict[int, Block] = {}
 
@@ -50,7 +49,7 @@ class Decoder:
         return found
 
     def _in_its_loop(self, made: Instruction) -> Instruction:
-        if made.vector is None or not any(start <= made.address < end for start, end in self._tails):
+        if made.vector is None or not any(start <= made.address < end for start, end in self.image.tail_loops):
             return made
         return replace(made, vector=replace(made.vector, predicated=True))
 
@@ -63,12 +62,6 @@ class Decoder:
                 instructions.append(self.instruction(instructions[-1].address + instructions[-1].size))
             found = self._blocks[start] = Block(start, tuple(instructions))
         return found
-
-
-def _tail_predicated(image: Image) -> tuple[tuple[int, int], ...]:
-    """Address ranges of loops that end in LETP."""
-    ends = (decode(raw) for raw in image.instructions.values() if raw.mnemonic == "letp")
-    return tuple((end.target, end.address) for end in ends if end.target is not None)
 
 
 def decode(raw: RawInstruction) -> Instruction:

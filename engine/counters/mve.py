@@ -109,9 +109,9 @@ def decode_vector(raw: RawInstruction, operands: tuple[Operand, ...]) -> Instruc
         made = _arithmetic(raw, "vpt" if stem.startswith(("vpst", "vpt")) else stem, operands)
     if made is None or made.vector is None:
         return None
-    if raw.in_vpt_block:  # lanes that the predicate leaves out keep what they held, except in loads
+    if raw.vpt:  # lanes that the predicate leaves out keep what they held, except in loads
         kept = 0 if made.load_bytes else made.writes & ~(_SCALAR | FLAGS)
-        made = replace(made, reads=made.reads | VPR | kept, vector=replace(made.vector, predicated=True))
+        made = replace(made, reads=made.reads | VPR | kept, vector=replace(made.vector, predicated=True, vpt=raw.vpt))
     if raw.condition:
         made = replace(made, reads=made.reads | FLAGS | made.writes & ~FLAGS)
     return made

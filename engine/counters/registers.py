@@ -10,7 +10,7 @@ from engine.counters.types import FLAGS_BIT, LR_BIT, PC_BIT, SP_BIT, VPR_BIT
 FLAGS = 1 << FLAGS_BIT
 VPR = 1 << VPR_BIT
 SP, LR, PC = 1 << SP_BIT, 1 << LR_BIT, 1 << PC_BIT
-_ALIASES = {"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": 13, "lr": 14, "pc": 15, "p0": VPR_BIT}
+_ALIASES = {"sb": 9, "sl": 10, "fp": 11, "ip": 12, "sp": 13, "lr": 14, "pc": 15, "p0": VPR_BIT, "vpr": VPR_BIT}
 _REGISTER = re.compile(r"^([rsdq])(\d+)$")
 _LANE = re.compile(r"^([dq])(\d+)\[(\d+)\]$")
 _SPLIT = re.compile(r",\s*(?![^\[{]*[\]}])")

@@ -52,7 +52,7 @@ class Result(StrEnum):
 class Vector:
     """What only Helium instructions have. ``elements``: lanes of 128 bits; ``gather``: each at an address of its own.
 
-    ``predicated``: lanes may be left out, by a VPT block or at the tail of a loop.
+    ``predicated``: lanes may be left out, by a VPT block (``vpt``: see ``RawInstruction``) or at the tail of a loop.
     """
 
     pipe: Pipe
@@ -60,6 +60,7 @@ class Vector:
     elements: int
     gather: bool = False
     predicated: bool = False
+    vpt: str = ""
 
 
 @dataclass(frozen=True)

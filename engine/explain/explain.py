@@ -9,6 +9,7 @@ from engine.explain.bars import whole_percents
 from engine.explain.bottleneck import Bottleneck
 from engine.explain.facts import Facts, layer_facts, ratio, run_facts, shifted_stacks
 from engine.explain.hardware import Hardware, hardware_of
+from engine.explain.helium import helium_text
 from engine.explain.measured_roofs import measured_roofs
 from engine.explain.phrases import phrases_of
 from engine.explain.roofline import Ceilings, ceilings_of, point_of
@@ -158,6 +159,7 @@ def explain_layer(
         arithmetic_intensity=layer.arithmetic_intensity,
         roofline=point,
         roofline_note=_roofline_note(layer, ceilings is not None, point is not None),
+        helium=helium_text(layer.counters),
         interval=None,
         interval_note=_RUN_INTERVAL_ONLY,
     )

@@ -55,8 +55,8 @@ class Facts:
 
     @property
     def lane_use(self) -> float | None:
-        """Products accumulated per lane slot (0 to 1); None where the region multiplies nothing."""
-        return ratio(self.counters.mac_lanes, self.counters.simd_lane_slots)
+        """Products of lanes that take part per lane slot (0 to 1), at most; None where the region multiplies nothing."""
+        return ratio(self.counters.active_lanes, self.counters.simd_lane_slots)
 
     @property
     def fetch_miss_rate(self) -> float | None:

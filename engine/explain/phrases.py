@@ -124,7 +124,9 @@ def _misses(misses: int, lines: int, verb: str) -> str:
 
 def _lanes_text(facts: Facts) -> str:
     lanes, use = facts.lanes_offered, facts.lane_use
-    return f", using {percent(use)} of the {lanes} lanes" if lanes is not None and lanes > 1 and use is not None else ""
+    if lanes is None or lanes <= 1 or use is None:
+        return ""
+    return f", using {'' if facts.counters.lanes_are_exact else 'at most '}{percent(use)} of the {lanes} lanes"
 
 
 def _per_unit(facts: Facts) -> str:

@@ -34,7 +34,7 @@ COMPUTE_RULES: tuple[Rule, ...] = (
         parent="cycles",
         title="Near what the instruction set allows",
         measure=blocked_mac_rate,
-        formula="(mac / cycles) * (mac_lanes / simd_lane_slots) / bound, 0 where waiting >= 10 %; "
+        formula="(mac / cycles) * (mac_lanes that take part / simd_lane_slots) / bound, 0 where waiting >= 10 %; "
         "bound 8/20; with one lane mac / cycles / bound, bound 4/12 with MLA, 4/16 with MULS alone",
         threshold=0.9,
         why_threshold="within 10 % of the bound. The bound is our reasoning, not Arm's: an int8 inner loop blocked 2x2 in "

@@ -69,6 +69,7 @@ def render_layer(explanation: LayerExplanation, record: RunRecord, console: Cons
     if explanation.rules:
         _say(console, f"Look next at: {explanation.rules[-1].next_look}.", width)
         console.print()
+    _say(console, explanation.helium, width)
     _roofline(console, explanation, width)
     _advice(console, explanation.advice, width)
     _say(console, f"No interval: {explanation.interval_note}.", width, style="dim")

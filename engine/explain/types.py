@@ -79,6 +79,9 @@ class LayerExplanation(Region):
     arithmetic_intensity: float = Field(description="ops per byte, every tensor byte counted once")
     roofline: RooflinePoint | None
     roofline_note: str = Field(description="why there is no point, or empty")
+    helium: str = Field(
+        description="what its Helium instructions use of their beats and lanes, exact or as a bound; empty without any"
+    )
     interval: tuple[int, int] | None
     interval_note: str
 

@@ -20,6 +20,7 @@ from engine.records.cause import Evidence
 from engine.records.counters import Counters
 from engine.records.run import (
     Cycles,
+    Idle,
     Layer,
     MemoryPart,
     MemoryTraffic,
@@ -160,6 +161,16 @@ def region_of(position: int, timed: TimedRegion, counters: Counters, execution: 
             for e in execution.warm.events
             if e.region == position
         ),
+        idle=_idle(timed),
+    )
+
+
+def _idle(timed: TimedRegion) -> Idle | None:
+    found = timed.idle
+    return (
+        None
+        if found is None
+        else Idle(cycles=found.cycles, mve_cycles=found.vector_cycles, mve_waits=found.vector_waits)
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = int
 _WIDEST_ACCESS_BYTES = 16
+_BEATS = 4  # of a Helium instruction
 
 
 def _vector_count(description: str) -> Any:
@@ -68,6 +69,16 @@ class Counters(BaseModel):
     mve_predicated_instructions: Count = _vector_count(
         "in a VPT block or a tail-predicated loop: lanes may be left out"
     )
+    mve_beats: Count = _vector_count("four per Helium instruction; absent in records made before beats were counted")
+    mve_beats_masked: Count = _vector_count("beats of a predicated instruction in which no lane takes part")
+    mve_beats_unknown: Count = _vector_count(
+        "beats of predicated instructions whose lanes nothing shows: some may belong to the masked ones"
+    )
+    mve_mac_lanes: Count = _vector_count("lanes of integer vector multiplies, part of mac_lanes")
+    mve_mac_lanes_active: Count = _vector_count("of these, lanes that take part; those not known count as such")
+    mve_mac_lanes_unknown: Count = _vector_count(
+        "of the active ones, lanes under a predicate that no load or store beside them shows: so active is an upper bound"
+    )
     folded_loop_ends: Count = _vector_count(
         "loop ends (LE, LETP) that the core's loop buffer saves: issued instructions without them are what retires"
     )
@@ -76,6 +87,25 @@ class Counters(BaseModel):
     def retired_instructions(self) -> int:
         """What a core with a loop buffer retires: issued instructions without the loop ends it saves."""
         return self.instructions - self.folded_loop_ends
+
+    @property
+    def active_lanes(self) -> int:
+        """Products of lanes that take part, or that are not known not to."""
+        return self.mac_lanes - self.mve_mac_lanes + self.mve_mac_lanes_active
+
+    @property
+    def lanes_are_exact(self) -> bool:
+        """Is ``active_lanes`` a count? Else it is an upper bound."""
+        if not self.mve_mac_instructions or not self.mve_predicated_instructions:
+            return True
+        return self.mve_beats > 0 and not self.mve_mac_lanes_unknown
+
+    @property
+    def beats_are_exact(self) -> bool:
+        """Is ``mve_beats_masked`` a count? Else it is a lower bound."""
+        if not self.mve_predicated_instructions:
+            return True
+        return self.mve_beats > 0 and not self.mve_beats_unknown
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -100,6 +130,15 @@ class Counters(BaseModel):
         ):
             at_most(self, part, "mve_instructions")
         at_most(self, "folded_loop_ends", "branch_instructions")
+        at_most(self, "mve_mac_lanes", "mac_lanes")
+        at_most(self, "mve_mac_lanes_active", "mve_mac_lanes")
+        at_most(self, "mve_mac_lanes_unknown", "mve_mac_lanes_active")
+        if self.mve_beats not in (0, _BEATS * self.mve_instructions):
+            raise ValueError(f"{self.mve_instructions} Helium instructions have no {self.mve_beats} beats")
+        if self.mve_beats_masked + self.mve_beats_unknown > self.mve_beats:
+            raise ValueError(
+                f"{self.mve_beats_masked} masked and {self.mve_beats_unknown} unknown beats are more than {self.mve_beats}"
+            )
         at_most(self, "flash_fetch_misses", "flash_fetch_lines")
         at_most(self, "flash_read_misses", "flash_read_lines")
         if self.mac_lanes < self.mac_instructions + 2 * self.simd_mac_instructions:

@@ -1,6 +1,6 @@
 """Counters of a real chip, layer by layer, beside ours, and the file in which the last comparison is kept.
 
-Version history of ``schema``: 1 (2026-11) first version.
+Version history of ``schema``: 1 (2026-11) first version; cycles without issue are absent in results made before they were compared.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Event(StrEnum):
     MVE_MACS = "mve_macs"
     LOADS = "loads"
     STORES = "stores"
+    STALLS = "stall_cycles"
+    MVE_STALLS = "mve_stall_cycles"
 
     @property
     def label(self) -> str:
@@ -45,6 +47,8 @@ _LABELS = {
     Event.MVE_MACS: "Helium multiplies",
     Event.LOADS: "loads",
     Event.STORES: "stores",
+    Event.STALLS: "cycles without issue",
+    Event.MVE_STALLS: "of these, for Helium",
 }
 _PMU = {
     Event.CYCLES: "CPU_CYCLES",
@@ -53,7 +57,11 @@ _PMU = {
     Event.MVE_MACS: "MVE_INT_MAC_RETIRED",
     Event.LOADS: "LD_RETIRED",
     Event.STORES: "ST_RETIRED",
+    Event.STALLS: "STALL",
+    Event.MVE_STALLS: "MVE_STALL",
 }
+STALLS = (Event.STALLS, Event.MVE_STALLS)
+"""Events that a published table, or a result kept from before they were compared, may leave out."""
 
 
 class _Kept(BaseModel):
@@ -61,7 +69,7 @@ class _Kept(BaseModel):
 
 
 class EventCounts(_Kept):
-    """One count of every event."""
+    """One count of every event; those of ``STALLS`` may be absent."""
 
     cycles: int = Field(ge=0)
     instructions: int = Field(ge=0, description="retired: folded loop ends are left out")
@@ -69,18 +77,30 @@ class EventCounts(_Kept):
     mve_macs: int = Field(ge=0)
     loads: int = Field(ge=0)
     stores: int = Field(ge=0)
+    stall_cycles: int | None = Field(default=None, ge=0, exclude_if=lambda count: count is None)
+    mve_stall_cycles: int | None = Field(default=None, ge=0, exclude_if=lambda count: count is None)
 
-    def of(self, event: Event) -> int:
-        """The count of an event."""
-        return int(getattr(self, event.value))
+    def of(self, event: Event) -> int | None:
+        """The count of an event; None where it is absent."""
+        found = getattr(self, event.value)
+        return None if found is None else int(found)
+
+    @property
+    def issuing_cycles(self) -> int | None:
+        """Cycles that are no stall; None where stalls are absent."""
+        return None if self.stall_cycles is None else self.cycles - self.stall_cycles
 
     def __add__(self, other: EventCounts) -> EventCounts:
-        """Both together."""
-        return EventCounts(**{e.value: self.of(e) + other.of(e) for e in Event})
+        """Both together; an event that one of them lacks is absent."""
+        pairs = {e.value: (self.of(e), other.of(e)) for e in Event}
+        return EventCounts.model_validate({k: None if a is None or b is None else a + b for k, (a, b) in pairs.items()})
 
 
 class LayerPoint(_Kept):
-    """One layer: counted on the chip, and ours. ``kernel`` is ours."""
+    """One layer: counted on the chip, and ours. ``kernel`` is ours.
+
+    ``mve_waits``: cycles of ours in which a Helium instruction waits for the result of another kind, which ``MVE_STALLS`` leaves out.
+    """
 
     layer: int
     op: str
@@ -88,9 +108,10 @@ class LayerPoint(_Kept):
     macs: int
     published: EventCounts
     simulated: EventCounts
+    mve_waits: int | None = Field(default=None, ge=0, exclude_if=lambda count: count is None)
 
     def error(self, event: Event) -> float | None:
-        """Simulated / published - 1; None where the chip counted none."""
+        """Simulated / published - 1; None where the chip counted none, or one side lacks the event."""
         return relative_error(self.published, self.simulated, event)
 
     @property
@@ -100,8 +121,9 @@ class LayerPoint(_Kept):
 
 
 def relative_error(published: EventCounts, simulated: EventCounts, event: Event) -> float | None:
-    """Simulated / published - 1; None where the chip counted none."""
-    return simulated.of(event) / published.of(event) - 1 if published.of(event) else None
+    """Simulated / published - 1; None where the chip counted none, or one side lacks the event."""
+    theirs, ours = published.of(event), simulated.of(event)
+    return ours / theirs - 1 if theirs and ours is not None else None
 
 
 class LayerValidation(_Kept):
@@ -128,11 +150,16 @@ class LayerValidation(_Kept):
 
     def total(self) -> tuple[EventCounts, EventCounts]:
         """Sums over the layers: published, simulated."""
-        none = EventCounts(cycles=0, instructions=0, mve_instructions=0, mve_macs=0, loads=0, stores=0)
+        none = EventCounts(**{e.value: 0 for e in Event})
         published = simulated = none
         for p in self.points:
             published, simulated = published + p.published, simulated + p.simulated
         return published, simulated
+
+    @property
+    def has_stalls(self) -> bool:
+        """Are cycles without issue compared in every layer?"""
+        return all(None not in (p.published.stall_cycles, p.simulated.stall_cycles) for p in self.points)
 
     def big(self) -> Iterator[LayerPoint]:
         """The layers that matter."""

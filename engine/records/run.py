@@ -82,17 +82,44 @@ class MemoryTraffic(Record):
         return self
 
 
+class Idle(Record):
+    """Cycles of a region in which nothing was issued, for whatever reason, warm; part of its cycles, whatever they are charged to.
+
+    The further words of a multiple transfer count as issued, the further cycles of a divide do not. ``mve_cycles``: of these, those
+    that waited for a Helium instruction, its result or its pipe; ``mve_waits``: those in which a Helium instruction waited for the result
+    of another kind.
+    """
+
+    cycles: int = Field(ge=0)
+    mve_cycles: int = Field(ge=0)
+    mve_waits: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _parts(self) -> Self:
+        if self.mve_cycles + self.mve_waits > self.cycles + 1:  # each is rounded
+            raise ValueError(
+                f"{self.mve_cycles} and {self.mve_waits} cycles are more than the {self.cycles} they are of"
+            )
+        return self
+
+
 class Region(Record):
-    """Cycles and counts of a region, warm. ``memories``: those it touched (empty in records that do not keep them)."""
+    """Cycles and counts of a region, warm. ``memories``: those it touched (empty in records that do not keep them).
+
+    ``idle``: only of cores with Helium, whose chips count the like; absent in records that were made before it was kept.
+    """
 
     cycles: int = Field(ge=0)
     cold_cycles: int = Field(ge=0)
     stack: Stack
     counters: Counters
     memories: tuple[MemoryTraffic, ...] = ()
+    idle: Idle | None = Field(default=None, exclude_if=lambda idle: idle is None)
 
     @model_validator(mode="after")
     def _stack_sums(self) -> Self:
+        if self.idle and self.idle.cycles > self.cycles:
+            raise ValueError(f"nothing was issued in {self.idle.cycles} cycles, of {self.cycles} in all")
         if self.stack.cycles != self.cycles:
             raise ValueError(f"the stack sums to {self.stack.cycles} cycles, not to {self.cycles}")
         stalls = self.stack.instruction_fetch + self.stack.data_read + self.stack.data_write

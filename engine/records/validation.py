@@ -124,6 +124,27 @@ class Validation(BaseModel):
         return all(p.holds is not False for p in self.points if p.use is Use.BOUND)
 
 
+class RefusedRow(BaseModel):
+    """A row of a reference file that cannot be used, by its first bad cell. ``line`` is the (last) one of the row; ``column`` is empty for a row that is too long.
+
+    ``problem`` says what is wrong with its place, ``wanted`` what would be right.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: int
+    column: str
+    value: str
+    problem: str
+    wanted: str
+
+
+class FileValidation(Validation):
+    """The validation of a file's good rows, with the rows that could not be used."""
+
+    refused: tuple[RefusedRow, ...] = ()
+
+
 class KeptValidation(BaseModel):
     """A validation with what made it."""
 

@@ -114,7 +114,9 @@ def _microarchitecture(r: RunRecord) -> Iterator[Metric]:
     yield _quotient("instructions per cycle (IPC)", c.instructions, warm)
     yield Metric(2, "cycles not spent issuing", f"{whole(stalls)} ({percent(stalls, warm)})", "timed")
     yield _quotient("MACs per cycle", r.macs, warm)
-    yield _share("SIMD lane use", c.mac_lanes, c.simd_lane_slots, "no multiply was issued")
+    yield _share(
+        "SIMD lane use", c.active_lanes, c.simd_lane_slots, "no multiply was issued", at_most=not c.lanes_are_exact
+    )
     yield _share(
         "flash fetch hit rate",
         c.flash_fetch_lines - c.flash_fetch_misses,
@@ -151,8 +153,9 @@ def _quotient(name: str, part: int, whole_: int) -> Metric:
     return Metric(2, name, ratio(part, whole_) if whole_ else "", "timed", "" if whole_ else "the run took no cycles")
 
 
-def _share(name: str, part: int, of: int, otherwise: str, how: str = "counted") -> Metric:
-    return Metric(2, name, percent(part, of) if of else "", how, "" if of else otherwise)
+def _share(name: str, part: int, of: int, otherwise: str, how: str = "counted", *, at_most: bool = False) -> Metric:
+    bound = "at most " if at_most else ""
+    return Metric(2, name, f"{bound}{percent(part, of)}" if of else "", how, "" if of else otherwise)
 
 
 def _not_on(r: RunRecord, what: str) -> str:

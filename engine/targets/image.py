@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import capstone
@@ -30,6 +31,7 @@ _ALWAYS_ENDS = frozenset(
 )  # fmt: skip
 _PC_WRITERS = frozenset({"mov", "add", "ldr"})
 _PC_IN_LIST = re.compile(r"\bpc\b")
+_VECTOR_TRANSFER = re.compile(r"^v(ldr|str)[bhwd](\.|$)")
 _IT = re.compile(r"^it([te]{0,3})$")
 _VPT = re.compile(r"^vps?t([te]{0,3})$")
 _OPPOSITE = {
@@ -42,7 +44,7 @@ _OPPOSITE = {
 class RawInstruction:
     """One instruction as text: ``mnemonic`` without width suffix and condition, ``condition`` "" if it always executes.
 
-    ``in_vpt_block``: a vector instruction whose lanes the VPT block's predicate chooses.
+    ``vpt``: of a vector instruction in a VPT block, "t" where the predicate's lanes take part, "e" where the others do; else "".
     """
 
     address: int
@@ -52,7 +54,7 @@ class RawInstruction:
     condition: str
     in_it_block: bool
     ends_block: bool
-    in_vpt_block: bool = False
+    vpt: str = ""
 
     @property
     def touches_memory(self) -> bool:
@@ -190,6 +192,22 @@ class Image:
             self.instructions[at] = _raw(at, *line, pending)
             at += line[0]
 
+    @cached_property
+    def tail_loops(self) -> tuple[tuple[int, int], ...]:
+        """Loops whose last iteration may leave lanes out: address of the first instruction and of the LETP."""
+        found = (i for i in self.instructions.values() if i.mnemonic == "letp")
+        return tuple((int(i.operands.rpartition("#")[2], 0), i.address) for i in found if "#" in i.operands)
+
+    @cached_property
+    def predicated_transfers(self) -> tuple[int, ...]:
+        """Addresses of the vector loads and stores that may leave lanes out, in order."""
+        return tuple(
+            i.address
+            for _, i in sorted(self.instructions.items())
+            if _VECTOR_TRANSFER.match(i.mnemonic)
+            and (i.vpt or any(start <= i.address < end for start, end in self.tail_loops))
+        )
+
     def symbol(self, name: str) -> Symbol | None:
         """The symbol of that name, or None."""
         return self._by_name.get(name)
@@ -239,10 +257,11 @@ def _raw(address: int, size: int, text: str, operands: str, pending: _Pending) -
     """Take the condition and the width suffix off, and follow IT and VPT blocks."""
     stem, *suffixes = text.split(".")
     suffixes = [s for s in suffixes if s not in ("w", "n")]
-    condition, in_it, in_vpt = "", False, False
+    condition, in_it, lanes = "", False, ""
     is_it, is_vpt = _IT.match(stem), _VPT.match(stem)
     if pending.lanes and not is_vpt:
-        in_vpt, stem = True, stem.removesuffix(pending.lanes.pop(0))
+        lanes = pending.lanes.pop(0)
+        stem = stem.removesuffix(lanes)
     elif pending.conditions and not is_it:
         condition, in_it = pending.conditions.pop(0), True
         if condition != "al" and stem.endswith(_same(condition)):
@@ -255,7 +274,7 @@ def _raw(address: int, size: int, text: str, operands: str, pending: _Pending) -
     if is_vpt:
         pending.lanes = ["t", *is_vpt[1]]
     mnemonic = ".".join([stem, *suffixes])
-    return RawInstruction(address, size, mnemonic, operands, condition, in_it, _ends(stem, operands), in_vpt)
+    return RawInstruction(address, size, mnemonic, operands, condition, in_it, _ends(stem, operands), lanes)
 
 
 def _same(condition: str) -> tuple[str, ...]:

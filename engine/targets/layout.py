@@ -17,6 +17,7 @@ class Stop(IntEnum):
     OUTSIDE_CODE = 6
     OUTSIDE_MEMORY = 7
     WRITE_TO_FLASH = 8
+    VECTOR_TOO_WIDE = 9
 
 
 # control flow
@@ -70,9 +71,15 @@ H_TRACE_ON = 44  # 1: this inference is traced
 H_PAIR = 45  # index of the bit table "an LDRD or STRD begins here": two accesses of a word, though newer QEMUs make one of 64 bits
 # what a reader of its trace needs beside a memory run's
 H_MOVES = 46  # index of rows, one per memory: origin and end in the emulator, distance to the board's, 1 if it is flash
+# lanes: how many bytes each execution of a vector load or store moved that may leave some out
+H_VECTORS = 47  # index of their addresses, in order
+H_VECTOR_COUNT = 48
+H_LANES = 49  # index of [region][vector][LANES]: executions by bytes moved
 # alternatives of the board, which are simulated beside it
-H_SYSTEMS = 47  # memory systems: the board's is the first
-HEADER = 48
+H_SYSTEMS = 50  # memory systems: the board's is the first
+HEADER = 52
+
+LANES = 17  # 0 to 16 bytes
 
 # what is added up per region for targets to agree on: a pair or a 64-bit access counts as its words, which emulators make of it or not
 T_INSTRUCTIONS = 0  # only the plugin is told these

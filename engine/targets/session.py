@@ -34,6 +34,7 @@ _STOP_TEXT = {
         "more layers opened than the firmware describes",
         "build firmware and layer list together",
     ),
+    at.Stop.VECTOR_TOO_WIDE: ("a vector load or store moved more bytes than a vector has", "report this with the ELF"),
     at.Stop.OUTSIDE_CODE: ("jump out of the code", "a function pointer or a return address was overwritten"),
 }
 

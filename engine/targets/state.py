@@ -11,7 +11,7 @@ from engine.firmware.types import Firmware
 from engine.targets import layout as at
 from engine.targets.image import Image
 from engine.targets.memory_system import MemorySystem
-from engine.targets.types import MemoryEvents, MemoryProfile, Profile
+from engine.targets.types import LaneProfile, MemoryEvents, MemoryProfile, Profile
 
 State = NDArray[np.int64]
 
@@ -105,6 +105,9 @@ def plugin_state(
     h[at.H_WIDE] = b.add(_bits(frozenset(i.address for i in found if i.size == 4), *code))
     h[at.H_PAIR] = b.add(_bits(frozenset(i.address for i in found if i.mnemonic in ("ldrd", "strd")), *code))
     _add_totals(b)
+    vectors = np.array(image.predicated_transfers if watch else (), np.int64)
+    h[at.H_VECTOR_COUNT], h[at.H_VECTORS] = vectors.size, b.add(vectors)
+    h[at.H_LANES] = b.add(np.zeros((int(h[at.H_LAYERS]) + 1) * vectors.size * at.LANES, np.int64))
     h[at.H_WATCH], h[at.H_TRACE_SIZE] = int(watch), trace_events
     h[at.H_TRACE] = b.add(np.zeros(trace_events, np.int64))
     _add_edges(b, slots)
@@ -121,6 +124,23 @@ def take_totals(state: State) -> NDArray[np.int64]:
     """The same as a copy; emptied for the next inference."""
     cells = totals(state)
     found = cells.copy()
+    cells[:] = 0
+    return found
+
+
+def take_lanes(state: State) -> LaneProfile:
+    """What vector loads and stores that may leave lanes out have moved so far; emptied for the next inference."""
+    vectors, regions = int(state[at.H_VECTOR_COUNT]), int(state[at.H_LAYERS]) + 1
+    first = int(state[at.H_LANES])
+    cells = state[first : first + regions * vectors * at.LANES].reshape(regions, vectors, at.LANES)
+    addresses = state[state[at.H_VECTORS] :][:vectors]
+    region, vector, moved = np.nonzero(cells)
+    found = LaneProfile(
+        region.astype(np.int32),
+        addresses[vector].astype(np.uint32),
+        moved.astype(np.int8),
+        cells[region, vector, moved],
+    )
     cells[:] = 0
     return found
 

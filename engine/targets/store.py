@@ -13,9 +13,9 @@ import numpy as np
 
 from engine.errors import ToolError, UsageError
 from engine.paths import cache_dir
-from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
+from engine.targets.types import Execution, LaneProfile, MemoryEvents, MemoryProfile, Profile
 
-_FORMAT = 3
+_FORMAT = 4
 _COLUMNS = len(fields(MemoryEvents)) - 1
 _KEY = re.compile(r"^[0-9a-f]{16,64}$")
 
@@ -42,6 +42,8 @@ def save_execution(key: str, execution: Execution) -> Path:
         "output_sizes": np.array([len(o) for o in execution.outputs], np.int64),
         "stack": np.array([execution.stack_high_water_bytes, *execution.stack_by_region_bytes], np.int64),
     }
+    if (lanes := execution.lanes) is not None:
+        arrays |= {f"lanes_{f.name}": getattr(lanes, f.name) for f in fields(LaneProfile)}
     arrays["alternatives"] = np.array(len(execution.alternatives))
     others = ((f"alternative_{n}", memory) for n, memory in enumerate(execution.alternatives))
     for name, memory in (("cold", execution.cold), ("warm", execution.warm), *others):
@@ -80,6 +82,7 @@ def load_execution(key: str) -> Execution | None:
                 stack_high_water_bytes=stack[0],
                 stack_by_region_bytes=tuple(stack[1:]),
                 alternatives=tuple(_memory(stored, f"alternative_{n}") for n in range(int(stored["alternatives"]))),
+                lanes=_lanes(stored),
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
@@ -87,6 +90,12 @@ def load_execution(key: str) -> Execution | None:
 
 def _numbers(events: MemoryEvents) -> list[int]:
     return [getattr(events, f.name) for f in fields(MemoryEvents) if f.name != "memory"]
+
+
+def _lanes(stored: np.lib.npyio.NpzFile) -> LaneProfile | None:
+    if "lanes_region" not in stored:
+        return None
+    return LaneProfile(*(stored[f"lanes_{f.name}"] for f in fields(LaneProfile)))
 
 
 def _memory(stored: np.lib.npyio.NpzFile, name: str) -> MemoryProfile:

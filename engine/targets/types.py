@@ -29,6 +29,20 @@ class Profile:
     count: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class LaneProfile:
+    """Bytes that vector loads and stores moved where a predicate may leave lanes out, in one inference.
+
+    Arrays of one length: in region ``region[i]`` the instruction at ``address[i]`` moved ``moved[i]`` bytes in ``count[i]`` of its
+    executions. Sorted by (region, address, moved); instructions that were not executed are left out.
+    """
+
+    region: NDArray[np.int32]
+    address: NDArray[np.uint32]
+    moved: NDArray[np.int8]
+    count: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class MemoryEvents:
     """What one region asked of one board memory in one inference.
@@ -80,8 +94,9 @@ class Execution:
     """One firmware executed on one target.
 
     ``profile`` is of the warm inference (control flow is the same in the cold one: checked); ``outputs`` the raw output
-    bytes for each input given; ``stack_high_water_bytes`` per region and in all. ``alternatives``: the warm inference on each of
-    the board's simulated alternatives (``catalog.alternatives``), in their order; empty: not simulated.
+    bytes for each input given; ``stack_high_water_bytes`` per region and in all. ``lanes``: of the warm inference, where the target can tell.
+    ``alternatives``: the warm inference on each of the board's simulated alternatives (``catalog.alternatives``), in their order; empty:
+    not simulated.
     """
 
     target: str
@@ -92,6 +107,7 @@ class Execution:
     outputs: tuple[bytes, ...]
     stack_high_water_bytes: int
     stack_by_region_bytes: tuple[int, ...]
+    lanes: LaneProfile | None = None
     alternatives: tuple[MemoryProfile, ...] = ()
 
 

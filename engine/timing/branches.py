@@ -73,10 +73,18 @@ def refill_ticks(
     """Refill and misprediction ticks per region; shape (regions,). ``within``: regions that loops lie in, if finer ones are asked for."""
     spent = np.zeros(regions, dtype=np.int64)
     np.add.at(spent, profile.region, edge_refill_ticks(facts, t) * profile.count)
-    for edge, ticks in _loop_end_ticks(profile, facts, t, profile.region if within is None else within):
-        spent[profile.region[edge]] += ticks
+    for edge, count, ticks in _loop_end_ticks(profile, facts, t, profile.region if within is None else within):
+        spent[profile.region[edge]] += count * ticks
     if t.predicts:
         spent += _mispredicted_ticks(profile, facts, regions, t)
+    return spent
+
+
+def loop_end_issue_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks) -> NDArray[np.int64]:
+    """Of ``refill_ticks``, those in which an LE was issued: at most a cycle of each that the loop buffer does not save; shape (regions,)."""
+    spent = np.zeros(regions, dtype=np.int64)
+    for edge, count, ticks in _loop_end_ticks(profile, facts, t, profile.region):
+        spent[profile.region[edge]] += count * min(CYCLE, ticks)
     return spent
 
 
@@ -106,8 +114,8 @@ def edge_refill_ticks(facts: BranchFacts, t: CoreTicks) -> NDArray[np.int64]:
 
 def _loop_end_ticks(
     profile: Profile, facts: BranchFacts, t: CoreTicks, within: NDArray[np.int32]
-) -> Iterator[tuple[int, int]]:
-    """Edges behind the loop ends that a loop buffer does not save, and the ticks of all of them together (see ``counters.flow``)."""
+) -> Iterator[tuple[int, int, int]]:
+    """Edges behind the loop ends that a loop buffer does not save, how many those are, and the ticks of each (see ``counters.flow``)."""
     at = np.flatnonzero(facts.kind == BranchKind.LOOP_END).tolist()
     edges = [(e, facts.loop_ends[int(profile.src[e])], bool(facts.taken[e]), int(profile.count[e])) for e in at]
     ends: dict[tuple[int, int], LoopEnd] = {}
@@ -117,14 +125,14 @@ def _loop_end_ticks(
     firsts = {key: end.first_in_body for key, end in ends.items()}
     for edge, block, taken, count in edges:
         if not taken:
-            yield edge, count * t.branch_loop_last
+            yield edge, count, t.branch_loop_last
         elif leads_in(block):
-            yield edge, count * t.branch_loop_first
+            yield edge, count, t.branch_loop_first
         else:
             key = int(within[edge]), block.instructions[-1].address
             first = min(count, firsts[key])
             firsts[key] -= first
-            yield edge, first * t.branch_loop_first
+            yield edge, first, t.branch_loop_first
 
 
 def _mispredicted_ticks(profile: Profile, facts: BranchFacts, regions: int, t: CoreTicks) -> NDArray[np.int64]:

@@ -61,8 +61,24 @@ def passes_of(work: Work, table: CoreTicks) -> PassBlock:
 
 def edge_ticks(work: Work, table: CoreTicks, passage: PassBlock) -> Ticks:
     """Ticks by cause of one traversal of each edge, without refill and memory stalls; shape (edges, causes)."""
+    return np.array([found.ticks for found in _traversals(work, table, passage)], np.int64).reshape(-1, len(CAUSES))
+
+
+def idle_ticks(work: Work, table: CoreTicks, passage: PassBlock) -> Ticks:
+    """Ticks by region in which the pipeline issued nothing, without refill and memory stalls; shape (regions, 3).
+
+    Columns: all of them, those that waited for a Helium instruction, and those that one waited for another (see ``static_cost.Passage``).
+    """
+    each = np.array([found.idle for found in _traversals(work, table, passage)], np.int64).reshape(-1, 3)
+    spent = np.zeros((work.regions, 3), np.int64)
+    np.add.at(spent, work.profile.region, each * work.profile.count[:, None])
+    return spent
+
+
+def _traversals(work: Work, table: CoreTicks, passage: PassBlock) -> tuple[_Traversal, ...]:
+    """One traversal of each edge."""
     gaps = edge_refill_ticks(work.facts, table)
-    rows = np.zeros((len(gaps), len(CAUSES)), np.int64)
+    rows: list[_Traversal | None] = [None] * len(gaps)
     open_at_end = _Open(work)
     known: dict[tuple[int, int, int, bool], _Traversal] = {}
     keys = list(
@@ -74,17 +90,25 @@ def edge_ticks(work: Work, table: CoreTicks, passage: PassBlock) -> Ticks:
         found = known.get(key)
         if found is None:
             found = known[key] = _traverse(work, table, passage, open_at_end.share(key[0]), *key)
-        rows[edge] = found.ticks
+        rows[edge] = found
         open_at_end.count(key[1], int(work.profile.count[edge]), found.open_share)
-    return rows
+    return tuple(found for found in rows if found is not None)
 
 
 @dataclass(frozen=True)
 class _Traversal:
-    """One traversal of an edge: mean ticks by cause, and the share (of ``CYCLE``) that leaves the block's last instruction open."""
+    """One traversal of an edge: mean ticks by cause, and the share (of ``CYCLE``) that leaves the block's last instruction open.
+
+    ``idle``: ticks without issue, as the columns of ``idle_ticks``.
+    """
 
     ticks: tuple[int, ...]
     open_share: int
+    idle: tuple[int, int, int]
+
+    @staticmethod
+    def of(p: Passage) -> _Traversal:
+        return _Traversal(p.ticks, CYCLE * p.open, (p.idle, p.vector_idle, p.vector_waits))
 
 
 class _Open:
@@ -109,20 +133,25 @@ def _traverse(
 ) -> _Traversal:
     if source < 0:
         alone = passage(target, EMPTY)
-        return _Traversal(alone.ticks, CYCLE * alone.open)
+        return _Traversal.of(alone)
     first = work.operations[target][0].unit
     last = work.operations[source][-1]
     behind = passage(source, EMPTY)
     pairs = not taken and first in (Unit.IT, Unit.BRANCH)
     apart = passage(target, behind.entry(gap, last if pairs else None, table))
     if taken or not open_share:
-        return _Traversal(apart.ticks, CYCLE * apart.open)
+        return _Traversal.of(apart)
     beside = passage(target, behind.entry(gap, last, table, beside=True))
     if not beside.joined:
-        return _Traversal(apart.ticks, CYCLE * apart.open)
+        return _Traversal.of(apart)
     return _Traversal(
         tuple(_mean(a, b, open_share) for a, b in zip(apart.ticks, beside.ticks, strict=True)),
         _mean(CYCLE * apart.open, CYCLE * beside.open, open_share),
+        (
+            _mean(apart.idle, beside.idle, open_share),
+            _mean(apart.vector_idle, beside.vector_idle, open_share),
+            _mean(apart.vector_waits, beside.vector_waits, open_share),
+        ),
     )
 
 

@@ -55,7 +55,8 @@ EMPTY = Entry()
 class Passage:
     """One execution of a block: ``ticks`` by cause (order of ``table.CAUSES``), and the results not yet usable at its ``end``.
 
-    ``joined``: the first instruction issued beside the one before the block. ``open``: the last one has no partner, and what
+    ``idle``: of all ticks, those in which nothing was issued; ``vector_idle``: of these, those that waited for a Helium
+    instruction, its result or its pipe; ``vector_waits``: those that a Helium instruction waited for another's result. The further words of a multiple transfer are issued one by one; a divide is issued once. ``joined``: the first instruction issued beside the one before the block. ``open``: the last one has no partner, and what
     follows may issue beside it.
     """
 
@@ -65,6 +66,9 @@ class Passage:
     joined: bool = False
     open: bool = False
     busy: Busy = ()
+    idle: int = 0
+    vector_idle: int = 0
+    vector_waits: int = 0
 
     def entry(self, gap: int, before: Operation | None, t: CoreTicks, *, beside: bool = False) -> Entry:
         """What a block finds that begins ``gap`` ticks after this one's end."""
@@ -178,6 +182,7 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
     joined = False
     store_phase = 0  # what the last store has taken of its second cycle
     run, only_stores, charged = 0, True, False  # wide instructions off word boundaries, one behind the other
+    idle = vector_idle = vector_waits = 0
     for op in ops:
         if not op.wide_unaligned:
             run, only_stores, charged = 0, True, False
@@ -187,6 +192,7 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
                 charged = True
                 spent[_ALU] += t.fetch_unaligned_wide_run
                 now += t.fetch_unaligned_wide_run
+                idle += t.fetch_unaligned_wide_run
         before = last.op if last else entry.before
         earliest, binding = wait_for(op, producers, t)
         issue = issue_ticks(op, before, t)
@@ -215,15 +221,24 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
             if tail_column is not None:
                 spent[tail_column] += tail
                 now += tail
+                idle += tail
         if before is not None and before.unit is Unit.STORE and op.unit in LOADS:
             left = max(0, t.load_store_load_after_store - store_phase)
             spent[_TRANSFER] += left
             now += left
+            idle += left
         if earliest > now and binding is not None:
             spent[_stall_column(binding.op)] += earliest - now
+            idle += earliest - now
+            if binding.op.vector:
+                vector_idle += earliest - now
+            elif op.vector:
+                vector_waits += earliest - now
             now = earliest
         if free > now:
             spent[holder] += free - now
+            idle += free - now
+            vector_idle += free - now if op.vector else 0
             now = free
         if pipe:
             pipes.take(pipe, now, op, (first, further), t)
@@ -231,6 +246,7 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
             issue += t.load_store_literal_extra
         spent[first] += min(issue, CYCLE)
         spent[further] += max(0, issue - CYCLE)
+        idle += max(0, issue - CYCLE) if op.words == 1 else 0
         last = _Slot(op, now, min(issue, CYCLE), first, open=(t.dual or t.pairs_16) and issue == CYCLE)
         write_results(op, producers, now, issue)
         tail, tail_op = (t.load_store_load_tail, op) if op.unit is Unit.LOAD else (0, None)
@@ -238,9 +254,10 @@ def pass_through(ops: Sequence[Operation], t: CoreTicks, entry: Entry = EMPTY) -
         now += issue
     spent[_TRANSFER] += tail
     now += tail
+    idle += tail
     pending = tuple((bit, p) for bit, p in producers.items() if bit != PC_BIT and latest_ready(p, t) > now)
     is_open = last is not None and last.open and last.start + CYCLE == now
-    return Passage(tuple(spent), now, pending, joined, is_open, pipes.busy_at(now))
+    return Passage(tuple(spent), now, pending, joined, is_open, pipes.busy_at(now), idle, vector_idle, vector_waits)
 
 
 def operations_ticks(ops: Sequence[Operation], t: CoreTicks) -> tuple[int, ...]:

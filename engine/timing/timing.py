@@ -15,10 +15,10 @@ from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.records.run import Stack
 from engine.targets.types import Execution, MemoryProfile
-from engine.timing.branches import refill_ticks
+from engine.timing.branches import loop_end_issue_ticks, refill_ticks
 from engine.timing.geometry import AlternativeTime, Described, alternative_times, span, widened
 from engine.timing.memory import EventTable, StallTicks, event_table, memory_cost, stall_ticks
-from engine.timing.pipeline import Ticks, Work, passes_of, prepare_work, straight_ticks
+from engine.timing.pipeline import PassBlock, Ticks, Work, idle_ticks, passes_of, prepare_work, straight_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
 
 
@@ -38,16 +38,31 @@ class MemoryStall:
 
 
 @dataclass(frozen=True)
+class Idle:
+    """Cycles of a region in which nothing was issued, in steady state, for whatever reason.
+
+    ``vector_cycles``: of these, those that waited for a Helium instruction, its result or its pipe; ``vector_waits``: those in which a
+    Helium instruction waited for the result of another kind.
+    """
+
+    cycles: int
+    vector_cycles: int
+    vector_waits: int
+
+
+@dataclass(frozen=True)
 class TimedRegion:
     """Cycle stacks of one region: ``stack`` in steady state, ``cold`` in the first inference after reset.
 
     ``stalls`` and ``cold_stalls``: their memory stalls by memory of the board; they add up to the three causes of the stack.
+    ``idle``: only of cores with Helium, whose chips count the like.
     """
 
     stack: Stack
     cold: Stack
     stalls: tuple[MemoryStall, ...]
     cold_stalls: tuple[MemoryStall, ...]
+    idle: Idle | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +116,7 @@ def time_execution(
         )
     work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
     table = core_ticks(core, End.VALUE)
-    pipeline = pipeline_ticks(work, table)
-    timed = _regions(work, execution, board, pipeline, table, clock_mhz)
+    timed, pipeline = _regions(work, execution, board, core, table, passes_of(work, table), clock_mhz)
     low, high = (_total(work, execution.warm, board, core, clock_mhz, end) for end in (End.LOW, End.HIGH))
     cycles = sum(r.stack.cycles for r in timed)
     # rounding per region may move the sum by less than a cycle per region
@@ -132,31 +146,46 @@ def time_regions(
     """The regions of ``time_execution`` alone, at a clock that the board has; a part of an execution will do for its regions."""
     work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
     table = core_ticks(core, End.VALUE)
-    return _regions(work, execution, board, pipeline_ticks(work, table), table, clock_mhz)
+    return _regions(work, execution, board, core, table, passes_of(work, table), clock_mhz)[0]
 
 
 def _regions(
-    work: Work, execution: Execution, board: Board, pipeline: Ticks, table: CoreTicks, clock_mhz: float
-) -> tuple[TimedRegion, ...]:
+    work: Work, execution: Execution, board: Board, core: Core, table: CoreTicks, passage: PassBlock, clock_mhz: float
+) -> tuple[tuple[TimedRegion, ...], Ticks]:
+    """Every region, and the pipeline's ticks as from ``pipeline_ticks``."""
+    pipeline = pipeline_ticks(work, table, passage)
     timed = []
+    waited = []
     for memory in (execution.warm, execution.cold):  # both run the same control flow
         stalls = stalls_of(event_table(memory, board, work.regions), pipeline, table, board, clock_mhz, End.VALUE)
         stacks = tuple(to_stack(row) for row in pipeline + by_cause(stalls))
         timed.append((stacks, _by_memory(stalls, stacks, board)))
+        waited.append(by_cause(stalls).sum(axis=1))
     (warm, warm_stalls), (cold, cold_stalls) = timed
-    return tuple(TimedRegion(*parts) for parts in zip(warm, cold, warm_stalls, cold_stalls, strict=True))
+    idle = _idle(work, table, passage, waited[0]) if core.mve else (None,) * len(warm)
+    regions = zip(warm, cold, warm_stalls, cold_stalls, idle, strict=True)
+    return tuple(TimedRegion(*parts) for parts in regions), pipeline
+
+
+def _idle(work: Work, table: CoreTicks, passage: PassBlock, waited: Ticks) -> tuple[Idle, ...]:
+    """Cycles without issue of every region; ``waited``: ticks for memories, shape (regions,)."""
+    pipeline = idle_ticks(work, table, passage)
+    refill = refill_ticks(work.profile, work.facts, work.regions, table)
+    refill -= loop_end_issue_ticks(work.profile, work.facts, work.regions, table)
+    pipeline[:, 0] += refill + waited
+    return tuple(Idle(*row) for row in ((pipeline + CYCLE // 2) // CYCLE).tolist())
 
 
 def _total(work: Work, memory: MemoryProfile, board: Board, core: Core, clock_mhz: float, end: End) -> int:
     table = core_ticks(core, end)
-    pipeline = pipeline_ticks(work, table)
+    pipeline = pipeline_ticks(work, table, passes_of(work, table))
     events = event_table(memory, board, work.regions)
     return int((pipeline + by_cause(stalls_of(events, pipeline, table, board, clock_mhz, end))).sum())
 
 
-def pipeline_ticks(work: Work, table: CoreTicks) -> Ticks:
+def pipeline_ticks(work: Work, table: CoreTicks, passage: PassBlock) -> Ticks:
     """Ticks by region and cause without memory stalls; shape (regions, causes)."""
-    spent = straight_ticks(work, table, passes_of(work, table))
+    spent = straight_ticks(work, table, passage)
     spent[:, COLUMN[Cause.BRANCH_REFILL]] += refill_ticks(work.profile, work.facts, work.regions, table)
     return spent
 

@@ -15,14 +15,14 @@ from engine.pipeline.keep import make
 from engine.pipeline.local import fresh_record
 from engine.pipeline.settings import RunSettings, resolve
 from engine.records.counters import Counters
-from engine.records.layer_validation import Event, EventCounts, LayerPoint, LayerValidation
+from engine.records.layer_validation import STALLS, Event, EventCounts, LayerPoint, LayerValidation
 from engine.records.run import Layer, RunRecord
 
 PLACED = (("weights", "dtcm"),)
 """The chip counted next to no accesses to the data cache and many to the DTCM: weights and activations lay in the latter."""
 
 _TEXT = ("board", "model", "framework", "kernels", "op", "source")
-_NUMBERS = ("clock_mhz", "layer", "macs", *(e.value for e in Event))
+_NUMBERS = ("clock_mhz", "layer", "macs", *(e.value for e in Event if e not in STALLS))
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,15 @@ def published_layers(path: Path | None = None) -> tuple[PublishedLayer, ...]:
                 raise RecordError(
                     f"{path} has no column {', '.join(missing)}", hint="see measurements/published/layers.csv"
                 )
-            return tuple(_row(path, line, row) for line, row in enumerate(reader, start=2))
+            numbers = (*_NUMBERS, *(e.value for e in STALLS if e.value in (reader.fieldnames or ())))
+            return tuple(_row(path, line, row, numbers) for line, row in enumerate(reader, start=2))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"{path} cannot be read: {error}", hint="give a CSV file with one layer per row") from None
 
 
-def _row(path: Path, line: int, row: dict[str, str | None]) -> PublishedLayer:
+def _row(path: Path, line: int, row: dict[str, str | None], columns: tuple[str, ...]) -> PublishedLayer:
     try:
-        numbers = {name: int(row[name] or "") for name in _NUMBERS}
+        numbers = {name: int(row[name] or "") for name in columns}
     except (TypeError, ValueError):
         raise RecordError(
             f"{path} line {line}: not all counts are whole numbers", hint="one count per column"
@@ -70,7 +71,7 @@ def _row(path: Path, line: int, row: dict[str, str | None]) -> PublishedLayer:
     return PublishedLayer(
         board=text["board"], model=text["model"], framework=text["framework"], kernels=text["kernels"],
         clock_mhz=numbers["clock_mhz"], layer=numbers["layer"], op=text["op"], macs=numbers["macs"],
-        counts=EventCounts(**{e.value: numbers[e.value] for e in Event}), source=text["source"],
+        counts=EventCounts(**{e.value: numbers[e.value] for e in Event if e.value in numbers}), source=text["source"],
     )  # fmt: skip
 
 
@@ -119,6 +120,7 @@ def compare_layers(rows: tuple[PublishedLayer, ...], record: RunRecord) -> Layer
                 macs=row.macs,
                 published=row.counts,
                 simulated=counts_of(layer),
+                mve_waits=layer.idle.mve_waits if layer.idle else None,
             )
         )
     first, made = rows[0], record.provenance
@@ -140,4 +142,6 @@ def counts_of(layer: Layer) -> EventCounts:
         mve_macs=c.mve_mac_instructions,
         loads=c.load_instructions,
         stores=c.store_instructions,
+        stall_cycles=layer.idle.cycles if layer.idle else None,
+        mve_stall_cycles=layer.idle.mve_cycles if layer.idle else None,
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import RecordError
-from engine.records.validation import BoundSide, Use
+from engine.records.validation import BoundSide, RefusedRow, Use
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,33 @@ class ReferenceRow:
         return _found(self.model, self.folder)
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A reference file: the rows that can be used, in its order, and those that cannot."""
+
+    rows: tuple[ReferenceRow, ...]
+    refused: tuple[RefusedRow, ...]
+
+
+class _RefusedError(Exception):
+    def __init__(self, row: RefusedRow) -> None:
+        super().__init__(row.problem)
+        self.row = row
+
+
 NEEDED = ("board", "model", "clock_mhz", "latency_ms")
 """Columns that every reference file has; all others may be absent, and so may latencies where energies are."""
 
 _MOST_BYTES = 1 << 24
+_SHOWN = 60  # characters of a cell in a message
+_NAMED = 10  # rows in a message
 _SMALLEST, _LARGEST = 1e-6, 1e12  # what no latency, clock or energy lies beyond, in whatever unit it was written
 
 
-def read_reference(path: Path) -> tuple[ReferenceRow, ...]:
-    """All rows of a reference CSV, in its order; blank ones are passed over. Raises RecordError with file, line and column."""
+def read_reference(path: Path) -> Reference:
+    """The rows of a reference CSV; blank ones are passed over. Raises RecordError for a file without a row that can be used."""
+    rows: list[ReferenceRow] = []
+    refused: list[RefusedRow] = []
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -65,14 +83,33 @@ def read_reference(path: Path) -> tuple[ReferenceRow, ...]:
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         header = [name.strip().lower() for name in next(reader, [])]
         _check_header(path, header)
-        rows = tuple(_row(path, line, values) for line, values in _lines(path, header, reader))
+        for line, cells in _lines(reader):
+            try:
+                rows.append(_row(path, line, _by_column(line, header, cells)))
+            except _RefusedError as error:
+                refused.append(error.row)
     except (OSError, UnicodeError, csv.Error) as error:
         raise RecordError(
             f"{path} cannot be read: {error}", hint="give a CSV file in UTF-8 with one published result per row"
         ) from None
+    if not rows and refused:
+        raise refusal(path, 0, refused)
     if not rows:
         raise RecordError(f"{path} holds no row", hint="write one published result per row under the column names")
-    return rows
+    return Reference(tuple(rows), tuple(refused))
+
+
+def refusal(path: Path, used: int, refused: Sequence[RefusedRow]) -> RecordError:
+    """The error of a file with rows that cannot be used beside ``used`` ones that can."""
+    first = refused[0]
+    if used + len(refused) == 1:
+        return RecordError(f"{path} {first.problem}", hint=first.wanted)
+    return RecordError(
+        f"{len(refused)} of {used + len(refused)} rows of {path} cannot be used: "
+        + "; ".join(row.problem for row in refused[:_NAMED])
+        + (f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""),
+        hint=first.wanted,
+    )
 
 
 def _check_header(path: Path, header: list[str]) -> None:
@@ -86,26 +123,38 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise RecordError(f"{path} has the column {', '.join(twice)} twice", hint="remove one of them")
 
 
-def _lines(path: Path, header: list[str], reader: Iterator[list[str]]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows that hold something: the number of the (last) line, and its cells by column."""
+def _lines(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    """The rows that hold something: the number of the (last) line, and its cells."""
     for values in reader:
         cells = [v.strip() for v in values]
         line: int = reader.line_num  # type: ignore[attr-defined]
-        if not any(cells):
-            continue
-        if any(cells[len(header) :]):
-            raise RecordError(
-                f"{path} line {line} has {len(cells)} cells for {len(header)} columns",
-                hint='put a text that holds commas in quotes: "a, b"',
+        if any(cells):
+            yield line, cells
+
+
+def _by_column(line: int, header: list[str], cells: list[str]) -> dict[str, str]:
+    more = cells[len(header) :]
+    if any(more):
+        raise _RefusedError(
+            RefusedRow(
+                line=line,
+                column="",
+                value=",".join(more),
+                problem=f"line {line} has {len(cells)} cells for {len(header)} columns",
+                wanted='put a text that holds commas in quotes: "a, b"',
             )
-        yield line, dict(zip(header, cells, strict=False))
+        )
+    return dict(zip(header, cells, strict=False))
 
 
 def _row(path: Path, line: int, row: dict[str, str]) -> ReferenceRow:
-    def fail(column: str, wanted: str) -> RecordError:
+    def fail(column: str, wanted: str) -> _RefusedError:
         said = row.get(column, "")
-        what = f"is '{said}'" if said else "is blank"
-        return RecordError(f"{path} line {line}: {column} {what}", hint=f"{column} must be {wanted}")
+        shown = said if len(said) <= _SHOWN else said[:_SHOWN] + "…"
+        problem = f"line {line}: {column} is '{shown}'" if said else f"line {line}: {column} is blank"
+        return _RefusedError(
+            RefusedRow(line=line, column=column, value=said, problem=problem, wanted=f"{column} must be {wanted}")
+        )
 
     def text(column: str) -> str:
         if not row.get(column):

@@ -41,7 +41,7 @@ def test_the_json_that_scripts_read(tmp_path: Path, ms: float) -> None:
     )
     assert (result.exit_code, result.stderr) == (0, "")
     found = json.loads(result.stdout)
-    assert set(found) == {"points", "mape", "worst", "energy"}
+    assert set(found) == {"points", "mape", "worst", "energy", "refused"}
     first, second = found["points"]
     assert set(KEYS.split()) <= set(first)
     assert first["error"] == pytest.approx(-0.5)
@@ -85,6 +85,28 @@ def test_a_broken_bound_fails(tmp_path: Path, ms: float) -> None:
     assert result.exit_code == 1
     assert result.stderr.startswith("error: bounds do not hold: kws on nucleo-l4r5zi\nhint: ")
     assert json.loads(result.stdout)["points"][0]["holds"] is False
+
+
+def test_a_row_that_cannot_be_read_is_named_and_the_others_are_run(tmp_path: Path, ms: float) -> None:
+    rows = ROW.format(ms=ms) + ROW.format(ms="fast") + ROW.format(ms=ms)
+    result = validate(tmp_path, HEADER + rows)
+    assert result.exit_code == 2
+    assert "2 exact points: mean absolute error 0.0 %" in result.stdout
+    assert "not used: line 3: latency_ms is 'fast' (latency_ms must be a number above 0" in result.stdout
+    assert result.stderr.startswith("error: 1 of 3 rows of ")
+    assert "cannot be used: line 3: latency_ms is 'fast'\nhint: latency_ms must be" in result.stderr
+    found = json.loads(validate(tmp_path, HEADER + rows, "--json").stdout)
+    assert len(found["points"]) == 2
+    (refused,) = found["refused"]
+    assert (refused["line"], refused["column"], refused["value"]) == (3, "latency_ms", "fast")
+
+
+def test_a_broken_bound_outranks_a_row_that_cannot_be_read(tmp_path: Path, ms: float) -> None:
+    bound = ROW.replace("exact,", "bound,simulated_at_most").format(ms=ms / 2)
+    result = validate(tmp_path, HEADER + ROW.format(ms="fast") + bound)
+    assert result.exit_code == 1
+    assert "not used: line 2" in result.stdout
+    assert result.stderr.startswith("error: bounds do not hold")
 
 
 def test_nothing_that_could_be_run_fails(tmp_path: Path, ms: float) -> None:

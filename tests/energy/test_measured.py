@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from engine.cli.main import main
 from engine.energy.measured import measured_energy, timeline_of
 from engine.energy.meters.choose import parse_meter
+from engine.energy.meters.ina226 import Ina226
+from engine.energy.meters.ina226_registers import Ina226Settings
 from engine.energy.trace import MeterInfo, PowerTrace, read_trace
 from engine.energy.windows import windows_of_gate
 from engine.errors import CheckFailedError, UsageError
@@ -18,6 +21,7 @@ from engine.records.energy import MeasuredEnergy
 from engine.records.measured import read_measured
 from engine.records.store import read_record
 from tests.builders.measured import measured_record
+from tests.energy.meters.fake_ina226 import FakeIna226, Time
 from tests.energy.synthetic import Truth
 
 RECORD = read_record(measurements_dir() / "simulated" / "kws_nucleo-l4r5zi_cmsis-nn_clang-o2_120mhz.json")
@@ -178,6 +182,7 @@ def test_a_time_that_is_none(tmp_path: Path, seconds: str) -> None:
 def test_what_was_sampled_until_ctrl_c_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Meter:
         name = "fake"
+        failed = False
 
         def start(self) -> None: ...
 
@@ -192,3 +197,32 @@ def test_what_was_sampled_until_ctrl_c_is_kept(tmp_path: Path, monkeypatch: pyte
     done = CliRunner().invoke(main, ["energy", "record", str(tmp_path / "new" / "a.npz"), "--meter", "fake"])
     assert done.exit_code == 130
     assert len(read_trace(tmp_path / "new" / "a.npz").time_s) == 10
+
+
+def _record(monkeypatch: pytest.MonkeyPatch, meter: object, out: Path) -> Result:
+    monkeypatch.setattr("engine.energy.meters.choose.parse_meter", lambda _: meter)
+    return CliRunner().invoke(main, ["energy", "record", str(out), "--meter", "fake", "--seconds", "3600"])
+
+
+@pytest.mark.parametrize("how", [{"dies_at_s": 0.05}, {"stalls_at_s": 0.05}])
+def test_a_meter_that_dies_early_is_told_at_once(
+    how: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeIna226(Time(), lambda _: 0.02, lambda _: 3.3, 0.5, **how)  # type: ignore[arg-type]
+    done = _record(monkeypatch, Ina226(lambda: fake, Ina226Settings(0.5, 0.1), clock=fake.time), tmp_path / "a.npz")
+    assert done.exit_code == 1
+    assert re.match(r"error: INA226 at 0x40 (went away after \d+ samples|gave no result for .* s)", done.stderr)
+    assert "hint: check its" in done.stderr
+    kept = read_trace(tmp_path / "a.npz")
+    assert f"a.npz: {len(kept.time_s)} samples" in done.stdout.replace("\n", "")
+    assert 0.02 < kept.time_s[-1] < 0.05
+
+
+def test_a_meter_that_dies_before_its_second_sample_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeIna226(Time(), lambda _: 0.02, lambda _: 3.3, 0.5, dies_at_s=0.0009)
+    done = _record(monkeypatch, Ina226(lambda: fake, Ina226Settings(0.5, 0.1), clock=fake.time), tmp_path / "a.npz")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "went away after" in done.stderr
+    assert list(tmp_path.iterdir()) == []

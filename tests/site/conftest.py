@@ -14,8 +14,9 @@ import pytest
 from engine.catalog.load import list_boards, load_board
 from engine.explain.analysis import Analysis
 from engine.pipeline.local import layer_validations_path
-from engine.records.layer_validation import read_layer_validations
-from engine.records.run import RunRecord
+from engine.records.counters import Counters
+from engine.records.layer_validation import EventCounts, LayerValidation, LayerValidations, read_layer_validations
+from engine.records.run import Layer, RunRecord
 from engine.site.build import SiteReport, build_site
 from tests.builders.analyses import make_analysis, make_validations
 from tests.builders.records import ELEMENTWISE, kws_layers, kws_record, make_record, mixed_layer
@@ -33,7 +34,39 @@ def site_records() -> list[RunRecord]:
         make_record(bigger, model="ic"),
         make_record(bigger, model=HOSTILE, board="my-board", id="hostile.my-board", output_matches_oracle=None),
     ]
-    return [r.model_copy(update={"notes": (HOSTILE,)}) if r.model == HOSTILE else r for r in runs]
+    runs[-1] = runs[-1].model_copy(
+        update={"notes": (HOSTILE,), "layers": (_with_helium(runs[-1].layers[0]), *runs[-1].layers[1:])}
+    )
+    return runs
+
+
+def _with_helium(layer: Layer) -> Layer:
+    """A layer of ten vector multiplies of 8 lanes, half under a predicate, of which 70 lanes take part, some perhaps not."""
+    more = {
+        "mve_instructions": 10, "mve_mac_instructions": 10, "mve_predicated_instructions": 5, "mve_beats": 40, "mve_beats_masked": 5,
+        "mve_mac_lanes": 80, "mve_mac_lanes_active": 70, "mve_mac_lanes_unknown": 8,
+    }  # fmt: skip
+    return layer.model_copy(update={"counters": Counters(**(layer.counters.model_dump() | more))})
+
+
+def layer_validations() -> LayerValidations:
+    """The committed ones; the first as if made before stalls were compared, the second with stalls of both sides."""
+    plain, with_stalls, *others = read_layer_validations(layer_validations_path()).results
+    return LayerValidations(results=(_stalling(plain, None), _stalling(with_stalls, 4), *others))
+
+
+def _stalling(result: LayerValidation, share: int | None) -> LayerValidation:
+    def counts(c: EventCounts) -> EventCounts:
+        stalls = None if share is None else c.cycles // share
+        return c.model_copy(update={"stall_cycles": stalls, "mve_stall_cycles": stalls})
+
+    points = [
+        p.model_copy(
+            update={"published": counts(p.published), "simulated": counts(p.simulated), "mve_waits": share and 7}
+        )
+        for p in result.points
+    ]
+    return result.model_copy(update={"points": tuple(points)})
 
 
 def site_analyses(records: list[RunRecord]) -> list[Analysis]:
@@ -48,7 +81,7 @@ def build(records: list[RunRecord], out: Path, *, notebooks: bool = False, stagi
         boards=BOARDS,
         analyses=site_analyses(records),
         validations=make_validations(),
-        layer_validations=read_layer_validations(layer_validations_path()),
+        layer_validations=layer_validations(),
         notebooks=notebooks,
         staging=staging,
     )

@@ -184,6 +184,26 @@ def test_layers_of_a_real_chip_are_compared(built: Built, found: dict[Path, Page
     assert json.loads((built.out / "validation/layers/layers.json").read_text("utf-8"))["results"]
 
 
+def test_stalls_of_a_real_chip_are_compared_where_they_were_kept(built: Built, found: dict[Path, Page]) -> None:
+    text = found[built.out / "validation/layers/index.html"].text
+    assert "this comparison was kept before stalls were compared" in text
+    for said in (
+        "MVE_STALL",
+        "Cycles that issue nothing",
+        "What explains the errors in stalls",
+        "Stall cycles caused by an MVE instruction",
+    ):
+        assert said.lower() in text.lower(), said
+
+
+def test_lanes_and_beats_of_helium_are_shown_with_their_bounds(built: Built, found: dict[Path, Page]) -> None:
+    text = found[_run(built, -1)[0]].text
+    assert "Lanes and beats of Helium" in text
+    assert "vector multiplies use at most 70 of their 80 lanes" in text
+    assert "5 beats (12.5" in text
+    assert "Lanes and beats of Helium" not in found[_run(built, 0)[0]].text
+
+
 def test_what_is_not_at_hand_is_absent_with_a_reason(built: Built, found: dict[Path, Page]) -> None:
     assert "Absent: the description of this board" in found[built.out / "boards/my-board/index.html"].text
     assert "Absent: the model file" in found[built.out / "models" / slug(HOSTILE) / "index.html"].text

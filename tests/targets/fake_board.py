@@ -120,7 +120,7 @@ class FakeBoard:
                 return ["m-profile-[fake v1]", "m-model-[kws01]"]
             case ["timestamp"]:
                 return [f"m-lap-us-{self._micros()}"]
-            case ["db", "load", count] if count.isdigit():
+            case ["db", "load", count] if count.isdecimal():
                 self._expected = int(count)
                 self._input.clear()
                 return [f"m-[Expecting {count} bytes]"]
@@ -144,7 +144,7 @@ class FakeBoard:
             data = answer(bytes(self._input))
             lines = [f"m-wc-output-[0,{i},{data[i : i + 32].hex()}]" for i in range(0, len(data), 32)]
             return [*lines, f"m-wc-crc-[output,0x{zlib.crc32(data):08x}]"]
-        if name not in ("infer", "layers", "loop") or not all(n.isdigit() for n in numbers):
+        if name not in ("infer", "layers", "loop") or not all(n.isdecimal() for n in numbers):
             return [f"e-[Unknown command: {' '.join(words)}]"]
         if len(self._input) != INPUT_BYTES:
             return [f"e-[Input has {len(self._input)} bytes, expected {INPUT_BYTES}]"]
@@ -159,7 +159,7 @@ class FakeBoard:
         real = ",".join(str(x) for x in answer(bytes(self._input))[:3])
         laps = [f"m-lap-us-{start}", f"m-lap-us-{(start + micros) % (1 << 32)}"]
         return [
-            "m-warmup-start-1",
+            f"m-warmup-start-{numbers[1] if len(numbers) > 1 else 10}",
             "m-warmup-done",
             f"m-infer-start-{count}",
             *laps,

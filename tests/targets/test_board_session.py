@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import CheckFailedError, ExecutionError
@@ -13,6 +14,7 @@ from engine.targets.board import answers
 from engine.targets.board.device import Device, GarbledError
 from engine.targets.board.measure import Measurement, _clock_check, measure_device
 from engine.targets.board.session import Session
+from tests.builders.damage import damaged
 from tests.targets.fake_board import CYCLES, FACTS, INPUT_BYTES, LAYERS, MARKER, OUTPUT_BYTES, FakeBoard, answer
 
 INPUTS = tuple(bytes((i * 31 + k) & 0xFF for i in range(INPUT_BYTES)) for k in range(2))
@@ -75,20 +77,23 @@ def test_a_plain_firmware_is_never_taken_for_ours(monkeypatch: pytest.MonkeyPatc
 
 # --- what a line does
 
+Faults = dict[int, tuple[str, bytes]]
 
-@st.composite
-def _noise(draw: st.DrawFn) -> Callable[[int, bytes], bytes]:
+
+def _on_the_way(faults: Faults) -> Callable[[int, bytes], bytes]:
     """Bytes lost, repeated, changed or added at some places of a stream."""
-    kinds = st.sampled_from(["lose", "repeat", "change", "add"])
-    faults = draw(
-        st.dictionaries(st.integers(1, 9000), st.tuples(kinds, st.binary(min_size=1, max_size=3)), max_size=6)
-    )
 
     def on_the_way(n: int, byte: bytes) -> bytes:
         kind, extra = faults.get(n, ("", b""))
         return {"lose": b"", "repeat": byte + byte, "change": extra, "add": byte + extra}.get(kind, byte)
 
     return on_the_way
+
+
+def _noise() -> st.SearchStrategy[Callable[[int, bytes], bytes]]:
+    kinds = st.sampled_from(["lose", "repeat", "change", "add"])
+    places = st.integers(1, 9000)
+    return st.dictionaries(places, st.tuples(kinds, st.binary(min_size=1, max_size=3)), max_size=6).map(_on_the_way)
 
 
 @settings(max_examples=150, deadline=None)
@@ -108,6 +113,9 @@ def test_a_result_is_right_or_an_error(
 
 @settings(max_examples=60, deadline=None)
 @given(_noise(), _noise(), st.lists(st.integers(1, 4000), max_size=2), st.none() | st.integers(1, 6000))
+# a byte that Python calls a digit and no number: "¹00"
+@example(_on_the_way({}), _on_the_way({578: ("add", b"\t\xb9")}), [], None)
+@example(_on_the_way({}), _on_the_way({309: ("add", b"\xb2"), 891: ("add", b"\xa1\x01")}), [735, 2032], None)
 def test_a_plain_firmware_on_a_bad_line_ends_too(
     to_host: Callable[[int, bytes], bytes],
     to_device: Callable[[int, bytes], bytes],
@@ -123,6 +131,58 @@ def test_a_plain_firmware_on_a_bad_line_ends_too(
         assert len(found.singles_us) == REPEATS
         assert found.outputs is None
     assert board.now < 2000
+
+
+class Losing(FakeBoard):
+    """The ends of some of its answers to ``infer`` and ``wc`` are lost, counted from 1."""
+
+    lost: frozenset[int] = frozenset()
+    answered = 0
+
+    def _send(self, text: str) -> None:
+        if self.commands and self.commands[-1].startswith(("infer", "wc l")):
+            self.answered += 1
+            if self.answered in self.lost:
+                text = text.replace("m-ready", "m-raedy")
+        super()._send(text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.booleans(), st.sets(st.integers(1, 30), max_size=12))
+@example(True, {1, 3, 4, 6, 7, 8})
+@example(True, {1, 3, 4, 5, 6, 8})
+@example(False, {1, 2, 3, 4, 5, 7})
+def test_lost_answers_teach_no_patience(plain: bool, lost: set[int]) -> None:
+    board = Losing(plain=plain)
+    board.lost = frozenset(lost)
+    outcome(board)
+    assert board.now < 2000, "the silence of a lost answer is not how long an inference takes"
+
+
+def test_patience_is_learned_from_an_answer_alone() -> None:
+    s = session(board := Losing(plain=True))
+    board.lost = frozenset({1})
+    s.load(INPUTS[0])
+    s.infer(1, 0)
+    assert board.now > 120, "the first answer was lost, and may have been long in coming"
+    assert s.infer(1, 0).micros == 10
+    start, board.lost = board.now, frozenset(range(board.answered + 1, 99))
+    with pytest.raises(ExecutionError, match="does not answer 'infer 10 10' properly"):
+        s.infer(10, 10)
+    assert board.now - start < 30
+
+
+def test_a_changed_number_of_inferences_is_asked_for_again() -> None:
+    sent = bytearray()
+
+    def more(n: int, byte: bytes) -> bytes:
+        sent.extend(byte)
+        return b"19" if sent.endswith(b"infer 1") and sent.count(b"infer") == 4 else byte
+
+    board = FakeBoard(plain=True, to_device=more)
+    found = measured(board)
+    assert any(c.startswith("infer 19") for c in board.commands)
+    assert (found.singles_us, found.retries) == ((10,) * REPEATS, 1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -199,6 +259,12 @@ def test_a_layer_longer_than_the_counter_is_noticed() -> None:
         (("m-wc-output-[0,1,01]", "m-wc-output-[0,0,01]"), "output"),
         (("m-lap-us-1",), "laps"),
         (("m-lap-us-1", "m-lap-us-2", "m-results-[1,,x]"), "laps"),
+        (("m-infer-start-2", "m-lap-us-1", "m-lap-us-2", "m-results-[1]"), "laps"),
+        (("m-warmup-start-1", "m-lap-us-1", "m-lap-us-2", "m-results-[1]"), "laps"),
+        (("m-infer-start-l", "m-lap-us-1", "m-lap-us-2", "m-results-[1]"), "laps"),
+        (("m-wc-layer-[0,a]", "m-wc-counter-[cycles]", "m-wc-marker-[1]", f"m-wc-run-[5,4,{'1' * 5000}]"), "layers"),
+        (("m-wc-layer-[0,a]", "m-wc-counter-[cycles]", f"m-wc-marker-[{'1' * 5000}]", "m-wc-run-[5,4,10]"), "layers"),
+        (("m-wc-output-[0," + "0" * 5000 + ",01]",), "output"),
     ],
 )
 def test_answers_that_cannot_be_whole(lines: tuple[str, ...], read: str) -> None:
@@ -206,14 +272,35 @@ def test_answers_that_cannot_be_whole(lines: tuple[str, ...], read: str) -> None
         "layers": lambda: answers.layer_runs(lines, 1),
         "loop": lambda: answers.loop(lines, 2),
         "output": lambda: answers.output_bytes(lines, 2),
-        "laps": lambda: answers.laps(lines),
+        "laps": lambda: answers.laps(lines, 1, 0),
     }
     with pytest.raises(GarbledError):
         readers[read]()
 
 
+ANSWERS: dict[str, Callable[[tuple[str, ...]], object]] = {
+    "wc id": answers.facts,
+    "wc crc": answers.checksums,
+    "timestamp": answers.lap,
+    "infer 1 0": lambda lines: answers.laps(lines, 1, 0),
+    "wc loop 2 0": lambda lines: answers.loop(lines, 2),
+    "wc layers 2 0": lambda lines: answers.layer_runs(lines, 2),
+    "wc output": lambda lines: answers.output_bytes(lines, OUTPUT_BYTES),
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), st.sampled_from(sorted(ANSWERS)))
+def test_a_damaged_answer_is_an_answer_or_garbled(data: st.DataObject, command: str) -> None:
+    board = FakeBoard()
+    board._input += INPUTS[0]
+    lines = data.draw(damaged("\n".join(board._answer(command.split())))).split("\n")
+    with contextlib.suppress(GarbledError):
+        ANSWERS[command](tuple(lines))
+
+
 def test_the_microsecond_counter_may_wrap() -> None:
-    found = answers.laps(("m-lap-us-4294967290", "m-lap-us-10", "m-results-[1.5]"))
+    found = answers.laps(("m-lap-us-4294967290", "m-lap-us-10", "m-results-[1.5]"), 1, 0)
     assert (found.micros, found.results) == (16, (1.5,))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from engine.errors import UsageError
 from engine.targets.session import same_profile
 from engine.targets.status import targets_status
 from engine.targets.store import load_execution, profile_path, save_execution
-from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
+from engine.targets.types import Execution, LaneProfile, MemoryEvents, MemoryProfile, Profile
 
 KEY = "0123456789abcdef"
 
@@ -30,6 +31,22 @@ def execution() -> Execution:
     cold = MemoryProfile((MemoryEvents(0, "flash", *range(1, 16)), MemoryEvents(2, "sram", 1, 2)))
     warm = MemoryProfile(())
     return Execution("unicorn", "2", profile, cold, warm, (b"", b"\x00\xff", b"abc"), 99, (12, 99), (cold, warm))
+
+
+def test_lanes_come_back() -> None:
+    lanes = LaneProfile(
+        np.array([0, 2], np.int32), np.array([0x08000010, 0x08000020], np.uint32), np.array([3, 16], np.int8),
+        np.array([1, 2**40], np.int64),
+    )  # fmt: skip
+    save_execution(KEY, replace(execution(), lanes=lanes))
+    found = load_execution(KEY)
+    assert found is not None
+    assert found.lanes is not None
+    for f in fields(LaneProfile):
+        assert np.array_equal(getattr(found.lanes, f.name), getattr(lanes, f.name))
+    save_execution(KEY, execution())
+    assert (again := load_execution(KEY)) is not None
+    assert again.lanes is None
 
 
 def test_what_is_stored_comes_back() -> None:

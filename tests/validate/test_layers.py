@@ -12,6 +12,7 @@ from engine.cli.main import main
 from engine.errors import CheckFailedError, RecordError
 from engine.pipeline.local import layer_validations_path
 from engine.records.layer_validation import (
+    STALLS,
     Event,
     EventCounts,
     LayerPoint,
@@ -19,8 +20,9 @@ from engine.records.layer_validation import (
     read_layer_validations,
     write_layer_validations,
 )
-from engine.records.run import RunRecord
+from engine.records.run import Idle, RunRecord
 from engine.site.pages.silicon_layers import explanation, section_of
+from engine.site.pages.silicon_stalls import stalls_of, why
 from engine.validate import layers as comparing
 from engine.validate.layers import PublishedLayer, compare_layers, counts_of, published_layers
 from tests.builders.records import kws_record
@@ -40,7 +42,7 @@ def published(record: RunRecord) -> tuple[PublishedLayer, ...]:
     rows = []
     for layer in record.layers:
         ours = counts_of(layer)
-        counts = EventCounts(**{e.value: ours.of(e) * 11 // 10 for e in Event})
+        counts = EventCounts(**{e.value: n * 11 // 10 for e in Event if (n := ours.of(e)) is not None})
         rows.append(PublishedLayer("b", "kws", "f", "k", 250, layer.index, layer.op, layer.macs, counts, "s"))
     return tuple(rows)
 
@@ -112,7 +114,10 @@ def test_the_committed_results_are_of_the_published_rows() -> None:
     kept = read_layer_validations(layer_validations_path())
     assert {r.compiler for r in kept.results} == {"gcc", "clang"}
     for result in kept.results:
-        assert {p.layer: p.published for p in result.points} == rows
+        for point in result.points:
+            assert all(
+                point.published.of(e) == rows[point.layer].of(e) for e in Event if e not in STALLS or result.has_stalls
+            )
 
 
 def counts(cycles: int, instructions: int, mve: int = 0, macs: int = 0) -> EventCounts:
@@ -156,6 +161,79 @@ def test_layers_with_one_explanation_share_it() -> None:
     assert not section.inside  # nothing but these layers is in the chip's sum
     around = sum(p.published.cycles for p in points)
     assert section_of(found.model_copy(update={"cycles_interval": (around, around)})).inside
+
+
+def helium_record() -> RunRecord:
+    """The record as of a core with Helium: a quarter of the cycles issue nothing, half of these for Helium."""
+    record = kws_record()
+    layers = [
+        x.model_copy(update={"idle": Idle(cycles=x.cycles // 4, mve_cycles=x.cycles // 8, mve_waits=x.cycles // 16)})
+        for x in record.layers
+    ]
+    return record.model_copy(update={"layers": tuple(layers)})
+
+
+def test_stalls_are_compared_where_both_sides_have_them() -> None:
+    record = helium_record()
+    found = compare_layers(published(record), record)
+    assert found.has_stalls
+    stalls = stalls_of(found)
+    assert stalls is not None
+    for row, point in zip(stalls.rows, found.points, strict=True):
+        error = point.error(Event.CYCLES)
+        assert error is None or row.by_stalls + row.by_issue == pytest.approx(error, abs=1e-9)
+        assert point.mve_waits == row.waits
+    theirs, ours = found.total()
+    assert (stalls.total.published, stalls.total.simulated) == (theirs, ours)
+    assert ours.stall_cycles == sum(x.cycles // 4 for x in record.layers)
+    plain = kws_record()  # no Helium, so no stalls
+    without = compare_layers(published(plain), plain)
+    assert not without.has_stalls
+    assert stalls_of(without) is None
+    assert "stall" not in without.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("chip", "ours", "said"),
+    [
+        ((100, 20, 40, 20), (101, 20, 41, 20), "the same waits"),
+        ((100, 20, 40, 20), (101, 20, 41, 30), "another part of them as Helium's"),
+        ((100, 20, 40, 20), (101, 20, 30, 20), "fewer waits of other instructions"),
+        ((100, 20, 40, 20), (101, 20, 80, 50), "places more waits around them"),
+        ((100, 20, 40, 20), (200, 60, 80, 50), "another kernel"),
+        ((100, 20, 40, 20), (200, 0, 80, 0), "nothing in common"),
+        ((100, 0, 40, 20), (105, 0, 41, 20), "the same waits"),
+    ],
+)
+def test_an_error_in_stalls_is_explained(chip: tuple[int, ...], ours: tuple[int, ...], said: str) -> None:
+    sides = [
+        counts(1000, instructions, 2 * macs, macs).model_copy(
+            update={"stall_cycles": stalls, "mve_stall_cycles": helium}
+        )
+        for instructions, macs, stalls, helium in (chip, ours)
+    ]
+    if not chip[1]:
+        sides = [s.model_copy(update={"mve_instructions": 5}) for s in sides]
+    assert said in why(LayerPoint(layer=0, op="CONV_2D", kernel="k", macs=1, published=sides[0], simulated=sides[1]))
+
+
+def test_the_projects_rows_have_stalls(tmp_path: Path) -> None:
+    assert all((r.counts.stall_cycles or 0) > (r.counts.mve_stall_cycles or 0) for r in published_layers())
+    assert read(tmp_path, HEADER + ROW)[0].counts.stall_cycles is None  # a table may leave them out
+    with pytest.raises(RecordError, match="line 2: not all counts"):
+        read(tmp_path, HEADER.replace("source", "stall_cycles,source") + ROW.replace("somewhere", ",somewhere"))
+
+
+def test_stalls_are_printed_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = helium_record()
+    found = compare_layers(published(record), record)
+    monkeypatch.setattr(comparing, "validate_layers", lambda *_: found)
+    shown = CliRunner().invoke(main, ["validate", "--layers"], env={"COLUMNS": "80"})
+    assert shown.exit_code == 0, shown.output
+    table = shown.output.splitlines()[1:]
+    assert "MVE_STALL" in shown.output
+    assert max(len(row) for row in table) <= 80
+    assert not any("…" in row for row in table)
 
 
 def test_the_command_prints_and_writes_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from engine.validate.choose import choose
 from engine.validate.keep import keep
 from engine.validate.points import validate
 from engine.validate.reference import ReferenceRow, read_reference
+from tests.builders.damage import damaged
 from tests.builders.records import kws_record
 from tests.models.small import reference
 
@@ -30,11 +31,13 @@ ROW = "nucleo-l4r5zi,kws,120,99.8,cmsis-nn,exact,,microTVM,arm-none-eabi-gcc -O3
 def read(tmp_path: Path, text: str | bytes) -> tuple[ReferenceRow, ...]:
     path = tmp_path / "reference.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_reference(path)
+    return read_reference(path).rows
 
 
 def test_the_projects_own_reference_can_be_read() -> None:
-    rows = read_reference(measurements_dir() / "published" / "validation.csv")
+    reference = read_reference(measurements_dir() / "published" / "validation.csv")
+    rows = reference.rows
+    assert reference.refused == ()
     assert sum(r.use is Use.EXACT for r in rows) == 5
     assert all(r.source and (r.latency_ms or 0) > 0 for r in rows)
 
@@ -136,7 +139,6 @@ def test_a_path_holds_from_here_or_from_where_the_csv_lies(tmp_path: Path, monke
         (HEADER + ROW.replace("exact,", "bound,somewhere"), "line 2: bound_side"),
         (HEADER + "nucleo-l4r5zi", "line 2: model is blank"),
         (HEADER + ROW.replace("99.8", ""), "line 2: latency_ms is blank"),
-        (HEADER + "\n" + ROW + "\n,,\n" + ROW.replace("99.8", '"99,8"'), "line 5: latency_ms is '99,8'"),
         (HEADER + ROW + ",GNU, not IAR", "line 2 has 11 cells for 9 columns"),
         (HEADER, "holds no row"),
         (HEADER.replace("use", "board") + ROW, "the column board twice"),
@@ -151,6 +153,29 @@ def test_a_broken_reference_names_its_place(tmp_path: Path, text: str | bytes, w
         read(tmp_path, text)
 
 
+def test_a_row_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "reference.csv"
+    bad = (ROW.replace("99.8", '"99,8"'), ROW.replace("exact", "perhaps"), ROW + ",GNU, not IAR")
+    path.write_text(HEADER + "\n" + "\n".join([bad[0], ",,", ROW, bad[1], bad[2], ROW]), encoding="utf-8")
+    found = read_reference(path)
+    assert [r.latency_ms for r in found.rows] == [99.8, 99.8]
+    assert [(r.line, r.column, r.value) for r in found.refused] == [
+        (3, "latency_ms", "99,8"),
+        (6, "use", "perhaps"),
+        (7, "", "GNU,not IAR"),
+    ]
+    assert [r.problem for r in found.refused] == [
+        "line 3: latency_ms is '99,8'",
+        "line 6: use is 'perhaps'",
+        "line 7 has 11 cells for 9 columns",
+    ]
+    path.write_text(HEADER + "\n".join(bad[:2]), encoding="utf-8")
+    with pytest.raises(
+        RecordError, match=r"2 of 2 rows of .* cannot be used: line 2: latency_ms is '99,8'; line 3: use is"
+    ):
+        read_reference(path)
+
+
 def test_what_spreadsheets_write_is_read(tmp_path: Path) -> None:
     (plain,) = read(tmp_path, HEADER + ROW)
     exported = "\ufeff" + (HEADER.upper() + ROW.replace("exact", "Exact") + ",,\n,,,,\n").replace("\n", "\r\n")
@@ -163,7 +188,11 @@ def test_few_columns_are_enough(tmp_path: Path) -> None:
     assert (row.latency_ms, row.clock_mhz, row.use, row.kernels, row.compiler) == (10.0, 120.0, None, "", "")
 
 
-@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: (HEADER + t).encode("utf-8", "replace"))))
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+@given(st.binary(max_size=200) | damaged(HEADER + f"{ROW}\n{ROW}\n").map(_encoded))
 def test_any_file_is_rows_or_one_message(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     try:
         rows = read(tmp_path_factory.getbasetemp(), content)
@@ -309,7 +338,7 @@ def test_a_validation_of_nothing_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_the_committed_result_is_of_the_projects_own_reference() -> None:
-    rows = read_reference(measurements_dir() / "published" / "validation.csv")
+    rows = read_reference(measurements_dir() / "published" / "validation.csv").rows
     results = read_validations(validations_path()).results
     assert [r.compiler for r in results] == [None, "clang"]
     for result in results:

@@ -1,11 +1,13 @@
-"""The INA226 on a Linux I2C bus (smbus2): set up, poll "conversion ready", stamp, collect.
+"""The INA226 on a Linux I2C bus (smbus2): set up, wait for a result, stamp, collect.
 
-A result averages the two conversions before it, so its time is the moment it was seen minus half of that. What the poll misses shows as a
-gap in the times.
+On a bus that is quicker than the chip, "conversion ready" is polled; a result averages the two conversions before it, so its time is the moment it
+was seen minus half of that. A slower bus finds a new result whenever it comes: it asks only now and then whether the chip still converts, and a
+result that ended at some moment of the last period is taken to have ended in its middle. What is missed shows as a gap in the times.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -28,6 +30,7 @@ from engine.errors import BadInputError, ExecutionError, ToolError
 
 _PATIENCE = 100  # periods without a result before the meter counts as gone
 _LEAST_PATIENCE_S = 0.1
+_TRUST_S = 1.0  # how long results are taken as new without asking
 
 
 class Bus(Protocol):
@@ -96,7 +99,7 @@ class Ina226(SampledMeter):
         self._readings: list[Reading] = []
 
     def open(self) -> None:
-        """Reset, identify, configure, calibrate. Raises ToolError."""
+        """Reset, identify, configure. Raises ToolError."""
         self._bus = self._open_bus()
         self._times.clear()
         self._readings.clear()
@@ -111,18 +114,14 @@ class Ina226(SampledMeter):
                     hint="give the meter's own address (set by its pins A0 and A1: 0x40 to 0x4f)",
                 )
             self._bus.write(self._address, Register.CONFIGURATION, RESET)
-            self._bus.write(self._address, Register.CALIBRATION, self._settings.calibration)
-            self._bus.write(self._address, Register.CONFIGURATION, self._settings.configuration)
-            for register, wanted in (
-                (Register.CALIBRATION, self._settings.calibration),
-                (Register.CONFIGURATION, self._settings.configuration),
-            ):
-                found = self._bus.read(self._address, register)
-                if found != wanted:
-                    raise ToolError(
-                        f"{self.name}: register {register.name.lower()} holds {found:04x}h after {wanted:04x}h was written",
-                        hint="check the wiring and the pull-ups of the I2C bus",
-                    )
+            wanted = self._settings.configuration
+            self._bus.write(self._address, Register.CONFIGURATION, wanted)
+            found = self._bus.read(self._address, Register.CONFIGURATION)
+            if found != wanted:
+                raise ToolError(
+                    f"{self.name}: register configuration holds {found:04x}h after {wanted:04x}h was written",
+                    hint="check the wiring and the pull-ups of the I2C bus",
+                )
         except OSError as error:
             self.close()
             raise ToolError(
@@ -133,32 +132,49 @@ class Ina226(SampledMeter):
             self.close()
             raise
         self._last = self._clock()
+        self._seen, self._proven = self._last, 0
+        self._cleared, self._waiting = -math.inf, True
 
     def fetch(self) -> None:
         """Wait for one result and keep it. Raises ExecutionError when the meter is gone."""
         assert self._bus is not None
         try:
-            mask = self._bus.read(self._address, Register.MASK_ENABLE)
             now = self._clock()
-            if not mask & CONVERSION_READY:
-                if now - self._last > max(_PATIENCE * self._settings.period_s, _LEAST_PATIENCE_S):
-                    raise ExecutionError(
-                        f"{self.name} gave no result for {now - self._last:.2g} s",
-                        hint="check its supply; measure again",
-                    )
-                return
-            current, bus, shunt = (
-                self._bus.read(self._address, r)
-                for r in (Register.CURRENT, Register.BUS_VOLTAGE, Register.SHUNT_VOLTAGE)
-            )
+            surely_new = not self._waiting and now - self._last >= self._settings.longest_period_s
+            if not surely_new or now - self._seen >= _TRUST_S:
+                ready = self._bus.read(self._address, Register.MASK_ENABLE) & CONVERSION_READY
+                now = self._clock()
+                cleared, self._cleared, self._waiting = self._cleared, now, not ready
+                if not ready:
+                    self._check_patience(now)
+                    return
+                if now - cleared < self._patience_s:  # the flag of a chip that stopped stays until it is read
+                    self._seen, self._proven = now, len(self._times)
+            shunt = self._bus.read(self._address, Register.SHUNT_VOLTAGE)
+            read = self._clock()
+            bus = self._bus.read(self._address, Register.BUS_VOLTAGE)
         except OSError as error:
             raise ExecutionError(
                 f"{self.name} went away after {len(self._times)} samples: {error.strerror or error}",
                 hint="check its wiring; measure again",
             ) from None
-        self._last = now
-        self._times.append(now - self._settings.period_s / 2)
-        self._readings.append(reading_of(self._settings, current, bus, shunt, mask))
+        self._last = read
+        ended = read - self._settings.period_s / 2 if surely_new else now
+        self._times.append(ended - self._settings.period_s / 2)
+        self._readings.append(reading_of(self._settings, shunt, bus))
+
+    @property
+    def _patience_s(self) -> float:
+        return max(_PATIENCE * self._settings.period_s, _LEAST_PATIENCE_S)
+
+    def _check_patience(self, now: float) -> None:
+        """Raise ExecutionError when the last result is too long ago; what was taken as new meanwhile is dropped."""
+        if now - self._last > self._patience_s:
+            del self._times[self._proven :], self._readings[self._proven :]
+            raise ExecutionError(
+                f"{self.name} gave no result for {now - self._seen:.2g} s",
+                hint="check its supply; measure again",
+            )
 
     def close(self) -> None:
         """Let the bus go."""

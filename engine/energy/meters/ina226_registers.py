@@ -1,6 +1,7 @@
 """Registers of the INA226, after its datasheet (Texas Instruments SBOS547: section Register Maps and "Programming the INA226").
 
-Pure arithmetic: what to write for a shunt and a conversion time, and what readings mean.
+Pure arithmetic: what to write for a conversion time, and what readings mean. The chip's own current and power registers are not used: they are the
+shunt's and the bus's results multiplied and truncated, may overflow, and cost reads.
 """
 
 from __future__ import annotations
@@ -17,9 +18,6 @@ class Register(IntEnum):
     CONFIGURATION = 0x00
     SHUNT_VOLTAGE = 0x01
     BUS_VOLTAGE = 0x02
-    POWER = 0x03
-    CURRENT = 0x04
-    CALIBRATION = 0x05
     MASK_ENABLE = 0x06
     MANUFACTURER_ID = 0xFE
     DIE_ID = 0xFF
@@ -29,18 +27,15 @@ MANUFACTURER_ID, DIE_ID = 0x5449, 0x2260
 RESET = 1 << 15
 CONVERSION_READY = 1 << 3
 """CVRF in Mask/Enable: set when all conversions, averages and multiplications are done, cleared by reading the register."""
-MATH_OVERFLOW = 1 << 2
-"""OVF in Mask/Enable: an arithmetic operation overflowed, current and power may be wrong."""
 
 SHUNT_LSB_V = 2.5e-6
 BUS_LSB_V = 1.25e-3
-_SCALING = 0.00512  # "internal fixed value", equation 1
-_CALIBRATION_MAX = 0x7FFF  # FS14..FS0: bit 15 is not there
 AVERAGES = (1, 4, 16, 64, 128, 256, 512, 1024)
 CONVERSION_US = (140, 204, 332, 588, 1100, 2116, 4156, 8244)
 _SHUNT_AND_BUS_CONTINUOUS = 0b111
 _RESERVED = 0x4000  # bit 14 reads 1 at power-on (4127h)
 FULL_SCALE_SHUNT_V = 0x7FFF * SHUNT_LSB_V
+_LEAST_V = 100 * SHUNT_LSB_V  # a largest current of fewer steps is known to worse than 1 %
 
 
 @dataclass(frozen=True)
@@ -73,31 +68,17 @@ class Ina226Settings:
                 f"an INA226 measures up to {FULL_SCALE_SHUNT_V * 1e3:.2f} mV",
                 hint=f"use a shunt of at most {FULL_SCALE_SHUNT_V / self.max_current_a:.3g} ohm",
             )
-        if not 1 <= self.calibration <= _CALIBRATION_MAX:
+        if self.max_current_a * self.shunt_ohm < _LEAST_V:
             raise UsageError(
-                f"{self.max_current_a:g} A and {self.shunt_ohm:g} ohm need a calibration of {self.calibration}, outside 1 to {_CALIBRATION_MAX}",
-                hint=f"expect at least {_SCALING * 2**15 / (_CALIBRATION_MAX * self.shunt_ohm):.3g} A or use another shunt",
+                f"{self.max_current_a:g} A drop {self.max_current_a * self.shunt_ohm * 1e6:.3g} µV over {self.shunt_ohm:g} ohm; "
+                f"an INA226 measures in steps of {SHUNT_LSB_V * 1e6:g} µV",
+                hint=f"use a shunt of at least {_LEAST_V / self.max_current_a:.3g} ohm",
             )
 
     @property
-    def wanted_lsb_a(self) -> float:
-        """Amperes per bit of the current register for the largest current (equation 2)."""
-        return self.max_current_a / 2**15
-
-    @property
-    def calibration(self) -> int:
-        """What the calibration register gets (equation 1), truncated as the datasheet does."""
-        return int(_SCALING / (self.wanted_lsb_a * self.shunt_ohm))
-
-    @property
     def current_lsb_a(self) -> float:
-        """Amperes per bit that the truncated calibration really gives."""
-        return _SCALING / (self.calibration * self.shunt_ohm)
-
-    @property
-    def power_lsb_w(self) -> float:
-        """Watts per bit of the power register: 25 times the current's."""
-        return 25 * self.current_lsb_a
+        """Amperes per bit of the shunt voltage register."""
+        return SHUNT_LSB_V / self.shunt_ohm
 
     @property
     def configuration(self) -> int:
@@ -111,6 +92,11 @@ class Ina226Settings:
         return 2 * self.conversion_us * self.averages * 1e-6
 
     @property
+    def longest_period_s(self) -> float:
+        """The same of the slowest chip: 140 µs take at most 154 µs, 2.116 ms 2.328 ms (Electrical Characteristics, tCT), and a margin."""
+        return 1.11 * self.period_s
+
+    @property
     def text(self) -> str:
         """The settings as a person writes them."""
         return f"shunt {self.shunt_ohm:g} ohm, {self.conversion_us} µs, average of {self.averages}"
@@ -118,7 +104,7 @@ class Ina226Settings:
 
 @dataclass(frozen=True)
 class Reading:
-    """One result: amperes and volts, whether the chip was at the end of its range or overflowed."""
+    """One result: amperes and volts, whether the chip was at the end of its range."""
 
     current_a: float
     bus_v: float
@@ -130,13 +116,12 @@ class Reading:
         return self.current_a * self.bus_v
 
 
-def reading_of(settings: Ina226Settings, current: int, bus: int, shunt: int, mask: int) -> Reading:
+def reading_of(settings: Ina226Settings, shunt: int, bus: int) -> Reading:
     """Turn raw 16-bit register values into a reading."""
-    ends = (0x7FFF, -0x8000)
     return Reading(
-        current_a=signed(current) * settings.current_lsb_a,
+        current_a=signed(shunt) * settings.current_lsb_a,
         bus_v=(bus & 0x7FFF) * BUS_LSB_V,
-        saturated=bool(mask & MATH_OVERFLOW) or signed(shunt) in ends or signed(current) in ends,
+        saturated=signed(shunt) in (0x7FFF, -0x8000),
     )
 
 

@@ -24,6 +24,13 @@ class Joulescope:
     def __init__(self, rate_hz: int = 100_000, connect: Callable[[], Any] | None = None) -> None:
         self._rate_hz, self._connect, self._device = rate_hz, connect or _connect, None
         self._stopped: str | None = None
+        self._ended: float | None = None
+        self._kept: PowerTrace | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has stopped by itself."""
+        return self._stopped is not None
 
     def start(self) -> None:
         """Begin to sample. Raises ToolError."""
@@ -33,7 +40,7 @@ class Joulescope:
             device.open()
             device.parameter_set("sampling_frequency", self._rate_hz)
             device.parameter_set("current_lsb", "gpi0")
-            self._stopped = None
+            self._stopped = self._ended = self._kept = None
             device.start(stop_fn=self._on_stop)
         except ToolError:
             raise
@@ -51,22 +58,42 @@ class Joulescope:
         device, self._device = self._device, None
         if device is None:
             raise ExecutionError("the Joulescope was never started", hint="call start first")
+        stopped, ended = self._stopped, self._ended
+        failure: ExecutionError | None = None
         try:
-            if self._stopped is not None:
-                raise ExecutionError(
-                    f"the Joulescope stopped by itself: {self._stopped}", hint="check the cable; measure again"
-                )
-            ended = time.monotonic()
-            device.stop()
-            first, last = device.stream_buffer.sample_id_range
-            data = device.stream_buffer.samples_get(first, last, fields=["current", "voltage", "current_lsb"])
-        except ExecutionError:
-            raise
+            if stopped is None:
+                ended = time.monotonic()
+                device.stop()
         except Exception as error:  # the library raises what its driver raises
-            raise ExecutionError(f"the Joulescope went away: {error}", hint="check the cable; measure again") from None
+            failure = _gone(error)
+        else:
+            if stopped is not None:
+                failure = ExecutionError(
+                    f"the Joulescope stopped by itself: {stopped}", hint="check the cable; measure again"
+                )
+        try:
+            self._kept = self._read(device, ended or time.monotonic())
+        except BadInputError:
+            if failure is None:
+                raise
+        except Exception as error:  # the same
+            failure = failure or _gone(error)
         finally:
             with contextlib.suppress(Exception):
                 device.close()
+        if failure is not None:
+            raise failure
+        return self.trace()
+
+    def trace(self) -> PowerTrace:
+        """What the library still held when it ended. Raises BadInputError if that was too little."""
+        if self._kept is None:
+            raise BadInputError("the Joulescope gave no samples", hint="measure for longer")
+        return self._kept
+
+    def _read(self, device: Any, ended: float) -> PowerTrace:
+        first, last = device.stream_buffer.sample_id_range
+        data = device.stream_buffer.samples_get(first, last, fields=["current", "voltage", "current_lsb"])
         signals = data["signals"]
         current = np.asarray(signals["current"]["value"], np.float64)
         voltage = np.asarray(signals["voltage"]["value"], np.float64)
@@ -85,7 +112,12 @@ class Joulescope:
 
     def _on_stop(self, event: int, message: str) -> None:
         if event:
+            self._ended = time.monotonic()
             self._stopped = message or f"event {event}"
+
+
+def _gone(error: Exception) -> ExecutionError:
+    return ExecutionError(f"the Joulescope went away: {error}", hint="check the cable; measure again")
 
 
 def _connect() -> Any:

@@ -19,11 +19,18 @@ class Meter(Protocol):
 
     name: str
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has gone away since it was started: ``stop`` will tell why."""
+
     def start(self) -> None:
         """Begin to sample. Raises ToolError if the meter cannot be reached or is not what it should be."""
 
     def stop(self) -> PowerTrace:
         """End sampling and give what was seen. Raises ExecutionError if the meter went away meanwhile."""
+
+    def trace(self) -> PowerTrace:
+        """After ``stop``: what was seen, also until it went away. Raises BadInputError if it is too little."""
 
 
 def sample(meter: Meter, work: Callable[[], T]) -> tuple[T, PowerTrace]:
@@ -50,6 +57,11 @@ class SampledMeter(ABC):
         self._halt = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: WhycyclesError | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the thread has ended with a failure."""
+        return self._failure is not None
 
     @abstractmethod
     def open(self) -> None:

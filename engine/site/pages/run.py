@@ -14,6 +14,7 @@ from engine.explain.energy_card import energy_sentences
 from engine.explain.explain import bound_by
 from engine.explain.flame import folded_stacks, speedscope
 from engine.explain.flame_svg import flamegraph_svg
+from engine.explain.helium import helium_rows
 from engine.explain.roofline import document_name, keys_in
 from engine.explain.sentences import board_as_set
 from engine.firmware.types import GLUE, Lowering
@@ -151,6 +152,7 @@ def write_run(renderer: Renderer, world: World, run: Run) -> None:
         flame=Markup(flamegraph_svg(analysis.samples, title)) if analysis else "",
         run=run,
         memories=memory_rows(r),
+        helium=helium_rows(r),
         r=r,
         x=run.explanation,
         place=run.place,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import altair as alt
 
 from engine.records.layer_validation import (
+    STALLS,
     Event,
     EventCounts,
     LayerPoint,
@@ -17,6 +18,7 @@ from engine.records.layer_validation import (
 )
 from engine.site import palette
 from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
+from engine.site.pages.silicon_stalls import Stalls, stalls_of
 from engine.site.render import Renderer
 from engine.site.text import signed_percent, slug
 from engine.site.world import World
@@ -26,12 +28,13 @@ FOLDER = "validation/layers"
 _ROW = 22
 _SAME = 0.02  # counts this close are the same kernel, with another compiler around it
 _OTHER = 0.10  # vector multiplies that differ by more are another kernel
+_COUNTED = tuple(e for e in Event if e not in STALLS)
 _BY_INSTRUCTIONS, _BY_TIMING = "from the number of instructions", "from the cycles of each"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer as the page shows it. ``errors`` by event; None where the chip counted none.
+    """One layer as the page shows it. ``errors`` by event, stalls left out; None where the chip counted none.
 
     The error in cycles is ``(1 + by_instructions) * (1 + by_timing) - 1``: other instructions, and other cycles for each.
     """
@@ -48,7 +51,7 @@ class Row:
 @dataclass(frozen=True)
 class Section:
     """One kept comparison. ``published``, ``simulated``: sums; ``total``: their errors; ``reasons``: layers that one sentence explains;
-    ``inside``: whether the interval holds the chip's cycles.
+    ``inside``: whether the interval holds the chip's cycles; ``stalls``: absent in results kept before they were compared.
     """
 
     key: str
@@ -60,11 +63,12 @@ class Section:
     summary: str
     reasons: tuple[tuple[str, str], ...]
     inside: bool
+    stalls: Stalls | None
 
 
 def _difference_in_counts(result: LayerValidation) -> float:
     published, simulated = result.total()
-    counts = (relative_error(published, simulated, event) for event in Event if event is not Event.CYCLES)
+    counts = (relative_error(published, simulated, event) for event in _COUNTED if event is not Event.CYCLES)
     return sum(abs(error or 0.0) for error in counts)
 
 
@@ -83,7 +87,8 @@ def write_silicon_layers(renderer: Renderer, world: World, found: LayerValidatio
         "silicon_layers.md.j2",
         charts,
         sections=sections,
-        events=tuple(Event),
+        events=_COUNTED,
+        stall_events=STALLS,
         page_of={i: f"runs/{slug(i)}/" for i in ids},
     )
 
@@ -99,10 +104,11 @@ def section_of(kept: LayerValidation) -> Section:
         rows=rows,
         published=published,
         simulated=simulated,
-        total=tuple(relative_error(published, simulated, e) for e in Event),
+        total=tuple(relative_error(published, simulated, e) for e in _COUNTED),
         summary=_summary(kept, rows),
         reasons=_reasons(rows),
         inside=kept.cycles_interval[0] <= published.cycles <= kept.cycles_interval[1],
+        stalls=stalls_of(kept),
     )
 
 
@@ -119,7 +125,7 @@ def _row(p: LayerPoint, big: bool) -> Row:
     return Row(
         name=layer_title(p.op, p.layer),
         point=p,
-        errors=tuple(p.error(e) for e in Event),
+        errors=tuple(p.error(e) for e in _COUNTED),
         by_instructions=instructions,
         by_timing=simulated / published - 1 if published else 0.0,
         big=big,

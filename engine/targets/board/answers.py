@@ -11,14 +11,16 @@ from engine.targets.board.device import GarbledError, RefusedError
 WRAP = 1 << 32
 """Counters of the device hold 32 bits."""
 
+_NUMBER = re.compile(r"\d{1,10}")  # none is longer than 32 bits; Python refuses to read one of thousands of digits
 _FACT = re.compile(r"m-wc-([a-z0-9-]+)-\[(.*)\]")
 _LAP = re.compile(r"m-lap-us-(\d{1,10})")
+_STARTED = re.compile(r"m-(warmup|infer)-start-(.*)")
 _RESULTS = re.compile(r"m-results-\[([-0-9.,eE+]*)\]")
-_LAYER = re.compile(r"m-wc-layer-\[(\d+),(.*)\]")
-_RUN = re.compile(r"m-wc-run-\[(\d+(?:,\d+)*)\]")
+_LAYER = re.compile(r"m-wc-layer-\[(\d{1,10}),(.*)\]")
+_RUN = re.compile(r"m-wc-run-\[(\d{1,10}(?:,\d{1,10})*)\]")
 _LOOP = re.compile(r"m-wc-loop-\[(\d{1,10}),(\d{1,10}),(\d{1,10})\]")
 _CRC = re.compile(r"m-wc-crc-\[(\w+),0x([0-9a-f]{8})\]")
-_OUTPUT = re.compile(r"m-wc-output-\[(\d+),(\d+),((?:[0-9a-f]{2})+)\]")
+_OUTPUT = re.compile(r"m-wc-output-\[(\d{1,10}),(\d{1,10}),((?:[0-9a-f]{2})+)\]")
 _UNKNOWN, _OURS = "e-[Unknown command: ", "e-[Command 'wc'"
 _NO_SUCH = ("e-[Unknown command: wc]", "e-[Unknown command: wc id]")
 """What a firmware without our extensions says; another echo is that of a command that arrived changed."""
@@ -107,9 +109,13 @@ def lap(lines: tuple[str, ...]) -> int:
     return found[0]
 
 
-def laps(lines: tuple[str, ...]) -> Laps:
-    """The answer to ``infer N W``. Raises RefusedError if the inference failed."""
+def laps(lines: tuple[str, ...], wanted: int, warmups: int) -> Laps:
+    """The answer to ``infer N W`` with ``wanted`` inferences after ``warmups``. Raises RefusedError if the inference failed."""
     refuse_errors(lines, "the inference")
+    # told by MLPerf Tiny's own firmware too: a digit of the command that was changed on the way would show nowhere else
+    for kind, number in (m.groups() for line in lines if (m := _STARTED.fullmatch(line))):
+        if number != str(wanted if kind == "infer" else warmups):
+            raise GarbledError("another number of inferences than was asked for")
     stamps = [int(m[1]) for line in lines if (m := _LAP.fullmatch(line))]
     if len(stamps) != 2:
         raise GarbledError(f"{len(stamps)} time stamps instead of 2")
@@ -140,7 +146,7 @@ def layer_runs(lines: tuple[str, ...], wanted: int) -> LayerRuns:
     refuse_errors(lines, "timing by layer")
     names = [(int(m[1]), m[2]) for line in lines if (m := _LAYER.fullmatch(line))]
     told = {m[1]: m[2] for line in lines if (m := _FACT.fullmatch(line)) and m[1] in ("counter", "marker")}
-    if told.get("counter") not in ("cycles", "us") or not told.get("marker", "").isdecimal():
+    if told.get("counter") not in ("cycles", "us") or not _NUMBER.fullmatch(told.get("marker", "")):
         raise GarbledError("the counter is not named")
     marker = int(told["marker"])
     runs = [_run(m[1], len(names), marker) for line in lines if (m := _RUN.fullmatch(line))]

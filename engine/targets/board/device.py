@@ -44,12 +44,16 @@ class RestartedError(Exception):
 
 
 class Device:
-    """A device that speaks the protocol. ``retries`` counts answers that had to be asked for again, ``restarts`` announcements."""
+    """A device that speaks the protocol. ``retries`` counts answers that had to be asked for again, ``restarts`` announcements.
+
+    ``took_s`` is how long the last answer took that came to its end.
+    """
 
     def __init__(self, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
         self.link = link
         self.retries = 0
         self.restarts = 0
+        self.took_s = 0.0
         self.clock = clock
         self._buffer = bytearray()
 
@@ -107,8 +111,10 @@ class Device:
     def say(self, command: str, patience_s: float = PATIENCE_S) -> tuple[str, ...]:
         """Send a command once; the lines of its answer without the last one. Raises SilentError, RestartedError, ExecutionError."""
         self._buffer.clear()
+        start = self.clock()
         self.link.write(command.encode("ascii") + b"%")
         lines = self._lines(patience_s)
+        self.took_s = self.clock() - start
         if any(_ANNOUNCED.fullmatch(line) for line in lines):
             self.restarts += 1
             raise RestartedError(command)

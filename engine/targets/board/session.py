@@ -88,7 +88,11 @@ class Session:
 
     def infer(self, count: int, warmups: int) -> Laps:
         """``count`` inferences in one loop, after ``warmups``. Raises ExecutionError."""
-        return self._with_input(lambda: self._inferred(f"infer {count} {warmups}", answers.laps, count + warmups))
+
+        def read(lines: tuple[str, ...]) -> Laps:
+            return answers.laps(lines, count, warmups)
+
+        return self._with_input(lambda: self._inferred("infer", read, count, warmups))
 
     def loop(self, count: int, warmups: int) -> int:
         """Microseconds that ``count`` inferences take in one loop, after ``warmups``. Raises ExecutionError."""
@@ -98,7 +102,7 @@ class Session:
         def read(lines: tuple[str, ...]) -> int:
             return answers.loop(lines, count)
 
-        return self._with_input(lambda: self._inferred(f"wc loop {count} {warmups}", read, count + warmups))
+        return self._with_input(lambda: self._inferred("wc loop", read, count, warmups))
 
     def layers(self, count: int, warmups: int) -> LayerRuns:
         """``count`` inferences timed by layer, after ``warmups``. Raises ExecutionError."""
@@ -106,7 +110,7 @@ class Session:
         def read(lines: tuple[str, ...]) -> LayerRuns:
             return self._runs(lines, count)
 
-        return self._with_input(lambda: self._inferred(f"wc layers {count} {warmups}", read, count + warmups))
+        return self._with_input(lambda: self._inferred("wc layers", read, count, warmups))
 
     def _runs(self, lines: tuple[str, ...], count: int) -> LayerRuns:
         found = answers.layer_runs(lines, count)
@@ -122,7 +126,9 @@ class Session:
             self.load(data)
             try:
                 # asked once: a second time it would no longer be the first inference
-                return self._runs(self.device.say("wc layers 1 0", self._patience_s(1)), 1)
+                found = self._runs(self.device.say("wc layers 1 0", self._patience_s(1)), 1)
+                self._learn(1)
+                return found
             except RefusedError as error:
                 refused = error
             except (GarbledError, RestartedError, SilentError):
@@ -139,7 +145,7 @@ class Session:
         def work() -> tuple[tuple[float, ...], bytes | None]:
             self._load(data)
             self._loaded = data
-            printed = self._inferred("infer 1 0", answers.laps, 1).results
+            printed = self._inferred("infer", lambda lines: answers.laps(lines, 1, 0), 1, 0).results
             if not self.own:
                 return printed, None
             return printed, self.device.ask("wc output", lambda lines: answers.output_bytes(lines, output_bytes))
@@ -155,14 +161,16 @@ class Session:
         self._loaded = None
         self.device.restart("wc reset")
 
-    def _inferred(self, command: str, read: Callable[[tuple[str, ...]], T], inferences: int) -> T:
-        """Ask for something that takes so many inferences, and learn from the quickest how long to wait for the next."""
-        start = self.device.clock()
-        found = self.device.ask(command, read, self._patience_s(inferences))
-        # the quickest: an answer that was lost and asked for again takes its silence along
-        each_s = (self.device.clock() - start) / inferences
-        self._each_s = each_s if self._each_s is None else min(self._each_s, each_s)
+    def _inferred(self, command: str, read: Callable[[tuple[str, ...]], T], count: int, warmups: int) -> T:
+        """Ask for ``count`` inferences after ``warmups``; ``read`` refuses another count. What they took tells how long to wait for the next."""
+        found = self.device.ask(f"{command} {count} {warmups}", read, self._patience_s(count + warmups))
+        self._learn(count)
         return found
+
+    def _learn(self, count: int) -> None:
+        """From the answer alone, not from the silences before it; by ``count``, because no answer of ours says how many warm-ups there were."""
+        each_s = self.device.took_s / count
+        self._each_s = each_s if self._each_s is None else min(self._each_s, each_s)
 
     def _patience_s(self, inferences: int) -> float:
         # generous: what is silent for longer than many inferences take is broken

@@ -15,6 +15,7 @@ from engine.errors import ExecutionError, ToolError
 from engine.firmware.host import HostProgram
 from engine.records.host import HostCache, HostCounts, HostLayer, HostMachine, HostSimulation
 from engine.records.store import listed
+from engine.targets.digits import whole
 from engine.targets.host.process import TIMEOUT_S, run_pinned
 
 HINT = "install valgrind (apt install valgrind)"
@@ -120,11 +121,11 @@ def _parts(text: str) -> Sequence[_Part]:
             if missing := set(_EVENTS) - set(events):
                 raise ToolError(f"callgrind does not count {sorted(missing)[0]}", hint=HINT)
         elif word == "summary":
-            numbers = rest.split()
-            if len(numbers) > len(events) or not all(n.isdigit() for n in numbers):
+            numbers = [n for word in rest.split() if (n := whole(word)) is not None]
+            if len(numbers) > len(events) or len(numbers) != len(rest.split()):
                 raise ToolError(f"callgrind's summary is not understood: {line[:60]!r}", hint=HINT)
             # zeros at the end are left out
-            values = [int(n) for n in numbers] + [0] * (len(events) - len(numbers))
+            values = numbers + [0] * (len(events) - len(numbers))
             found.append(_Part(trigger, dict(zip(events, values, strict=True))))
     return found
 

@@ -46,16 +46,16 @@ def _caches(folder: Path) -> tuple[HostCache, ...]:
 def _cache(folder: Path) -> HostCache | None:
     kind, size = _line(folder / "type").lower(), _line(folder / "size")
     numbers = [_line(folder / n) for n in ("level", "ways_of_associativity", "coherency_line_size")]
-    if kind not in ("data", "instruction", "unified") or not size.removesuffix("K").isdigit():
+    if kind not in ("data", "instruction", "unified") or not size.removesuffix("K").isdecimal():
         return None
-    if not (numbers[0].isdigit() and numbers[2].isdigit()):
+    if not (numbers[0].isdecimal() and numbers[2].isdecimal()):
         return None
     return HostCache.model_validate(
         {
             "level": int(numbers[0]),
             "kind": kind,
             "bytes": int(size.removesuffix("K")) * (1024 if size.endswith("K") else 1),
-            "ways": int(numbers[1]) if numbers[1].isdigit() else 0,
+            "ways": int(numbers[1]) if numbers[1].isdecimal() else 0,
             "line_bytes": int(numbers[2]),
         }
     )

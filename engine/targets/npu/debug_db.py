@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from engine.errors import ModelError, ToolError
+from engine.targets.digits import whole
 from engine.targets.npu.tables import HINT, VelaRow
 
 _TABLE = '<table name="{}">\n<![CDATA[\n'
@@ -30,7 +31,7 @@ def parse_owners(text: str, rows: Sequence[VelaRow], operators: int) -> tuple[in
         raise ToolError(f"{where} has {len(lines)} operations, the table per operation {len(rows)}", hint=HINT)
     owners: list[int | None] = []
     for row, line in zip(rows, lines, strict=True):
-        found = re.match(r"\d+,(\d+),", line)
+        found = re.match(r"[0-9]{1,19},([0-9]{1,19}),", line)
         if found is None:
             raise ToolError(f"{where}: {line[:40]!r} does not begin with two numbers", hint=HINT)
         kind, index = sources.get(int(found[1]), ("", None))
@@ -49,10 +50,11 @@ def _sources(text: str, where: str, operators: int) -> dict[int, tuple[str, int]
     found: dict[int, tuple[str, int]] = {}
     for line in lines:
         cells = line.split(",")
-        if len(cells) != len(columns) or not (cells[0].isdigit() and cells[-1].isdigit()):
+        source, index = whole(cells[0]), whole(cells[-1])
+        if len(cells) != len(columns) or source is None or index is None:
             raise ToolError(f"{where}: {line[:40]!r} is no operator", hint=HINT)
-        found[int(cells[0])] = (cells[1].strip('"'), int(cells[-1]))
-    indices = [index for _, index in found.values()]
+        found[source] = (cells[1].strip('"'), index)
+    indices = [i for _, i in found.values()]
     if len(set(indices)) != len(indices) or max(indices, default=0) >= operators:
         raise ModelError(
             "Vela's estimate cannot be given back to the operators of a model with several subgraphs",

@@ -36,6 +36,7 @@ enum { WITHOUT_REGISTERS = 0, READS_AND_WRITES = 3 };
 
 extern void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, tb_translated_t);
 extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, executed_t, int flags, void *);
+extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, executed_t, int flags, void *);
 extern void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, accessed_t, int flags, int which, void *);
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
@@ -190,14 +191,62 @@ static void count_access(bool store, int64_t bytes, int64_t address)
         trace(store ? TRACE_WRITE : TRACE_READ, bytes, address);
 }
 
-static void accessed(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *pair)
+/* What an access belongs to, as the pointer that QEMU hands back: nothing special, a pair, or 2 + the number of a vector transfer. */
+#define PAIR ((void *)1)
+#define VECTOR 2
+
+static int64_t *lanes; /* of the vector transfer that is executed now: its executions by bytes moved */
+static int64_t moved;  /* by it so far */
+
+/* QEMU's helpers of vector loads and stores access the lanes that take part, one by one, and no others. */
+static void executed_vector(unsigned int cpu, void *data)
+{
+    (void)cpu;
+    if (!s[H_ACTIVE])
+        return;
+    lanes = s + s[H_LANES] + (s[H_REGION] * s[H_VECTOR_COUNT] + ((intptr_t)data - VECTOR)) * LANES;
+    moved = 0;
+    ++lanes[0];
+}
+
+static void count_lane(int64_t bytes, int64_t address)
+{
+    if (moved + bytes >= LANES) {
+        fail(STOP_VECTOR_TOO_WIDE, address);
+        return;
+    }
+    --lanes[moved];
+    moved += bytes;
+    ++lanes[moved];
+}
+
+static void *kind_of(int64_t address)
+{
+    const int64_t *const vectors = s + s[H_VECTORS];
+    if (!in_code(address))
+        return NULL;
+    for (int64_t low = 0, high = s[H_VECTOR_COUNT]; low < high;) {
+        const int64_t middle = (low + high) / 2;
+        if (vectors[middle] == address)
+            return (void *)(intptr_t)(VECTOR + middle);
+        if (vectors[middle] < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return bit(H_PAIR, address) ? PAIR : NULL;
+}
+
+static void accessed(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *kind)
 {
     const int64_t bytes = (int64_t)1 << qemu_plugin_mem_size_shift(info);
     const bool store = qemu_plugin_mem_is_store(info);
     (void)cpu;
     if (!s[H_ACTIVE])
         return;
-    if (pair && bytes == 8) {
+    if ((intptr_t)kind >= VECTOR)
+        count_lane(bytes, (int64_t)address);
+    if (kind == PAIR && bytes == 8) {
         count_access(store, 4, (int64_t)address);
         count_access(store, 4, (int64_t)address + 4);
     } else
@@ -222,8 +271,10 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     for (size_t i = 0; i < n; ++i) {
         struct qemu_plugin_insn *const instruction = qemu_plugin_tb_get_insn(tb, i);
         const int64_t address = (int64_t)qemu_plugin_insn_vaddr(instruction);
-        void *const pair = in_code(address) && bit(H_PAIR, address) ? s : NULL;
-        qemu_plugin_register_vcpu_mem_cb(instruction, accessed, WITHOUT_REGISTERS, READS_AND_WRITES, pair);
+        void *const kind = kind_of(address);
+        if ((intptr_t)kind >= VECTOR)
+            qemu_plugin_register_vcpu_insn_exec_cb(instruction, executed_vector, WITHOUT_REGISTERS, kind);
+        qemu_plugin_register_vcpu_mem_cb(instruction, accessed, WITHOUT_REGISTERS, READS_AND_WRITES, kind);
     }
 }
 

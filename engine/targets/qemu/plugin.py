@@ -13,7 +13,7 @@ from engine.scratch import scratch, unusable
 from engine.targets import layout
 
 _SOURCE = Path(__file__).with_name("plugin.c")
-_PREFIXES = ("H_", "T_", "TRACE_", "TOTALS")
+_PREFIXES = ("H_", "T_", "TRACE_", "TOTALS", "LANES")
 FIRST_API = 1
 """Version of QEMU's plugin interface to try first (QEMU 7.2's); a QEMU that wants another one says so."""
 

@@ -18,6 +18,8 @@ from engine.targets.qemu.stub import Stub, StubGoneError
 
 _OTHER_API = re.compile(r"this QEMU supports only (?:a minimum|up to) version (?:of )?(\d+)")
 _PATIENCE_S = 10.0
+_TIME = ("-icount", "shift=0,sleep=off")
+"""Timers tick with the instructions, not with the host's clock: a run repeats itself."""
 _INSTALL_AGAIN = "install QEMU again, or put another qemu-system-arm of 7.2 or later on the PATH"
 
 
@@ -52,7 +54,7 @@ class Process:
             plugin.append(f"pipe={pipe}")
             passed.append(pipe)
         command = [
-            str(self.qemu.path), "-M", machine, "-nodefaults", "-no-user-config", "-display", "none", "-S", "-gdb", "stdio",
+            str(self.qemu.path), "-M", machine, "-nodefaults", "-no-user-config", "-display", "none", "-S", "-gdb", "stdio", *_TIME,
             "-plugin", ",".join(plugin), *([] if elf is None else ["-kernel", str(elf)]),
         ]  # fmt: skip
         self._errors.seek(0)

@@ -159,6 +159,7 @@ class QemuSession(Session):
     def infer(self, data: bytes) -> bytes:
         """See ``Session.infer``; what was traced has been fed to the reader when it returns."""
         self.state[at.H_TRACE_ON] = int(self.tracing)
+        shared.take_lanes(self.state)  # those of the inference before
         if self.reader is None or not self.tracing:
             return super().infer(data)
         self.reader.begin()

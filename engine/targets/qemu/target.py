@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from engine.targets.image import Image
 from engine.targets.qemu.find import find_qemu
 from engine.targets.qemu.session import QemuSession, TraceReader
 from engine.targets.session import Watched, check_inputs, code_bytes, count_inferences, watch_inferences, with_room
-from engine.targets.types import Counted, Event, Execution, Follow, Profile, RegionCounts, Relink
+from engine.targets.types import Counted, Event, Execution, Follow, LaneProfile, Profile, RegionCounts, Relink
 
 
 class QemuTarget:
@@ -53,17 +54,18 @@ class QemuTarget:
 
         told = tell if follow else None
 
-        def attempt(slots: int) -> tuple[Watched, Profile, tuple[bytes, ...]]:
+        def attempt(slots: int) -> tuple[Watched, LaneProfile, Profile, tuple[bytes, ...]]:
             reader = TraceReader(firmware, image, self.board, emulated, self.core, self.limits.per_inference(firmware))
             with QemuSession(twin, twin_image, self.core, self.limits, slots, reader=reader) as session:
                 session.boot()
                 watched = watch_inferences(session, reader.state, reader.system, self.board, firmware, inputs[0], told)
+                lanes = shared.take_lanes(session.state)
                 shared.take_profile(session.state)
                 session.tracing = False
                 profile, outputs = count_inferences(session, inputs, told)
-            return watched, profile, outputs
+            return watched, lanes, profile, outputs
 
-        watched, profile, outputs = with_room(attempt)
+        watched, lanes, profile, outputs = with_room(attempt)
         profile = _moved(profile, emulated, self.board)
         if watched.output != outputs[0] or watched.code_bytes != code_bytes(image, profile):
             raise CheckFailedError(
@@ -80,6 +82,7 @@ class QemuTarget:
             outputs=outputs,
             stack_high_water_bytes=max(watched.stack),
             stack_by_region_bytes=watched.stack,
+            lanes=replace(lanes, address=_on_board(lanes.address, emulated, self.board)),
         )
 
     def region_counts(self, firmware: Firmware, inputs: Sequence[bytes]) -> RegionCounts:
@@ -136,18 +139,16 @@ def _layout(firmware: Firmware, board: Board) -> list[tuple[str, str, int, int]]
 
 def _moved(profile: Profile, emulated: Board, board: Board) -> Profile:
     """A profile in the board's addresses, sorted again."""
-    src, dst = profile.src.astype(np.int64), profile.dst.astype(np.int64)
-    moved = [addresses.copy() for addresses in (src, dst)]
+    src, dst = (_on_board(addresses, emulated, board) for addresses in (profile.src, profile.dst))
+    order = np.lexsort((dst, src, profile.region))
+    return Profile(profile.region[order], src[order], dst[order], profile.count[order])
+
+
+def _on_board(addresses: NDArray[np.uint32], emulated: Board, board: Board) -> NDArray[np.uint32]:
+    """Addresses of the emulator as the board's; 0 is the entry and stays."""
+    old = addresses.astype(np.int64)
+    new = old.copy()
     for memory in emulated.memories:
-        distance = board.memory(memory.name).origin - memory.origin
-        for old, new in zip((src, dst), moved, strict=True):
-            # 0 is the entry, not an address
-            inside = (old >= memory.origin) & (old < memory.end) & (old != 0)
-            new[inside] += distance
-    order = np.lexsort((moved[1], moved[0], profile.region))
-    return Profile(
-        profile.region[order],
-        moved[0][order].astype(np.uint32),
-        moved[1][order].astype(np.uint32),
-        profile.count[order],
-    )
+        inside = (old >= memory.origin) & (old < memory.end) & (old != 0)
+        new[inside] += board.memory(memory.name).origin - memory.origin
+    return new.astype(np.uint32)

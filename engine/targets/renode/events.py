@@ -9,7 +9,7 @@ from itertools import pairwise
 from engine.errors import ExecutionError
 from engine.firmware.types import Firmware
 
-_LINE = re.compile(r"^(ready|infer|open|close|back|done|fault) (\d+) 0x([0-9a-f]+)$")
+_LINE = re.compile(r"^(ready|infer|open|close|back|done|fault) ([0-9]{1,19}) 0x([0-9a-f]{1,16})$")
 _HINT = "report this with the ELF and Renode's version"
 
 
@@ -30,7 +30,7 @@ def read_events(text: str) -> tuple[Event, ...]:
             break  # still being written
         match = _LINE.match(line.strip())
         if match is None:
-            raise ExecutionError(f"a hook wrote '{line.strip()}'", hint=_HINT)
+            raise ExecutionError(f"a hook wrote '{line.strip()[:80]}'", hint=_HINT)
         found.append(Event(match[1], int(match[2]), int(match[3], 16)))
     for before, after in pairwise(found):
         if after.executed < before.executed:

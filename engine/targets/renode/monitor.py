@@ -59,6 +59,6 @@ def _port(folder: Path) -> int | None:
     """The port, once it is written: the file is empty for a moment."""
     for path in folder.glob("tmp/renode-*/robot_port"):
         text = path.read_text("ascii", errors="replace").strip()
-        if text.isdigit():
+        if text.isdecimal():
             return int(text)
     return None

@@ -1,4 +1,4 @@
-"""An INA226 at register level: conversions take time, the ready flag clears on reading, arithmetic is the chip's integer arithmetic."""
+"""An INA226 at register level: conversions take time, the ready flag clears on reading, results are whole steps."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class FakeIna226:
     dies_at_s: float = float("inf")
     stalls_at_s: float = float("inf")
     ids: tuple[int, int] = (0x5449, 0x2260)
-    forgets_calibration: bool = False
+    forgets_configuration: bool = False
+    slower: float = 1.0  # conversions take so many times as long: the datasheet allows 1.1
     closed: bool = False
-    registers: dict[int, int] = field(default_factory=lambda: {0: 0x4127, 5: 0})
-    _result: tuple[int, int, int, int] = (0, 0, 0, 0)  # shunt, bus, current, power
-    _overflow: bool = False
+    registers: dict[int, int] = field(default_factory=lambda: {0: 0x4127})
+    _result: tuple[int, int] = (0, 0)  # shunt, bus
     _done: int = -1
     _ready: bool = False
     _since: float = 0.0
@@ -45,27 +45,25 @@ class FakeIna226:
         self._transfer(address)
         self._convert()
         if register == 0x06:
-            word = (8 if self._ready else 0) | (4 if self._overflow else 0)
+            word = 8 if self._ready else 0
             self._ready = False
             return word
         if register == 0xFE:
             return self.ids[0]
         if register == 0xFF:
             return self.ids[1]
-        if 1 <= register <= 4:
-            return self._result[(0, 1, 3, 2)[register - 1]] & 0xFFFF
+        if register in (1, 2):
+            return self._result[register - 1] & 0xFFFF
         return self.registers[register]
 
     def write(self, address: int, register: int, value: int) -> None:
         self._transfer(address)
         if register == 0:
-            if value & 0x8000:
-                self.registers = {0: 0x4127, 5: 0}
+            if value & 0x8000 or self.forgets_configuration:
+                self.registers = {0: 0x4127}
             else:
                 self.registers[0] = value
             self._since, self._done, self._ready = self.time.now, -1, False
-        elif register == 5:
-            self.registers[5] = 0 if self.forgets_calibration else value & 0x7FFF
         else:
             self.registers[register] = value
 
@@ -81,7 +79,7 @@ class FakeIna226:
         configuration = self.registers[0]
         average = AVERAGES[configuration >> 9 & 7]
         bus_us, shunt_us = CONVERSION_US[configuration >> 6 & 7], CONVERSION_US[configuration >> 3 & 7]
-        period = average * (bus_us + shunt_us) * 1e-6
+        period = average * (bus_us + shunt_us) * 1e-6 * self.slower
         now = min(self.time.now, self.stalls_at_s)
         done = int((now - self._since) / period) - 1
         if done <= self._done or configuration & 7 != 7:
@@ -91,6 +89,4 @@ class FakeIna226:
         drop = self.amps(middle) * self.shunt_ohm
         shunt = max(-0x8000, min(0x7FFF, round(drop / 2.5e-6)))
         bus = max(0, min(0x7FFF, round(self.volts(middle) / 1.25e-3)))
-        current = shunt * self.registers[5] // 2048  # equation 3
-        self._overflow = not -0x8000 <= current <= 0x7FFF
-        self._result = (shunt, bus, max(-0x8000, min(0x7FFF, current)), current * bus // 20000)  # equation 4
+        self._result = (shunt, bus)

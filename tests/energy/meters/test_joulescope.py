@@ -86,6 +86,16 @@ def test_what_goes_wrong_is_one_message(device: Device, error: type[Exception], 
     assert device.closed
 
 
+@pytest.mark.parametrize("device", [Device(stops="USB"), Device(dies=True)])
+def test_what_the_library_held_when_it_went_away_is_kept(device: Device) -> None:
+    meter = Joulescope(10_000, connect=lambda: device)
+    meter.start()
+    assert meter.failed == bool(device._stops)
+    with pytest.raises(ExecutionError):
+        meter.stop()
+    assert len(meter.trace().time_s) == 1000
+
+
 def test_none_connected_is_one_message() -> None:
     def scan() -> Any:
         raise RuntimeError("no devices found")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.energy.meters.table_file import Column, TableFormat, parse_column, read_table
 from engine.errors import BadInputError, UsageError, WhycyclesError
+from tests.builders.damage import damaged
 
 TIME = Column("t", 1e-3)
 
@@ -108,6 +110,20 @@ def test_whatever_a_file_holds_it_is_a_trace_or_one_message(tmp_path: Path, data
     path.write_bytes(data)
     with pytest.raises(WhycyclesError):
         read_table(path, TableFormat(Column("no such column", 1.0), power=Column("p", 1.0)))
+
+
+TABLE = "t,p,g\n" + "".join(f"{n * 0.001},{0.01 * n},{n % 2}\n" for n in range(8))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(damaged(TABLE))
+def test_a_damaged_table_is_a_trace_or_one_message(tmp_path: Path, text: str) -> None:
+    (tmp_path / "damaged.csv").write_text(text, encoding="utf-8", errors="replace")
+    form = TableFormat(TIME, power=Column("p", 1.0), gate="g", saturated_at=0.05)
+    with contextlib.suppress(BadInputError):
+        found = read_table(tmp_path / "damaged.csv", form)
+        assert np.isfinite(found.power_w).all()
+        assert (np.diff(found.time_s) > 0).all()
 
 
 def test_a_missing_file_is_one_message(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from engine.records.npu import NpuResource, Where
 from engine.targets.npu.debug_db import parse_owners
 from engine.targets.npu.layers import cycles_without, layers_of
 from engine.targets.npu.tables import parse_per_layer, parse_summary
+from tests.builders.damage import damaged
 from tests.builders.vela import ROWS, Row, debug, per_layer, small_model, summary
 
 
@@ -121,6 +122,9 @@ def test_a_summary_that_is_not_as_known_is_refused(text: str, what: str) -> None
         (debug(operators=("Conv2D", "MaxPool", "Conv2D")), "gives a AvgPool to operator 1, a MaxPool"),
         (debug().replace('1,"Conv2D",1,1', '1,"Conv2D",1'), "is no operator"),
         (debug().replace("0,1,0,", "0,one,0,", 1), "does not begin with two numbers"),
+        (debug().replace("0,1,0,", f"0,{'1' * 5000},0,", 1), "does not begin with two numbers"),
+        (debug().replace('1,"Conv2D",1,1', f'{"1" * 5000},"Conv2D",1,1'), "is no operator"),
+        (debug().replace('1,"Conv2D",1,1', '²,"Conv2D",1,1'), "is no operator"),
     ],
 )
 def test_a_debug_database_that_is_not_as_known_is_refused(text: str, what: str) -> None:
@@ -139,10 +143,16 @@ def test_operators_of_several_subgraphs_are_not_guessed() -> None:
 
 @given(st.data())
 def test_no_damage_to_a_table_is_more_than_a_refusal(data: st.DataObject) -> None:
-    text, parse = data.draw(st.sampled_from([(per_layer(), parse_per_layer), (summary(), parse_summary)]))
-    at = data.draw(st.integers(0, len(text)))
-    until = data.draw(st.integers(at, min(len(text), at + 40)))
-    damaged = text[:at] + data.draw(st.text(max_size=8)) + text[until:]
-    # anything else than this refusal fails the test
-    with contextlib.suppress(ToolError):
-        parse(damaged)
+    rows = parse_per_layer(per_layer())
+    text, parse = data.draw(
+        st.sampled_from(
+            [
+                (per_layer(), parse_per_layer),
+                (summary(), parse_summary),
+                (debug(), lambda text: parse_owners(text, rows, 3)),
+            ]
+        )
+    )
+    # anything else than these refusals fails the test
+    with contextlib.suppress(ToolError, ModelError):
+        parse(data.draw(damaged(text)))

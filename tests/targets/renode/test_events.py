@@ -47,6 +47,8 @@ def test_recorded_notes_have_the_same_form() -> None:
         (("infer 110\nopen 115\nclose 200\nopen 207\nclose 300\n", ""), "without having been entered"),
         (("back 320", "back 20"), "went from 300 to 20"),
         (("ready", "steady"), "a hook wrote"),
+        (("back 320", "back " + "3" * 5000), "a hook wrote"),
+        (("back 320", "back ³20"), "a hook wrote"),
     ],
 )
 def test_what_cannot_be_is_refused(toy: Toy, change: tuple[str, str], message: str) -> None:
