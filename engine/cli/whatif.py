@@ -17,7 +17,7 @@ from engine.words import change_text, share_text
 
 if TYPE_CHECKING:
     from engine.explain.analysis import AssumptionEffect
-    from engine.pipeline.rethink import WhatIfAnswer
+    from engine.pipeline.rethink import PlacementEstimate, WhatIfAnswer
 
 _WORTH_A_LINE = 0.0005
 _MOST_OF_A_REASON = 110
@@ -39,31 +39,59 @@ _MOST_OF_A_REASON = 110
     metavar="NAME,NAME",
     help="Also these mechanisms (as --json names them) idealised at once.",
 )
+@click.option(
+    "--place",
+    "places",
+    multiple=True,
+    metavar="PART=MEMORY",
+    help="Estimate the run with code, weights, activations or stack in another memory, as in `run`.",
+)
+@click.option(
+    "--clock", "clock_mhz", type=float, metavar="MHZ", help="First take the run to another clock of the board."
+)
 @json_option
-def whatif(record: str, overrides: tuple[str, ...], combinations: tuple[str, ...], as_json: bool) -> None:
+def whatif(
+    record: str,
+    overrides: tuple[str, ...],
+    combinations: tuple[str, ...],
+    places: tuple[str, ...],
+    clock_mhz: float | None,
+    as_json: bool,
+) -> None:
     """Say what a run would gain if one mechanism were ideal, what other clocks would give, and what its cycles rest on.
 
-    RECORD is a record file or a run id. The run is re-timed, not executed again (unless its profile is not on this machine, or
-    --set changes the memories). A placement is another link, so it is run: `whycycles run --place weights=sram`.
+    RECORD is a record file or a run id. The run is re-timed from its stored profile, not executed again (unless it is not on this
+    machine, or --set changes the ELF). With --place its blocks and accesses go through the memories that the parts would lie in: an
+    estimate from the stored profile, without a link; `whycycles run --place weights=sram` links and runs it. All four options may
+    be combined.
     """
     from engine.pipeline.local import find_record
     from engine.pipeline.prepare import prepare
     from engine.pipeline.rerun import settings_of
-    from engine.pipeline.rethink import parse_ideal, what_if
-    from engine.pipeline.settings import parse_set
+    from engine.pipeline.rethink import parse_ideal, what_if, what_if_placed
+    from engine.pipeline.settings import parse_place, parse_set
 
     asked = [parse_ideal(text) for text in combinations]
     found = find_record(record)
-    run = settings_of(found, tuple(parse_set(text) for text in overrides))
+    sets = tuple(parse_set(text) for text in overrides)
+    stored, run = settings_of(found), settings_of(found, sets, clock_mhz=clock_mhz)
+    wanted = settings_of(found, sets, tuple(parse_place(text) for text in places), clock_mhz)
     with progress_console().status(run.id) as status:
-        made = prepare(run, lambda step: status.update(f"{run.id}: {step}"))
-        answer = what_if(made, asked)
+        made = prepare(run, lambda step: status.update(f"{run.id}: {step}"), like=stored)
+        if wanted.board.placement == run.board.placement:
+            answer = what_if(made, asked)
+            if places:
+                answer = answer.model_copy(update={"notes": (*answer.notes, "All parts lie so already.")})
+        else:
+            answer = what_if_placed(made, wanted, asked)
     if as_json:
         print_json(answer)
         return
     out = console()
     out.print(f"{answer.id}: {significant(answer.latency_ms)} ms, {answer.cycles:,} cycles (simulated)")
-    if answer.id != found.id:
+    if answer.estimate is not None:
+        _print_estimate(answer.estimate, out)
+    elif answer.id != found.id:
         more = answer.cycles - found.cycles.warm
         share = f" ({change_text(more / found.cycles.warm)})" if found.cycles.warm else ""
         out.print(f"{found.id}: {found.cycles.warm:,} cycles, so these are {more:+,}{share}")
@@ -77,6 +105,15 @@ def whatif(record: str, overrides: tuple[str, ...], combinations: tuple[str, ...
     _print_clocks(answer, out)
     out.print()
     _print_assumptions(answer, out)
+
+
+def _print_estimate(estimate: PlacementEstimate, out: Console) -> None:
+    energy = "" if estimate.energy_change is None else f", energy {change_text(estimate.energy_change)}"
+    out.print(
+        f"{estimate.from_id}: {estimate.from_cycles:,} cycles; latency {change_text(estimate.cycles_change)}{energy}",
+        soft_wrap=True,
+    )
+    out.print(f"{estimate.note} To link and run it: {estimate.command}", soft_wrap=True, highlight=False)
 
 
 def _print_gains(answer: WhatIfAnswer, out: Console) -> None:

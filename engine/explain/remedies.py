@@ -3,7 +3,7 @@
 Weights in RAM save no more than the stalls of reads from flash, code in RAM no more than those of fetches, and only a RAM without a cache
 in front takes both without stalls of its own; activations in tightly coupled memory save the stalls of the RAM they leave. Constants that
 are no weights stay in flash, so a placement brings less than this bound, except where code and constants share a cache and the code gains
-too: `whycycles run --place` links anew and says exactly. Only memories with room are named.
+too: `whycycles whatif --place` says it from the stored profile, `whycycles run --place` links anew. Only memories with room are named.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from engine.models.reader import read_graph
 from engine.pipeline.fingerprint import execution_key
 from engine.pipeline.settings import ResolvedRun
 from engine.targets.choose import TargetChoice
-from engine.targets.store import load_execution, save_execution
+from engine.targets.replay import Move, replay
+from engine.targets.store import load_execution, load_trace, save_execution
 from engine.targets.types import Execution, Follow, Relink
 
 INPUTS = 4
@@ -66,12 +67,14 @@ def prepare(
     port: str = "bare",
     again: bool = False,
     follower: Follower | None = None,
+    like: ResolvedRun | None = None,
 ) -> Prepared:
     """Read, build, execute and decode; what was built or executed before is not done again.
 
     With ``again``, or to be followed, it is executed anyway.
 
-    With the ``port`` of a board, the firmware is the one that is flashed.
+    With the ``port`` of a board, the firmware is the one that is flashed. With ``like``, the same run on other figures of the board, that run's
+    stored trace will do instead of an execution; what is made so is not stored.
 
     Raises ModelError, DoesNotFitError, ToolError, BuildError or ExecutionError.
     """
@@ -91,9 +94,27 @@ def prepare(
     cost, decoder = model_cost(graph), Decoder.of(firmware)
     progress("executing")
     follow = follower(Built(run, cost, firmware, decoder)) if follower else None
-    execution = execute(run.target, run.board, run.core, firmware, link, stimulus(firmware, inputs), follow, again)
+    given = stimulus(firmware, inputs)
+    execution = _like(like, run, firmware, decoder, given) if like else None
+    if execution is None:
+        execution = execute(run.target, run.board, run.core, firmware, link, given, follow, again)
     blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
     return Prepared(run, graph, cost, firmware, inputs, execution, decoder, blocks)
+
+
+def _like(
+    like: ResolvedRun, run: ResolvedRun, firmware: Firmware, decoder: Decoder, inputs: tuple[bytes, ...]
+) -> Execution | None:
+    """What the stored trace of another run gives on this run's board; None if it is not of the same ELF or not needed."""
+    if load_execution(execution_key(run.target, firmware, run.board, inputs)) is not None:
+        return None
+    key = execution_key(like.target, firmware, like.board, inputs)
+    stored, trace = load_execution(key), load_trace(key)
+    if stored is None or trace is None:
+        return None
+    stays = [Move(m.origin, m.end, 0) for m in run.board.memories]
+    events = replay(trace, firmware, decoder.image, run.board, run.core, stays)
+    return replace(stored, cold=events.cold, warm=events.warm, alternatives=events.alternatives, trace=trace)
 
 
 def execute(

@@ -55,8 +55,16 @@ def analysis_for(record: RunRecord) -> Analysis | None:
     return found if found is not None and found.run.cycles == record.cycles.warm else None
 
 
-def settings_of(record: RunRecord, also: tuple[tuple[str, str], ...] = ()) -> ResolvedRun:
-    """The run behind a record; ``also`` are further figures to set (see ``parse_set``), before the record's own. Raises UsageError."""
+def settings_of(
+    record: RunRecord,
+    also: tuple[tuple[str, str], ...] = (),
+    place: tuple[tuple[str, str], ...] = (),
+    clock_mhz: float | None = None,
+) -> ResolvedRun:
+    """The run behind a record; ``also`` are further figures to set (see ``parse_set``), before the record's own.
+
+    ``place`` (see ``parse_place``) and ``clock_mhz`` take the place of the record's. Raises UsageError.
+    """
     if record.evidence is not Evidence.SIMULATED:
         raise UsageError(
             f"{record.id} is {record.evidence}, not simulated", hint="only simulated runs can be re-simulated"
@@ -66,7 +74,14 @@ def settings_of(record: RunRecord, also: tuple[tuple[str, str], ...] = ()) -> Re
     settings = choices_of(
         record, record.model if known else str(kept / MODEL), str(own_board(record) or record.board), also
     )
-    run = resolve(settings)
+    asked = tuple(part for part, _ in place)
+    run = resolve(
+        dataclasses.replace(
+            settings,
+            place=(*place, *(pair for pair in settings.place if pair[0] not in asked)),
+            clock_mhz=settings.clock_mhz if clock_mhz is None else clock_mhz,
+        )
+    )
     return run if known else dataclasses.replace(run, model=dataclasses.replace(run.model, name=record.model))
 
 

@@ -26,14 +26,16 @@ from engine.explain.hotspots import LayerHotspots, hottest
 from engine.explain.second_opinion import SecondOpinion, second_opinion
 from engine.firmware.types import GLUE
 from engine.pipeline.override_effects import idle_notes
+from engine.pipeline.placed import placed
 from engine.pipeline.prepare import Prepared
-from engine.pipeline.settings import overrides_of
+from engine.pipeline.settings import ResolvedRun, overrides_of
 from engine.records.run_energy import NoEnergy
 from engine.timing.counterfactual import Counterfactual, counterfactual
 from engine.timing.mechanism import Mechanism
-from engine.timing.retime import Retiming
+from engine.timing.retime import REAL, Retiming
 from engine.timing.sensitivity import sensitivity
 from engine.timing.sweep import sweep_of
+from engine.timing.table import End
 
 
 class Answer(BaseModel):
@@ -80,18 +82,35 @@ class Unvaried(Answer):
     reason: str
 
 
+class PlacementEstimate(Answer):
+    """Says that the answer is of another placement than was linked, from the stored profile, and what it is compared with.
+
+    ``command`` links and runs it. ``from_*`` and the changes (-0.1: a tenth less) are against the same run where it was linked.
+    """
+
+    note: str
+    command: str
+    from_id: str
+    from_cycles: int
+    cycles_change: float
+    from_energy_uj: float | None
+    energy_change: float | None
+
+
 class WhatIfAnswer(Answer):
     """Gains by mechanism, all of the ideal machine's together, the combinations asked for, the clock sweep, and what the result rests on.
 
     Energies are cycles at one energy each, whatever the clock; null where the board has no power source (``energy_note``).
     Gains overlap; the shares add up. ``overrides``: figures set for the run; ``notes``: which of them make no difference to it. ``assumptions``: by effect, the largest first;
     ``alternatives``: other designs that the board may have, likewise; ``left_out``: figures that the board leaves out, with what one cycle of each
-    would add. ``unvaried_assumptions``: what is inferred and not varied, with the reason.
+    would add. ``unvaried_assumptions``: what is inferred and not varied, with the reason. ``estimate``: null unless
+    the answer is of a placement that was not linked.
     """
 
     id: str
     overrides: tuple[str, ...]
     notes: tuple[str, ...]
+    estimate: PlacementEstimate | None = None
     cycles: int
     latency_ms: float
     energy_uj: float | None
@@ -129,6 +148,26 @@ def parse_ideal(text: str) -> frozenset[Mechanism]:
     return frozenset(map(Mechanism, names))
 
 
+def what_if_placed(made: Prepared, wanted: ResolvedRun, combinations: Sequence[Set[Mechanism]] = ()) -> WhatIfAnswer:
+    """The same of an executed run in another placement, re-timed from its stored trace (see ``placed``)."""
+    estimate = placed(made, wanted)
+    answer = what_if(estimate.made, combinations)
+    cycles, energy = sum(retiming_of(made).cycles(REAL, End.VALUE)), None
+    nj = _nj_per_cycle(_power(made), made.run)
+    if nj is not None and answer.energy_uj is not None:
+        energy = cycles * nj / 1000
+    about = PlacementEstimate(
+        note=estimate.note,
+        command=estimate.command,
+        from_id=made.run.id,
+        from_cycles=cycles,
+        cycles_change=answer.cycles / cycles - 1 if cycles else 0.0,
+        from_energy_uj=energy,
+        energy_change=answer.energy_uj / energy - 1 if energy and answer.energy_uj is not None else None,
+    )
+    return answer.model_copy(update={"estimate": about})
+
+
 def what_if(made: Prepared, combinations: Sequence[Set[Mechanism]] = ()) -> WhatIfAnswer:
     """Re-time an executed run under every mechanism and combination, at every clock step, and with every uncertain figure at its ends."""
     run = made.run
@@ -136,7 +175,7 @@ def what_if(made: Prepared, combinations: Sequence[Set[Mechanism]] = ()) -> What
     names = [*(layer.name for layer in made.firmware.layers), GLUE]
     found, _ = gains_of(retiming, run.model.name, names)
     power = _power(made)
-    nj = None if isinstance(power, NoEnergy) else power.power_mw / run.clock_mhz
+    nj = _nj_per_cycle(power, run)
     gains = [
         LabelledGain(
             label=g.mechanism.label,
@@ -177,6 +216,10 @@ def _combined(found: Counterfactual) -> CombinedGain:
         gain_ms=found.run.gain_ms,
         gain_ms_interval=found.run.gain_ms_interval,
     )
+
+
+def _nj_per_cycle(power: Power | NoEnergy, run: ResolvedRun) -> float | None:
+    return None if isinstance(power, NoEnergy) else power.power_mw / run.clock_mhz
 
 
 def _power(made: Prepared) -> Power | NoEnergy:

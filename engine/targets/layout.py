@@ -71,13 +71,25 @@ H_TRACE_ON = 44  # 1: this inference is traced
 H_PAIR = 45  # index of the bit table "an LDRD or STRD begins here": two accesses of a word, though newer QEMUs make one of 64 bits
 # what a reader of its trace needs beside a memory run's
 H_MOVES = 46  # index of rows, one per memory: origin and end in the emulator, distance to the board's, 1 if it is flash
+# the trace that a memory run keeps of its first inference, see trace_code
+H_RECORD = 47  # index of its words; 0: nothing is recorded now
+H_RECORD_FILL = 48  # words used
+H_RECORD_ROOM = 49  # words there are
+H_HITS = 50  # events that were as predicted since the last word
+H_CONTEXTS = 51  # index of the predictor's table
+H_AFTER_BLOCK = 52  # block entered last, as the predictor knows it
+H_SINCE = 53  # events since
+H_ROWS = 54  # index of the rows of moves of a replay, one per section
+H_ROWS_COUNT = 55
+H_LAST_ROW = 56  # row of the last access
+H_STREAMS_END = 57  # index behind streams, caches and tags
 # lanes: how many bytes each execution of a vector load or store moved that may leave some out
-H_VECTORS = 47  # index of their addresses, in order
-H_VECTOR_COUNT = 48
-H_LANES = 49  # index of [region][vector][LANES]: executions by bytes moved
+H_VECTORS = 58  # index of their addresses, in order
+H_VECTOR_COUNT = 59
+H_LANES = 60  # index of [region][vector][LANES]: executions by bytes moved
 # alternatives of the board, which are simulated beside it
-H_SYSTEMS = 50  # memory systems: the board's is the first
-HEADER = 52
+H_SYSTEMS = 61  # memory systems: the board's is the first
+HEADER = 64
 
 LANES = 17  # 0 to 16 bytes
 
@@ -90,6 +102,25 @@ TOTALS = 5
 TRACE_BLOCK = 0
 TRACE_READ = 1
 TRACE_WRITE = 2
+
+# a word of a recorded trace: hits << 42 | kind << 40 | bytes << 32 | address; see trace_code
+W_HITS = 42
+W_KIND = 40
+W_NONE = 3  # the kind of a word that holds hits alone
+W_MOST_HITS = (1 << 21) - 1
+
+# the predictor's table: entries of last event, stride, candidate for the next stride
+P_LAST = 0
+P_STRIDE = 1
+P_CANDIDATE = 2
+PREDICTION = 3
+PREDICTIONS = 1 << 14
+
+# a row of the moves of a replay: a section
+R_START = 0
+R_END = 1
+R_DISTANCE = 2
+ROW = 3
 
 # a row of the memory table
 M_ORIGIN = 0

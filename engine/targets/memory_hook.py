@@ -42,6 +42,9 @@ from engine.targets.layout import (
     S_SHIFT,
     T_READS,
     TOTALS,
+    TRACE_BLOCK,
+    TRACE_READ,
+    TRACE_WRITE,
 )
 from engine.targets.native import (
     BLOCK_HOOK,
@@ -55,6 +58,7 @@ from engine.targets.native import (
     types,
 )
 from engine.targets.region_hook import account, block_bytes, charge, enter_block, is_continuation
+from engine.targets.trace_code import record
 
 _WRITE = 17  # UC_MEM_WRITE
 
@@ -104,6 +108,15 @@ def row_of(s: Any, system: int, memory: int) -> int:
 
 
 @inlined
+def fetch_through(s: Any, memory: int, address: int, size: int, runs_on: bool) -> None:
+    """A block of a memory is fetched, in every memory system."""
+    for system in range(s[H_SYSTEMS]):
+        stream = s[row_of(s, system, memory) + M_FETCH]
+        if stream > 0:
+            fetch(s, stream, cell_of(s, system, memory), address, size, runs_on)
+
+
+@inlined
 def through(s: Any, system: int, memory: int, stream: int, is_write: bool, address: int, size: int) -> None:
     """An access asks what is in front of its memory; a dirty line it drives out is charged to the line's own memory."""
     if is_write:
@@ -149,10 +162,8 @@ def follow(s: Any, engine: Any, address: int, size: int) -> None:
     memory = memory_at(s, address, 0)
     if memory < 0 or s[H_PREV_END] == 0:
         return  # where an inference returns to, or no code
-    for system in range(s[H_SYSTEMS]):
-        stream = s[row_of(s, system, memory) + M_FETCH]
-        if stream > 0:
-            fetch(s, stream, cell_of(s, system, memory), address, block_bytes(s, address), runs_on)
+    record(s, TRACE_BLOCK, 0, address)
+    fetch_through(s, memory, address, block_bytes(s, address), runs_on)
 
 
 @compiled
@@ -171,6 +182,7 @@ def access(s: Any, is_write: bool, address: int, size: int) -> None:
     if memory < 0:
         return  # between two memories: the emulator faults
     s[H_LAST_MEMORY] = memory
+    record(s, TRACE_WRITE if is_write else TRACE_READ, size, address)
     add_to_totals(s, is_write, size)
     cell = cell_of(s, 0, memory)
     extra = further_accesses(address, size, s[H_PORT_MASK])

@@ -20,7 +20,17 @@ _extending: Any = import_module("numba.extending")
 
 def _sources_sha256() -> str:
     """Numba's own check sees only the file of the callback, not what is inlined into it."""
-    names = ("native", "layout", "region_hook", "edge_hook", "memory_hook", "cache_sim", "qemu/trace")
+    names = (
+        "native",
+        "layout",
+        "region_hook",
+        "edge_hook",
+        "memory_hook",
+        "cache_sim",
+        "trace_code",
+        "replay_hook",
+        "qemu/trace",
+    )
     files = (Path(__file__).parent / f"{name}.py" for name in names)
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
@@ -30,6 +40,7 @@ numba.config.CACHE_DIR = str(cache_dir() / "numba" / _sources_sha256()[:16])
 STATE = types.CPointer(types.int64)
 BLOCK_HOOK = types.void(types.voidptr, types.uint64, types.uint32, STATE)
 MEMORY_HOOK = types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, STATE)
+REPLAY = types.void(types.voidptr, STATE, STATE, types.int64)
 TRACE_READER = types.void(types.voidptr, STATE, STATE, types.int64)
 EVERYTHING = (1 << 40,)  # shape given to carray: the hooks index by what the header says
 

@@ -25,7 +25,9 @@ T = TypeVar("T")
 
 FIRST_SLOTS = 1 << 14
 MOST_SLOTS = 1 << 22
-_STEADY_TRIES = 4  # inferences until the memory system repeats itself
+TRACE_WORDS = 1 << 24
+"""Longest trace that is kept, in words of 8 bytes before compression."""
+STEADY_TRIES = 4  # inferences until the memory system repeats itself
 _STOP_TEXT = {
     at.Stop.BUDGET: ("ran away: more code executed than any real kernel needs", "an endless loop, most likely"),
     at.Stop.BEGIN_INSIDE_LAYER: ("wc_layer_begin inside an open layer", "every begin needs its end"),
@@ -158,9 +160,9 @@ def code_bytes(image: Image, profile: Profile) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """What a memory run saw; ``alternatives``: ``warm`` of each simulated alternative of the board; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference.
+    """What a memory run saw; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference.
 
-    ``totals`` [region][layout.TOTALS] are of one warm inference.
+    ``alternatives``: ``warm`` of each simulated alternative of the board. ``totals`` [region][layout.TOTALS] are of one warm inference, ``trace`` is one inference in the words of ``trace_code`` (None: too long).
     """
 
     cold: MemoryProfile
@@ -170,6 +172,7 @@ class Watched:
     stack: tuple[int, ...]
     code_bytes: int
     totals: NDArray[np.int64]
+    trace: NDArray[np.int64] | None
 
 
 def watch_inferences(
@@ -188,7 +191,7 @@ def watch_inferences(
     """
 
     def remembered() -> NDArray[np.int64]:
-        return system.remembered(memory[memory[at.H_STREAMS] :])
+        return system.remembered(memory[memory[at.H_STREAMS] : memory[at.H_STREAMS_END]])
 
     def moved(region: int) -> None:
         assert follow is not None
@@ -198,13 +201,15 @@ def watch_inferences(
     if follow is not None:
         follow(Watching(1))
     before = remembered()
+    shared.begin_recording(memory)
     with following(memory, moved if follow else None):
         output = session.infer(data)
+    trace = shared.take_recording(memory)
     executed = int(memory[at.H_WORK])
     cold, *others = shared.take_systems(memory, board)
     warm = cold
     totals = shared.take_totals(memory)
-    for repeat in range(_STEADY_TRIES):
+    for repeat in range(STEADY_TRIES):
         after = remembered()
         if np.array_equal(before, after):
             break  # the last inference began as it ended: every further one is the same
@@ -218,7 +223,7 @@ def watch_inferences(
         warm, *others = shared.take_systems(memory, board)
         if not np.array_equal(shared.take_totals(memory), totals):
             raise CheckFailedError("a repeated inference made other accesses", hint="report this with the ELF")
-    watched = Watched(cold, warm, tuple(others), output, _stack(session, memory, firmware), executed, totals)
+    watched = Watched(cold, warm, tuple(others), output, _stack(session, memory, firmware), executed, totals, trace)
     if follow is not None:
         follow(Settled(cold, warm, watched.stack))
     return watched

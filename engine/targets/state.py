@@ -22,6 +22,7 @@ class _Builder:
     def __init__(self) -> None:
         self.parts: list[State] = [np.zeros(at.HEADER, np.int64)]
         self.size = at.HEADER
+        self._spare = 0
 
     @property
     def header(self) -> State:
@@ -33,8 +34,15 @@ class _Builder:
         self.size += table.size
         return begin
 
+    def reserve(self, words: int) -> int:
+        """Room behind everything else, of which the system gives memory only for what is written; no table may be added then."""
+        self._spare = words
+        return self.size
+
     def build(self) -> State:
-        return np.concatenate(self.parts)
+        whole = np.zeros(self.size + self._spare, np.int64)
+        np.concatenate(self.parts, out=whole[: self.size])
+        return whole
 
 
 def _common(firmware: Firmware, image: Image, limit: int, exit_address: int, stop_address: int) -> _Builder:
@@ -187,10 +195,13 @@ def memory_state(
     stop_address: int = 0,
     register_functions: tuple[int, int] = (0, 0),
     moves: State | None = None,
+    rows: State | None = None,
+    record_words: int = 0,
 ) -> tuple[State, MemorySystem]:
     """State of a memory run: counters, streams with empty caches, stack depths; ``port_bytes``: width of the core's data port.
 
-    ``stop_address`` and ``register_functions`` are Unicorn's, for hooks inside it; ``moves`` [memory][MOVE] is for the reader of a trace.
+    ``stop_address`` and ``register_functions`` are Unicorn's, for hooks inside it; ``moves`` [memory][MOVE] is for the reader of QEMU's trace,
+    ``rows`` [section][ROW] for the replay of a recorded one; ``record_words``: room to record one.
     """
     b = _common(firmware, image, limit, exit_address, stop_address)
     h = b.header
@@ -208,17 +219,47 @@ def memory_state(
     table = b.add(np.zeros(at.MEMORY * len(board.memories) * systems, np.int64))
     h[at.H_MEMORY_TABLE] = table
     h[at.H_MOVES] = 0 if moves is None else b.add(moves.ravel())
+    if rows is not None:
+        h[at.H_ROWS] = h[at.H_LAST_ROW] = b.add(rows.ravel())
+        h[at.H_ROWS_COUNT] = len(rows)
+    h[at.H_CONTEXTS] = b.add(np.zeros(at.PREDICTION * at.PREDICTIONS, np.int64))
     h[at.H_STREAMS] = b.size
     system = MemorySystem.of(board, b.size)
     b.add(system.build())
+    h[at.H_STREAMS_END] = b.size
+    h[at.H_RECORD_ROOM] = record_words
+    b.reserve(record_words)
     state = b.build()
-    rows = [
+    of_memories = [
         (m.origin, m.end, *streams)
         for one in (system, *system.others)
         for m, streams in zip(board.memories, one.by_memory, strict=True)
     ]
-    state[table : table + at.MEMORY * len(rows)] = np.array(rows, np.int64).ravel()
+    state[table : table + at.MEMORY * len(of_memories)] = np.array(of_memories, np.int64).ravel()
     return state, system
+
+
+def begin_recording(state: State) -> None:
+    """Record events from here on, if the state has room for any."""
+    forget_contexts(state)
+    state[at.H_RECORD] = state[at.H_STREAMS_END] if state[at.H_RECORD_ROOM] else 0
+    state[at.H_RECORD_FILL] = 0
+
+
+def take_recording(state: State) -> State | None:
+    """End the recording; its words, or None if it did not fit."""
+    fill, first, hits = int(state[at.H_RECORD_FILL]), int(state[at.H_RECORD]), int(state[at.H_HITS])
+    state[at.H_RECORD] = 0
+    if not first or fill > state[at.H_RECORD_ROOM]:
+        return None
+    return np.append(state[first : first + fill], np.int64(hits << at.W_HITS | at.W_NONE << at.W_KIND))
+
+
+def forget_contexts(state: State) -> None:
+    """Empty the predictor of a recorded trace."""
+    first = int(state[at.H_CONTEXTS])
+    state[first : first + at.PREDICTION * at.PREDICTIONS] = 0
+    state[at.H_HITS] = state[at.H_AFTER_BLOCK] = state[at.H_SINCE] = 0
 
 
 def stack_limits(firmware: Firmware) -> tuple[int, int]:
@@ -229,13 +270,8 @@ def stack_limits(firmware: Firmware) -> tuple[int, int]:
     return 0, 0
 
 
-def take_memory(state: State, board: Board) -> MemoryProfile:
-    """Events so far; the accumulators are emptied, the caches keep their lines."""
-    return take_systems(state, board)[0]
-
-
 def take_systems(state: State, board: Board) -> tuple[MemoryProfile, ...]:
-    """The same of the board and of each of its simulated alternatives, in their order."""
+    """Events so far on the board, and on each of its simulated alternatives in their order; the accumulators are emptied, the caches keep their lines."""
     systems, regions, memories = int(state[at.H_SYSTEMS]), int(state[at.H_LAYERS]) + 1, len(board.memories)
     first, table = state[at.H_EVENTS], state[at.H_MEMORY_TABLE]
     cells = state[first : first + systems * regions * memories * at.EVENTS].reshape(-1, regions, memories, at.EVENTS)

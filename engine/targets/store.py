@@ -10,12 +10,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import ToolError, UsageError
 from engine.paths import cache_dir
 from engine.targets.types import Execution, LaneProfile, MemoryEvents, MemoryProfile, Profile
 
-_FORMAT = 4
+_FORMAT = 5
 _COLUMNS = len(fields(MemoryEvents)) - 1
 _KEY = re.compile(r"^[0-9a-f]{16,64}$")
 
@@ -49,6 +50,8 @@ def save_execution(key: str, execution: Execution) -> Path:
     for name, memory in (("cold", execution.cold), ("warm", execution.warm), *others):
         arrays[f"{name}_events"] = np.array([_numbers(e) for e in memory.events], np.int64).reshape(-1, _COLUMNS)
         arrays[f"{name}_memories"] = np.array([e.memory for e in memory.events], np.str_)
+    if execution.trace is not None:
+        arrays["trace"] = execution.trace
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as stream:
@@ -84,6 +87,15 @@ def load_execution(key: str) -> Execution | None:
                 alternatives=tuple(_memory(stored, f"alternative_{n}") for n in range(int(stored["alternatives"]))),
                 lanes=_lanes(stored),
             )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def load_trace(key: str) -> NDArray[np.int64] | None:
+    """The trace of the stored execution, or None if there is none."""
+    try:
+        with profile_path(key).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            return np.asarray(stored["trace"], np.int64)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -94,9 +94,10 @@ class Execution:
     """One firmware executed on one target.
 
     ``profile`` is of the warm inference (control flow is the same in the cold one: checked); ``outputs`` the raw output
-    bytes for each input given; ``stack_high_water_bytes`` per region and in all. ``lanes``: of the warm inference, where the target can tell.
-    ``alternatives``: the warm inference on each of the board's simulated alternatives (``catalog.alternatives``), in their order; empty:
-    not simulated.
+    bytes for each input given; ``stack_high_water_bytes`` per region and in all. ``trace``: every block entered and every access of
+    one inference, in the words of ``trace_code``; None where it was too long to keep, and where it was not read (``load_trace``). ``lanes``: of the warm
+    inference, where the target can tell. ``alternatives``: the warm inference on each of the board's simulated alternatives (``catalog.alternatives``), in their
+    order; empty: not simulated.
     """
 
     target: str
@@ -108,6 +109,7 @@ class Execution:
     stack_high_water_bytes: int
     stack_by_region_bytes: tuple[int, ...]
     lanes: LaneProfile | None = None
+    trace: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
     alternatives: tuple[MemoryProfile, ...] = ()
 
 

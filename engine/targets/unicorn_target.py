@@ -15,6 +15,7 @@ from engine.targets.device import Limits
 from engine.targets.image import Image
 from engine.targets.machine import Machine
 from engine.targets.session import (
+    TRACE_WORDS,
     Session,
     Watched,
     check_inputs,
@@ -68,6 +69,7 @@ class UnicornTarget:
             outputs=outputs,
             stack_high_water_bytes=max(memory.stack),
             stack_by_region_bytes=memory.stack,
+            trace=memory.trace,
         )
 
     def watch(self, firmware: Firmware, image: Image, data: bytes, follow: Follow | None = None) -> Watched:
@@ -148,6 +150,7 @@ class Watching(UnicornSession):
             self.device.sentinel,
             load_core(target.core).data_port_bytes,
             stop_address=self.stop_address,
+            record_words=TRACE_WORDS,
             register_functions=(native_address("uc_reg_read"), native_address("uc_reg_write")),
         )
         self.attach(unicorn_const.UC_HOOK_BLOCK, fetch_block.address)

@@ -398,6 +398,38 @@ def test_what_if_with_a_figure_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "unknown key" in refused(invoke("whatif", RUN, "--set", "core.latency.lod=4"))
 
 
+def test_what_if_with_a_part_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    answer = json.loads(invoke("whatif", RUN, "--place", "weights=sram", "--json").stdout)
+    said = answer["estimate"]
+    assert answer["id"] == f"{RUN}_weights-in-sram1"
+    assert said["from_id"] == RUN
+    assert said["command"] == "whycycles run kws --board nucleo-l4r5zi --place weights=sram1"
+    assert answer["cycles"] < said["from_cycles"]
+    shown = invoke("whatif", RUN, "--place", "weights=sram")
+    assert shown.exit_code == 0, shown.output
+    text = " ".join(shown.stdout.split())
+    assert "An estimate from the stored profile, not linked: weights in sram1." in text
+    assert "The linked run may differ." in text
+    assert said["command"] in text
+    assert "latency −" in text
+    assert "energy −" in text
+    slow = json.loads(
+        invoke("whatif", RUN, "--place", "weights=sram", "--clock", "20", "--set", "core.latency.load=4",
+               "--ideal", "zero_wait_flash,no_branch_refill", "--json").stdout
+    )  # fmt: skip
+    assert slow["id"].split("_")[4:] == ["20mhz", "weights-in-sram1", "core.latency.load-4"]
+    assert slow["estimate"]["command"].endswith("--clock 20 --place weights=sram1 --set core.latency.load=4")
+    assert (slow["energy_uj"], slow["estimate"]["energy_change"]) == (None, None)
+    assert len(slow["combined"]) == 1
+    same = json.loads(invoke("whatif", RUN, "--place", "weights=flash", "--json").stdout)
+    assert (same["estimate"], same["notes"]) == (None, ["All parts lie so already."])
+    assert "no memory 'itcm'" in refused(invoke("whatif", RUN, "--place", "code=itcm"))
+    assert "is not understood" in refused(invoke("whatif", RUN, "--place", "weights"))
+    assert "it needs RAM" in refused(invoke("whatif", RUN, "--place", "stack=flash"))
+    assert "does not run at 500 MHz" in refused(invoke("whatif", RUN, "--clock", "500"))
+
+
 def test_the_hottest_blocks_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
     spots = json.loads(invoke("explain", RUN, "--layer", "0", "--blocks", "2", "--json").stdout)

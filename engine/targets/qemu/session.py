@@ -23,7 +23,7 @@ from engine.targets.image import Image
 from engine.targets.memory_system import MemorySystem
 from engine.targets.qemu.machine import QemuMachine
 from engine.targets.qemu.process import Process
-from engine.targets.session import Session, place_of
+from engine.targets.session import TRACE_WORDS, Session, place_of
 from engine.targets.state import State
 
 TRACE_EVENTS = 1 << 16
@@ -63,8 +63,9 @@ class TraceReader:
             for m in board.memories
         ]
         made, system = shared.memory_state(
-            firmware, image, board, limit, -1, core.data_port_bytes, moves=np.array(rows, np.int64)
-        )
+            firmware, image, board, limit, -1, core.data_port_bytes, moves=np.array(rows, np.int64),
+            record_words=TRACE_WORDS,
+        )  # fmt: skip
         return made, system
 
     def begin(self) -> None:

@@ -83,6 +83,7 @@ class QemuTarget:
             stack_high_water_bytes=max(watched.stack),
             stack_by_region_bytes=watched.stack,
             lanes=replace(lanes, address=_on_board(lanes.address, emulated, self.board)),
+            trace=watched.trace,
         )
 
     def region_counts(self, firmware: Firmware, inputs: Sequence[bytes]) -> RegionCounts:
