@@ -9,9 +9,10 @@ from engine.catalog.access_waits import used_figures
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.figure import Figure
+from engine.catalog.flash import INFERRED
 from engine.catalog.walk import figures
 
-_INFERRED = "inferred: "
+NO_REASON = "the description names neither alternatives nor why there are none"
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Assumption:
     """One figure. ``key``: where it stands, like "board.flash.width_bytes" or "core.latency.mac".
 
     ``value``, ``low`` and ``high`` are in the unit of the key; all three are None for what is several numbers at once or a yes or no
-    and so has no interval: a cache's geometry, a ladder, a prefetcher. ``reason``: why it is believed.
+    and so has no interval: a cache's geometry, a ladder, a prefetcher. ``reason``: why it is believed. ``unvaried``: why nothing else is
+    tried; empty where it is varied: over its interval, or over the alternatives of its board.
     """
 
     key: str
@@ -27,18 +29,23 @@ class Assumption:
     low: float | int | None
     high: float | int | None
     reason: str
+    unvaried: str = ""
 
 
 def assumptions(board: Board, core: Core) -> tuple[Assumption, ...]:
     """Every inferred figure that a run of ``core`` on ``board`` uses, the board's first, in the order of their tables."""
     found = [_assumption(key, figure) for key, figure in _used(board, core) if figure.inferred is not None]
     flash = board.flash
-    for name, text in (("ladder", flash.ladder_source), ("prefetch", flash.prefetch_source)):
-        if text.startswith(_INFERRED):
-            found.append(Assumption(f"board.flash.{name}", None, None, None, text.removeprefix(_INFERRED)))
+    for name, text, why in (
+        ("ladder", flash.ladder_source, flash.ladder_unvaried),
+        ("prefetch", flash.prefetch_source, flash.prefetch_unvaried),
+    ):
+        if text.startswith(INFERRED):
+            varied = any(a.key == name for a in flash.alternatives)
+            found.append(_untyped(name, text.removeprefix(INFERRED), varied, why))
     for name, cache in (("icache", flash.icache), ("dcache", flash.dcache)):
         if cache is not None and cache.inferred is not None:
-            found.append(Assumption(f"board.flash.{name}", None, None, None, cache.inferred))
+            found.append(_untyped(name, cache.inferred, bool(cache.alternatives), cache.unvaried))
     return tuple(sorted(found, key=lambda a: a.key.startswith("core.")))
 
 
@@ -57,4 +64,9 @@ def _used(board: Board, core: Core) -> Iterator[tuple[str, Figure]]:
 
 
 def _assumption(key: str, f: Figure) -> Assumption:
-    return Assumption(key, f.value, f.lowest, f.highest, f.inferred or f.source or "")
+    reason = f.inferred or f.source or ""
+    return Assumption(key, f.value, f.lowest, f.highest, reason, "" if f.lowest < f.highest else reason)
+
+
+def _untyped(name: str, reason: str, varied: bool, why: str | None) -> Assumption:
+    return Assumption(f"board.flash.{name}", None, None, None, reason, "" if varied else why or NO_REASON)

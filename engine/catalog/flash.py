@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from engine.catalog.figure import Figure, Frozen, Origin, RefusalError, check_origin
 
+INFERRED = "inferred: "
+"""How an origin in words begins where nothing that was opened gives what it is the origin of."""
+
 
 class ClockStep(Frozen):
     """Flash wait states that hold up to (and including) a core clock.
@@ -21,22 +24,63 @@ class ClockStep(Frozen):
     bus_ratio: int = Field(default=1, ge=1, le=16)
 
 
+Replacement = Literal["lru", "round_robin", "random"]
+CACHE_KEYS = ("bytes", "line_bytes", "ways", "replacement")
+"""What a cache can be varied in."""
+
+_DEFAULTS: dict[str, object] = {"line_bytes": None, "ways": None, "replacement": "lru"}
+
+
+class CacheAlternative(Frozen):
+    """Another design that a cache without a source may have: one key of it otherwise; ``why`` it is plausible."""
+
+    bytes: int | None = Field(default=None, gt=0, le=2**24)
+    line_bytes: int | None = Field(default=None, gt=0)
+    ways: int | None = Field(default=None, gt=0)
+    replacement: Replacement | None = None
+    why: Origin
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if sum(getattr(self, key) is not None for key in CACHE_KEYS) != 1:
+            raise RefusalError(
+                "an alternative changes exactly one key", f"write one of {', '.join(CACHE_KEYS)}, and 'why'"
+            )
+        return self
+
+    @property
+    def key(self) -> str:
+        """The key it changes."""
+        return next(key for key in CACHE_KEYS if getattr(self, key) is not None)
+
+    @property
+    def value(self) -> int | str:
+        """What the key is then."""
+        found: int | str = getattr(self, self.key)
+        return found
+
+
 class Cache(Frozen):
     """A cache: ``bytes`` in all, ``line_bytes`` per line, ``ways`` (1: direct mapped; equal to the line count: fully associative).
 
     Left out, ``line_bytes`` is what one read of the flash delivers, and ``ways`` are all lines. ``also_serves``: RAMs it is in front
     of, beside the flash. ``policy`` matters for RAM: a write-back cache takes a line in on a write miss and writes it out when it is
     driven out; a write-through cache passes every write on.
+
+    ``alternatives``: what it may be instead where no source says what it is: each is tried alone. Of a cache with a source they may
+    change only what the table leaves out. ``unvaried``: why a cache without a source has none.
     """
 
     bytes: int = Field(gt=0, le=2**24)
     line_bytes: int | None = Field(default=None, gt=0)
     ways: int | None = Field(default=None, gt=0)
-    replacement: Literal["lru", "round_robin", "random"] = "lru"
+    replacement: Replacement = "lru"
     policy: Literal["write_back", "write_through"] = "write_back"
     also_serves: tuple[str, ...] = ()
     source: Origin | None = None
     inferred: Origin | None = None
+    alternatives: tuple[CacheAlternative, ...] = Field(default=(), exclude_if=lambda found: not found)
+    unvaried: Origin | None = Field(default=None, exclude_if=lambda why: why is None)
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
@@ -45,7 +89,27 @@ class Cache(Frozen):
         if self.line_bytes is not None:
             self.check_divides(self.line_bytes)
         check_origin(self.source, self.inferred, "a cache")
+        if self.unvaried is not None and self.alternatives:
+            raise RefusalError("'unvaried' and 'alternatives' exclude each other", "remove one of them")
+        for alternative in self.alternatives:
+            if self.source is not None and getattr(self, alternative.key) != _DEFAULTS.get(alternative.key, 0):
+                raise RefusalError(
+                    f"an alternative changes '{alternative.key}', which has a source",
+                    "remove it, or write 'inferred' where the source does not give that key",
+                )
+            self.at(alternative)
         return self
+
+    def at(self, alternative: CacheAlternative) -> Cache:
+        """The cache with an alternative in place, without alternatives. Raises RefusalError where it does not fit."""
+        changed = self.model_copy(update={alternative.key: alternative.value, "alternatives": (), "unvaried": None})
+        if changed == self.model_copy(update={"alternatives": (), "unvaried": None}):
+            raise RefusalError(
+                f"the alternative {alternative.key} = {alternative.value} is what the cache says", "remove it"
+            )
+        if changed.line_bytes is not None:
+            changed.check_divides(changed.line_bytes)
+        return changed
 
     def check_divides(self, line_bytes: int) -> None:
         """Raise RefusalError unless the cache holds whole ways of such lines."""
@@ -66,6 +130,25 @@ class Cache(Frozen):
         return self.bytes // self.line_of(width_bytes) if self.ways is None else self.ways
 
 
+class FlashAlternative(Frozen):
+    """Another design that a flash interface may have where no source says: a prefetcher or none, or another ladder; ``why`` it is plausible."""
+
+    prefetch: bool | None = None
+    ladder: tuple[ClockStep, ...] | None = Field(default=None, min_length=1)
+    why: Origin
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if (self.prefetch is None) == (self.ladder is None):
+            raise RefusalError("an alternative changes exactly one key", "write prefetch or ladder, and 'why'")
+        return self
+
+    @property
+    def key(self) -> Literal["prefetch", "ladder"]:
+        """The key it changes."""
+        return "ladder" if self.prefetch is None else "prefetch"
+
+
 class FlashInterface(Frozen):
     """How the core reaches its flash: wait states over the clock, width of one read, prefetch, instruction and data caches.
 
@@ -73,7 +156,8 @@ class FlashInterface(Frozen):
     core cycles that a miss (or a read, where there is no cache) costs beyond the wait states: bus crossing, moving a line.
     Where a bus lies between core and flash, which caches hide: ``uncached_read_cycles`` of every read, and
     ``uncached_fetch_cycles`` of every word of code, that no cache is in front of; they then stand in for ``miss_extra_cycles``.
-    ``ladder_source`` and ``prefetch_source`` start with "inferred: " where nothing that was opened gives them.
+    ``ladder_source`` and ``prefetch_source`` start with "inferred: " where nothing that was opened gives them;
+    then ``alternatives`` say what they may be instead, or ``prefetch_unvaried`` and ``ladder_unvaried`` why that is not tried.
     """
 
     width_bytes: Figure
@@ -87,9 +171,16 @@ class FlashInterface(Frozen):
     miss_extra_cycles: Figure | None = None
     uncached_read_cycles: Figure | None = None
     uncached_fetch_cycles: Figure | None = None
+    alternatives: tuple[FlashAlternative, ...] = Field(default=(), exclude_if=lambda found: not found)
+    prefetch_unvaried: Origin | None = Field(default=None, exclude_if=lambda why: why is None)
+    ladder_unvaried: Origin | None = Field(default=None, exclude_if=lambda why: why is None)
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
+        self._check_ladder()
+        return self
+
+    def _check_ladder(self) -> None:
         for a, b in itertools.pairwise(self.ladder):
             if b.up_to_mhz <= a.up_to_mhz:
                 raise RefusalError(
@@ -103,7 +194,6 @@ class FlashInterface(Frozen):
                     f"{a.up_to_mhz} MHz ({a.wait_states})",
                     "a faster clock waits at least as long: check both steps",
                 )
-        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -115,8 +205,35 @@ class FlashInterface(Frozen):
             raise RefusalError("'width_bytes' must be a power of two up to 64", "write 4, 8, 16 or 32: bytes, not bits")
         for cache in (self.icache, self.dcache):
             if cache is not None:
-                cache.check_divides(cache.line_of(self.width_bytes.value))
+                for made in (cache, *(cache.at(a) for a in cache.alternatives)):
+                    made.check_divides(made.line_of(self.width_bytes.value))
         return self
+
+    @model_validator(mode="after")
+    def _alternatives(self) -> Self:
+        for key, origin, unvaried in (
+            ("prefetch", self.prefetch_source, self.prefetch_unvaried),
+            ("ladder", self.ladder_source, self.ladder_unvaried),
+        ):
+            found = [a for a in self.alternatives if a.key == key]
+            if found and not origin.startswith(INFERRED):
+                raise RefusalError(f"an alternative changes '{key}', which has a source", "remove it")
+            if found and unvaried is not None:
+                raise RefusalError(f"'{key}_unvaried' and an alternative exclude each other", "remove one of them")
+            for alternative in found:
+                self.at(alternative)
+        return self
+
+    def at(self, alternative: FlashAlternative) -> FlashInterface:
+        """The interface with an alternative in place, without alternatives. Raises RefusalError where it does not fit."""
+        key = alternative.key
+        if getattr(alternative, key) == getattr(self, key):
+            raise RefusalError(f"the alternative '{key}' is what the interface says", "remove it")
+        changed = self.model_copy(update={key: getattr(alternative, key), "alternatives": ()})
+        if changed.ladder[-1].up_to_mhz != self.ladder[-1].up_to_mhz:
+            raise RefusalError("an alternative ladder must end at the same clock", f"{self.ladder[-1].up_to_mhz} MHz")
+        changed._check_ladder()
+        return changed
 
     @property
     def data_cache(self) -> Cache | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from engine.catalog.access_waits import front_of, waits_of
+from engine.catalog.access_waits import front_of, used_figures, waits_of
 from engine.catalog.board import Board, Memory, MemoryKind
+from engine.catalog.figure import Figure
 
 _EVERY = (
     ("a read", "wait_states", "read"),
@@ -16,6 +18,37 @@ _OF_A_CACHE = {
     "write_miss_cycles": "a write that takes a line in does not wait",
     "write_back_cycles": "a dirty line that is driven out does not stall",
 }
+
+
+_NO_EXTRA = "a miss costs the wait states of its reads, nothing more"
+_ONE = Figure(value=1, source="one cycle, to see what it changes")
+
+
+@dataclass(frozen=True)
+class TakenAsZero:
+    """A figure that a board leaves out and that is then no cycle at all. ``key``: as ``--set`` takes it; ``what`` that means, in words.
+
+    ``board``: the same board with one cycle there. It says how much the figure matters, not what it is.
+    """
+
+    key: str
+    what: str
+    board: Board
+
+
+def taken_as_zero(board: Board) -> tuple[TakenAsZero, ...]:
+    """Every such figure that a run could wait for, the flash's first."""
+    found, flash = [], board.flash
+    if flash.miss_extra_cycles is None and "flash.miss_extra_cycles" in used_figures(board):
+        one = flash.model_copy(update={"miss_extra_cycles": _ONE})
+        found.append(TakenAsZero("flash.miss_extra_cycles", _NO_EXTRA, board.model_copy(update={"flash": one})))
+    for memory in board.memories:
+        for key, what in _of_ram(memory, board) if memory.kind is not MemoryKind.FLASH else ():
+            changed = memory.model_copy(update={key: _ONE})
+            memories = tuple(changed if m is memory else m for m in board.memories)
+            made = board.model_copy(update={"memories": memories})
+            found.append(TakenAsZero(f"memories.{memory.name}.{key}", what, made))
+    return tuple(found)
 
 
 def stand_ins(board: Board) -> Iterator[str]:
@@ -41,7 +74,7 @@ def taken_for_granted(board: Board) -> Iterator[str]:
             read = f"a buffer of one read ({flash.width_bytes.value} bytes)"
             yield f"{key} of flash: {what} without a cache wait for the array alone, behind {read}"
     if flash.miss_extra_cycles is None:
-        yield "miss_extra_cycles of flash: a miss costs the wait states of its reads, nothing more"
+        yield f"miss_extra_cycles of flash: {_NO_EXTRA}"
     found: dict[tuple[str, str], list[str]] = {}
     for memory in board.memories:
         if memory.kind is not MemoryKind.FLASH:

@@ -19,7 +19,7 @@ CORE = "core."
 NONE = "none"
 """The value that takes away what a description may leave out."""
 
-_NOT_FIGURES = NO_PART_IN_RUN | {"notes", "log", "architecture"}
+_NOT_FIGURES = NO_PART_IN_RUN | {"notes", "log", "architecture", "alternatives"}
 
 
 def override_keys(board: Board, core: Core) -> tuple[str, ...]:

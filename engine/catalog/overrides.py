@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.catalog.figure import Frozen
+from engine.catalog.override_alternatives import drop_settled
 from engine.catalog.override_keys import CORE, NONE, WAIT_STATES, no_figure, open_shapes, override_keys, unknown_key
 from engine.catalog.override_text import SOURCE, Override, Value, parse_value
 from engine.catalog.problems import Problem, problems, sentence
@@ -83,6 +84,8 @@ def _apply(item: T, root: str, overrides: Sequence[Override], known: tuple[str, 
             _flatten_ladder(draft, o)
         else:
             _write(draft, draft.data, type(item), o, root, tuple(o.key.removeprefix(root).split(".")), known)
+    if "flash" in draft.data:
+        drop_settled(draft.data, overrides)
     for table, model, keys in draft.touched:
         _amend_origins(table, model, keys)
     if "sources" in draft.data:  # figures of a core cite a document by its key

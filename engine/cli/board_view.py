@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.catalog.access_waits import front_of, used_figures
+from engine.catalog.alternatives import alternatives
 from engine.catalog.board import Board
 from engine.catalog.flash import Cache
 from engine.catalog.left_out import taken_for_granted
@@ -39,6 +40,7 @@ def print_board(b: Board, out: Console) -> None:
     _print_caches(b, out)
     out.print()
     _print_figures(b, out)
+    _print_alternatives(b, out)
     granted = list(taken_for_granted(b))
     if granted:
         out.print("\nleft out, and what is taken instead")
@@ -84,6 +86,18 @@ def _print_flash(b: Board, out: Console) -> None:
     out.print(table)
     out.print(f"wait states: {b.flash.ladder_source}")
     out.print(f"prefetch {'on' if b.flash.prefetch else 'off'}: {b.flash.prefetch_source}")
+
+
+def _print_alternatives(b: Board, out: Console) -> None:
+    found = alternatives(b)
+    if not found:
+        return
+    out.print()
+    table = _table("no source says", "as described", "may be")
+    for a in found:
+        table.add_row(a.key, a.described, a.value)
+    out.print(table)
+    _print_origins([(f"{a.key}={a.value}", a.why) for a in found], out)
 
 
 def _print_caches(b: Board, out: Console) -> None:

@@ -140,8 +140,26 @@ def _print(found: Validation) -> None:
             *names, f"{p.simulated_ms:.2f}", error, "{:.2f} - {:.2f}".format(*p.interval_ms), _YES_NO[p.holds]
         )
     out.print(table)
+    _print_alternatives(found, out)
     _print_energies([p for p in found.points if p.published_uj is not None], out)
     _print_summary(found, out)
+
+
+def _print_alternatives(found: Validation, out: Console) -> None:
+    """How far the points move on other designs that their boards may have."""
+    moved = [
+        (max(high / p.simulated_ms - 1, 1 - low / p.simulated_ms), p)
+        for p in found.points
+        if p.alternatives_ms is not None and p.simulated_ms
+        for low, high in [p.alternatives_ms]
+    ]
+    if not moved:
+        return
+    most, p = max(moved, key=lambda one: one[0])
+    out.print(
+        f"{plural(len(moved), 'point')} on boards with caches, prefetchers or wait states that no source gives; other designs of them, in the "
+        f"intervals, move {_short(p.model)} on {_short(p.board)} most, by {share_text(most)}"
+    )
 
 
 def _print_refused(refused: Sequence[RefusedRow]) -> None:

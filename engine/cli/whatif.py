@@ -182,8 +182,39 @@ def _print_assumptions(answer: WhatIfAnswer, out: Console) -> None:
     rest = [a.key for a in answer.assumptions if _largest(a) < _WORTH_A_LINE]
     if rest:
         out.print(f"Under {share_text(_WORTH_A_LINE, 2)} either way: {', '.join(rest)}.")
+    _print_alternatives(answer, out)
+    _print_left_out(answer, out)
     if answer.unvaried_assumptions:
-        out.print(f"Inferred without an interval, so not varied: {', '.join(answer.unvaried_assumptions)}.")
+        keys = ", ".join(a.key for a in answer.unvaried_assumptions)
+        out.print(f"Inferred and not varied, for reasons that --json gives: {keys}.")
+
+
+def _print_alternatives(answer: WhatIfAnswer, out: Console) -> None:
+    if not answer.alternatives:
+        return
+    table = Table("what no source says", "as described", "instead", "changes", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for a in answer.alternatives:
+        why = Text(textwrap.shorten(a.reason, _MOST_OF_A_REASON, placeholder=" …"), style="dim")
+        name = Group(Text(a.key), Padding(why, (0, 0, 0, 2)))
+        table.add_row(name, a.described, a.alternative, _percent(a.effect_share))
+    out.print()
+    out.print(table)
+    out.print("Cycles gained or lost if the board were otherwise there, and there alone.")
+
+
+def _print_left_out(answer: WhatIfAnswer, out: Console) -> None:
+    if not answer.left_out:
+        return
+    table = Table("left out, so taken as none", "one cycle adds", box=None, pad_edge=False)
+    table.columns[1].justify = "right"
+    for x in answer.left_out:
+        name = Group(Text(x.key), Padding(Text(x.taken, style="dim"), (0, 0, 0, 2)))
+        table.add_row(name, _percent(x.effect_share))
+    out.print()
+    out.print(table)
+    out.print("In no interval: nothing that was opened says whether there is such a cycle.")
 
 
 def _largest(effect: AssumptionEffect) -> float:

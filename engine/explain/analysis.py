@@ -108,6 +108,38 @@ class AssumptionEffect(Part):
         return max(abs(self.low_effect_share), abs(self.high_effect_share)) >= 0.0005
 
 
+class AlternativeEffect(Part):
+    """One other design that the board may have, as no source says which it has, and the cycles that the run takes more on it.
+
+    ``key``: as `--set` takes it. ``described`` and ``alternative``: what the board's description says there, and what it is instead.
+    ``reason``: why that is plausible.
+    """
+
+    key: str
+    described: str
+    alternative: str
+    effect_cycles: int
+    effect_share: float
+    reason: str
+
+    @property
+    def matters(self) -> bool:
+        """Does it move the run by more than a two-thousandth?"""
+        return abs(self.effect_share) >= 0.0005
+
+
+class LeftOutEffect(Part):
+    """A figure that the board leaves out and that is taken as no cycle; what one cycle of it would add to the run.
+
+    That says how much it matters, not what it is, and is in no interval. ``key``: as `--set` takes it. ``taken``: what is taken instead.
+    """
+
+    key: str
+    taken: str
+    effect_cycles: int
+    effect_share: float
+
+
 class BlockCode(Part):
     """The instructions of a hot block; layers that share a kernel share it."""
 
@@ -136,6 +168,13 @@ class Analysis(Part):
     clocks: tuple[ClockPoint, ...]
     assumptions: tuple[AssumptionEffect, ...] = Field(
         default=(), description="uncertain figures that matter, the largest effect first"
+    )
+    alternatives: tuple[AlternativeEffect, ...] = Field(
+        default=(), description="other designs that the board may have, the largest effect first"
+    )
+    left_out: tuple[LeftOutEffect, ...] = Field(
+        default=(),
+        description="figures that the board leaves out and that the run would wait for, the largest effect first",
     )
     hot: tuple[LayerHotspots, ...] = Field(description="like `regions`; the instructions are in `code`")
     code: tuple[BlockCode, ...]
@@ -171,6 +210,8 @@ def analyse(run_id: str, key: str, retiming: Retiming, profile: RunProfile, rest
         regions=regions,
         clocks=clock_points(sweep_of(retiming)),
         assumptions=tuple(a for a in assumption_effects(rests_on) if a.matters),
+        alternatives=alternative_effects(rests_on),
+        left_out=left_out_effects(rests_on),
         hot=tuple(_without_code(layer) for layer in hot),
         code=tuple(BlockCode(address=a, disassembly=d) for a, d in sorted(code.items())),
         frames=tuple(frames),
@@ -181,6 +222,35 @@ def analyse(run_id: str, key: str, retiming: Retiming, profile: RunProfile, rest
 def assumption_effects(found: Sensitivities) -> tuple[AssumptionEffect, ...]:
     """What a run rests on, the largest effect first."""
     return tuple(_assumption(s, found.cycles) for s in found.figures)
+
+
+def alternative_effects(found: Sensitivities) -> tuple[AlternativeEffect, ...]:
+    """What the other designs of the board would do to a run, the largest effect first."""
+    return tuple(
+        AlternativeEffect(
+            key=t.alternative.key,
+            described=t.alternative.described,
+            alternative=t.alternative.value,
+            effect_cycles=t.effect_cycles,
+            effect_share=t.effect_cycles / found.cycles if found.cycles else 0.0,
+            reason=t.alternative.why,
+        )
+        for t in found.alternatives
+    )
+
+
+def left_out_effects(found: Sensitivities) -> tuple[LeftOutEffect, ...]:
+    """What one cycle of each figure that is left out would add, where the run would wait for it; the largest first."""
+    return tuple(
+        LeftOutEffect(
+            key=x.left_out.key,
+            taken=x.left_out.what,
+            effect_cycles=x.effect_cycles,
+            effect_share=x.effect_cycles / found.cycles if found.cycles else 0.0,
+        )
+        for x in found.left_out
+        if x.effect_cycles
+    )
 
 
 def _assumption(found: Sensitivity, cycles: int) -> AssumptionEffect:

@@ -244,11 +244,13 @@ def _sure(d: Difference) -> str:
     faster = "B" if d.microseconds < 0 else "A"
     if not intervals_overlap(d.a, d.b):
         return f"That {faster} is the faster one is safe: the intervals do not overlap (A {span_a}, B {span_b})."
-    low, high = low_b - low_a, high_b - high_a
+    # the ends of the figures are one machine for both runs; the other design that moves one of them most need not be
+    ends = ([c / r.clock_mhz / 1000.0 for c in r.figures_interval] for r in (d.a, d.b))
+    low, high = (b - a for a, b in zip(*ends, strict=True))
     if _one_machine(d.a, d.b) and low and high and (low > 0) == (high > 0) == (d.microseconds > 0):
         return (
-            f"Their intervals overlap (A {span_a}, B {span_b}), but they are of one board: with every figure in doubt at its low "
-            f"end {faster} is faster by {milliseconds(abs(low))}, at its high end by {milliseconds(abs(high))}."
+            f"Their intervals overlap (A {span_a}, B {span_b}), but they are of one board, and on that as described, with every figure in doubt at its low "
+            f"end, {faster} is faster by {milliseconds(abs(low))}, at its high end by {milliseconds(abs(high))}."
         )
     return f"Treat it as a tie: their intervals overlap (A {span_a}, B {span_b}), so nothing here proves which one is faster."
 

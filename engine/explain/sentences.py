@@ -100,8 +100,19 @@ def certainty_sentence(record: RunRecord, verdict: Bottleneck, others: Sequence[
     span = " to ".join(milliseconds(c / record.clock_mhz / 1000.0) for c in (low, high))
     return (
         f"The interval of this run is {low:,} to {high:,} cycles, {span} "
-        f"({_signed(-below)} to {_signed(above)} around {warm:,}); {sure}."
+        f"({_signed(-below)} to {_signed(above)} around {warm:,}); {sure}.{_alternatives(record)}"
     )
+
+
+def _alternatives(record: RunRecord) -> str:
+    """How far the other designs that the board may have move the run; with a space before it, empty where there are none."""
+    if record.alternatives_interval is None:
+        return ""
+    fewest, most = (_signed(100 * (c / record.cycles.warm - 1)) for c in record.alternatives_interval)
+    what = "What no source says of the board's caches, prefetcher or wait states"
+    if fewest == most:
+        return f" {what} does not move it."
+    return f" {what} moves it by {fewest} to {most}, which is in the interval."
 
 
 def caveat_sentence(record: RunRecord, board: Board | None) -> str:

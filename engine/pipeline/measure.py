@@ -91,6 +91,7 @@ def _record(
         oracle_note=verdict.note,
         cycles=Cycles(cold=sum(x.cold_cycles for x in layers) + glue.cold_cycles, warm=warm),
         cycles_interval=timed.interval,
+        alternatives_interval=timed.alternatives_interval,
         latency_ms=round(warm / run.clock_mhz / 1000, 6),
         instructions=sum(x.counters.instructions for x in layers) + glue.counters.instructions,
         macs=cost.macs,

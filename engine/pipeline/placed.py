@@ -57,7 +57,9 @@ def placed(made: Prepared, wanted: ResolvedRun) -> Estimate:
     # what lies in no section (a kernel may read a little too far) stays where it is
     moves += [Move(m.origin, m.end, 0) for m in before.memories]
     events = replay(trace, made.firmware, made.decoder.image, after, wanted.core, moves)
-    execution = dataclasses.replace(made.execution, cold=events.cold, warm=events.warm)
+    execution = dataclasses.replace(
+        made.execution, cold=events.cold, warm=events.warm, alternatives=events.alternatives
+    )
     return Estimate(
         dataclasses.replace(made, run=wanted, firmware=again.firmware, execution=execution),
         _note(made.run, wanted, again),

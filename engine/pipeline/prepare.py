@@ -114,7 +114,7 @@ def _like(
         return None
     stays = [Move(m.origin, m.end, 0) for m in run.board.memories]
     events = replay(trace, firmware, decoder.image, run.board, run.core, stays)
-    return replace(stored, cold=events.cold, warm=events.warm, trace=trace)
+    return replace(stored, cold=events.cold, warm=events.warm, alternatives=events.alternatives, trace=trace)
 
 
 def execute(

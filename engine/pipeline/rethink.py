@@ -10,7 +10,17 @@ from engine.catalog.assumptions import assumptions
 from engine.energy.power import Operation, Power, power_of
 from engine.energy.published import published_power
 from engine.errors import UsageError
-from engine.explain.analysis import AssumptionEffect, ClockPoint, assumption_effects, clock_points, gains_of
+from engine.explain.analysis import (
+    AlternativeEffect,
+    AssumptionEffect,
+    ClockPoint,
+    LeftOutEffect,
+    alternative_effects,
+    assumption_effects,
+    clock_points,
+    gains_of,
+    left_out_effects,
+)
 from engine.explain.block_costs import RunProfile, profile_of
 from engine.explain.hotspots import LayerHotspots, hottest
 from engine.explain.second_opinion import SecondOpinion, second_opinion
@@ -65,6 +75,13 @@ class CombinedGain(Answer):
     gain_ms_interval: tuple[float, float]
 
 
+class Unvaried(Answer):
+    """Something inferred that is not varied: ``key``, and in ``reason`` why not."""
+
+    key: str
+    reason: str
+
+
 class PlacementEstimate(Answer):
     """Says that the answer is of another placement than was linked, from the stored profile, and what it is compared with.
 
@@ -85,7 +102,8 @@ class WhatIfAnswer(Answer):
 
     Energies are cycles at one energy each, whatever the clock; null where the board has no power source (``energy_note``).
     Gains overlap; the shares add up. ``overrides``: figures set for the run; ``notes``: which of them make no difference to it. ``assumptions``: by effect, the largest first;
-    ``unvaried_assumptions``: keys of inferred things that have no interval to vary, like a cache's geometry. ``estimate``: null unless
+    ``alternatives``: other designs that the board may have, likewise; ``left_out``: figures that the board leaves out, with what one cycle of each
+    would add. ``unvaried_assumptions``: what is inferred and not varied, with the reason. ``estimate``: null unless
     the answer is of a placement that was not linked.
     """
 
@@ -102,7 +120,9 @@ class WhatIfAnswer(Answer):
     combined: tuple[CombinedGain, ...]
     clocks: tuple[ClockPoint, ...]
     assumptions: tuple[AssumptionEffect, ...]
-    unvaried_assumptions: tuple[str, ...]
+    alternatives: tuple[AlternativeEffect, ...]
+    left_out: tuple[LeftOutEffect, ...]
+    unvaried_assumptions: tuple[Unvaried, ...]
 
 
 def retiming_of(made: Prepared) -> Retiming:
@@ -179,7 +199,11 @@ def what_if(made: Prepared, combinations: Sequence[Set[Mechanism]] = ()) -> What
         combined=tuple(_combined(counterfactual(retiming, c)) for c in combinations),
         clocks=clock_points(sweep_of(retiming)),
         assumptions=assumption_effects(rests_on),
-        unvaried_assumptions=tuple(a.key for a in assumptions(run.board, run.core) if a.value is None),
+        alternatives=alternative_effects(rests_on),
+        left_out=left_out_effects(rests_on),
+        unvaried_assumptions=tuple(
+            Unvaried(key=a.key, reason=a.unvaried) for a in assumptions(run.board, run.core) if a.unvaried
+        ),
     )
 
 

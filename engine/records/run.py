@@ -239,6 +239,12 @@ class RunRecord(Record):
     )
     cycles: Cycles
     cycles_interval: tuple[int, int]
+    alternatives_interval: tuple[int, int] | None = Field(
+        default=None,
+        exclude_if=lambda span: span is None,
+        description="fewest and most warm cycles over the board as described and each other design it may have; part of cycles_interval; "
+        "absent: it has none",
+    )
     latency_ms: float = Field(ge=0)
     instructions: int = Field(ge=0)
     macs: int = Field(ge=0)
@@ -254,6 +260,13 @@ class RunRecord(Record):
     provenance: Provenance
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    @property
+    def figures_interval(self) -> tuple[int, int]:
+        """``cycles_interval`` of the board as described: what its other designs add is taken off again."""
+        low, high = self.cycles_interval
+        fewest, most = self.alternatives_interval or (self.cycles.warm, self.cycles.warm)
+        return low + self.cycles.warm - fewest, high + self.cycles.warm - most
 
     @model_validator(mode="after")
     def _layers(self) -> Self:
@@ -282,6 +295,9 @@ class RunRecord(Record):
         low, high = self.cycles_interval
         if not low <= self.cycles.warm <= high:
             raise ValueError("cycles_interval does not hold the warm cycles")
+        fewest, most = self.alternatives_interval or (self.cycles.warm, self.cycles.warm)
+        if not low <= fewest <= self.cycles.warm <= most <= high:
+            raise ValueError("alternatives_interval does not hold the warm cycles, or is not in cycles_interval")
         if isinstance(self.energy, RunEnergy) and len(self.energy.layers) != len(self.layers):
             raise ValueError("the energy has other layers than the run")
         return self

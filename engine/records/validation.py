@@ -37,6 +37,8 @@ class Point(BaseModel):
 
     ``use`` is report for a row that calls itself exact, if other kernels or another compiler stand in for its own. ``error`` is simulated / published - 1 (0.05 is +5 %). ``holds``: for a bound, whether the simulation lies on the side it
     must; else whether the published latency lies within the simulated interval. Null where there is no run: the last of ``notes`` says why.
+    ``alternatives_ms``: shortest and longest simulated latency over the other designs that the board may have where no source says which,
+    each alone (a cache's ways, lines, replacement; a prefetcher); part of ``interval_ms``; null where it has none.
     ``published_ms`` is null where the row gives an energy alone.
     ``energy_uj`` is a power times the simulated latency, ``energy_at_published_uj`` the same power times the published one; the power
     was found without this row (``energy_rests_on``, ``energy_note``: how, or why there is none). ``energy_holds`` is like ``holds``.
@@ -60,6 +62,7 @@ class Point(BaseModel):
     simulated_ms: float | None
     error: float | None
     interval_ms: tuple[float, float] | None
+    alternatives_ms: tuple[float, float] | None = None
     published_uj: float | None
     energy_uj: float | None
     use: Use

@@ -45,8 +45,8 @@ H_USED = 19
 H_LAST = 20  # index of the last edge's slot
 # memory
 H_MEMORIES = 21  # number of memories
-H_MEMORY_TABLE = 22  # index of rows: origin, end, fetch stream, data stream (0: none)
-H_EVENTS = 23  # index of [region][memory][EVENTS]
+H_MEMORY_TABLE = 22  # index of rows [system][memory]: origin, end, fetch stream, data stream (0: none; AS_DESCRIBED in an alternative)
+H_EVENTS = 23  # index of [system][region][memory][EVENTS]
 H_PORT_MASK = 24  # bytes of the core's data port - 1
 H_STACK_LOW = 25  # stack memory: [low, high)
 H_STACK_HIGH = 26
@@ -87,6 +87,8 @@ H_STREAMS_END = 57  # index behind streams, caches and tags
 H_VECTORS = 58  # index of their addresses, in order
 H_VECTOR_COUNT = 59
 H_LANES = 60  # index of [region][vector][LANES]: executions by bytes moved
+# alternatives of the board, which are simulated beside it
+H_SYSTEMS = 61  # memory systems: the board's is the first
 HEADER = 64
 
 LANES = 17  # 0 to 16 bytes
@@ -126,6 +128,7 @@ M_END = 1
 M_FETCH = 2
 M_DATA = 3
 MEMORY = 4
+AS_DESCRIBED = -1  # a stream of an alternative that is no other than the board's: its events are not counted again
 
 # a row of the moves
 V_ORIGIN = 0

@@ -22,6 +22,7 @@ from engine.targets.layout import (
     H_EVENTS,
     H_IN_IT,
     H_LAST_MEMORY,
+    H_LAYERS,
     H_MEMORIES,
     H_MEMORY_TABLE,
     H_PORT_MASK,
@@ -31,6 +32,7 @@ from engine.targets.layout import (
     H_SCRATCH,
     H_STACK_HIGH,
     H_STACK_LOW,
+    H_SYSTEMS,
     H_TOTALS,
     M_DATA,
     M_END,
@@ -94,9 +96,36 @@ def memory_at(s: Any, address: int, guess: int) -> int:
 
 
 @inlined
-def cell_of(s: Any, memory: int) -> int:
-    """Index of the counters of the current region and a memory."""
-    return int(s[H_EVENTS] + (s[H_REGION] * s[H_MEMORIES] + memory) * EVENTS)
+def cell_of(s: Any, system: int, memory: int) -> int:
+    """Index of the counters of a memory system, the current region and a memory."""
+    return int(s[H_EVENTS] + ((system * (s[H_LAYERS] + 1) + s[H_REGION]) * s[H_MEMORIES] + memory) * EVENTS)
+
+
+@inlined
+def row_of(s: Any, system: int, memory: int) -> int:
+    """Index of the row of a memory in the table of a memory system."""
+    return int(s[H_MEMORY_TABLE] + (system * s[H_MEMORIES] + memory) * MEMORY)
+
+
+@inlined
+def fetch_through(s: Any, memory: int, address: int, size: int, runs_on: bool) -> None:
+    """A block of a memory is fetched, in every memory system."""
+    for system in range(s[H_SYSTEMS]):
+        stream = s[row_of(s, system, memory) + M_FETCH]
+        if stream > 0:
+            fetch(s, stream, cell_of(s, system, memory), address, size, runs_on)
+
+
+@inlined
+def through(s: Any, system: int, memory: int, stream: int, is_write: bool, address: int, size: int) -> None:
+    """An access asks what is in front of its memory; a dirty line it drives out is charged to the line's own memory."""
+    if is_write:
+        out = write(s, stream, cell_of(s, system, memory), address, size)
+    else:
+        out = read(s, stream, cell_of(s, system, memory), address, size)
+    if out >= 0:
+        owner = memory_at(s, out << s[stream + S_SHIFT], memory)
+        s[cell_of(s, system, owner) + E_WRITE_BACK] += 1
 
 
 @inlined
@@ -134,9 +163,7 @@ def follow(s: Any, engine: Any, address: int, size: int) -> None:
     if memory < 0 or s[H_PREV_END] == 0:
         return  # where an inference returns to, or no code
     record(s, TRACE_BLOCK, 0, address)
-    stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_FETCH]
-    if stream:
-        fetch(s, stream, cell_of(s, memory), address, block_bytes(s, address), runs_on)
+    fetch_through(s, memory, address, block_bytes(s, address), runs_on)
 
 
 @compiled
@@ -157,10 +184,8 @@ def access(s: Any, is_write: bool, address: int, size: int) -> None:
     s[H_LAST_MEMORY] = memory
     record(s, TRACE_WRITE if is_write else TRACE_READ, size, address)
     add_to_totals(s, is_write, size)
-    cell = cell_of(s, memory)
-    stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_DATA]
+    cell = cell_of(s, 0, memory)
     extra = further_accesses(address, size, s[H_PORT_MASK])
-    out = -1
     if is_write:
         s[cell + E_READS + 2] += 1
         s[cell + E_READS + 3] += size
@@ -168,17 +193,14 @@ def access(s: Any, is_write: bool, address: int, size: int) -> None:
         region = s[H_REGION]
         if s[H_STACK_LOW] <= address < s[H_STACK_HIGH] and address < s[s[H_DEPTH] + region]:
             s[s[H_DEPTH] + region] = address
-        if stream:
-            out = write(s, stream, cell, address, size)
     else:
         s[cell + E_READS] += 1
         s[cell + E_READS + 1] += size
         s[cell + E_EXTRA] += extra
-        if stream:
-            out = read(s, stream, cell, address, size)
-    if out >= 0:
-        owner = memory_at(s, out << s[stream + S_SHIFT], memory)
-        s[cell_of(s, owner) + E_WRITE_BACK] += 1
+    for system in range(s[H_SYSTEMS]):
+        stream = s[row_of(s, system, memory) + M_DATA]
+        if stream > 0:
+            through(s, system, memory, stream, is_write, address, size)
 
 
 @hook(BLOCK_HOOK)

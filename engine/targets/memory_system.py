@@ -6,12 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalog.access_waits import front_of
+from engine.catalog.alternatives import simulated_alternatives
 from engine.catalog.board import Board, Memory, MemoryKind
-from engine.catalog.flash import Cache, FlashInterface
+from engine.catalog.flash import CACHE_KEYS, Cache, FlashInterface
 from engine.targets import layout as at
 
 _WORD_SHIFT = 2
 _REPLACEMENT = {"lru": 0, "round_robin": 1, "random": 2}
+
+
+def _alike(one: Cache | None, two: Cache | None) -> bool:
+    """Whether two caches work alike."""
+    return one is two or (
+        one is not None and two is not None and all(getattr(one, k) == getattr(two, k) for k in CACHE_KEYS)
+    )
 
 
 def _buffer(width: int) -> Cache:
@@ -33,7 +41,7 @@ def counted_bytes(memory: Memory, flash: FlashInterface) -> tuple[int, int]:
 
 
 class MemorySystem:
-    """Streams, caches and (empty) tags of a board, to be placed at index ``base`` of a state."""
+    """Streams, caches and (empty) tags of a board, to be placed at index ``base`` of a state; ``others``: those of its alternatives."""
 
     def __init__(self, base: int) -> None:
         self._base = base
@@ -41,17 +49,36 @@ class MemorySystem:
         self._records: list[int] = []
         self.by_memory: tuple[tuple[int, int], ...] = ()
         self._caches: dict[str, int] = {}  # by name: caches and buffers
+        self.others: tuple[MemorySystem, ...] = ()
 
     @staticmethod
     def of(board: Board, base: int) -> MemorySystem:
-        """The streams of all memories of a board: ``by_memory``, in the board's order."""
+        """The streams of all memories of a board: ``by_memory``, in the board's order; those of its alternatives behind them."""
         system = MemorySystem(base)
         system.by_memory = tuple(system.streams(m, board.flash) for m in board.memories)
+        end, others = base + len(system._words), []
+        for alternative in simulated_alternatives(board):
+            other = MemorySystem(end)
+            other.by_memory = tuple(
+                other._differing(m, board.flash, alternative.board.flash) for m in alternative.board.memories
+            )
+            others.append(other)
+            end += len(other._words)
+        system.others = tuple(others)
         return system
+
+    def _differing(self, memory: Memory, described: FlashInterface, flash: FlashInterface) -> tuple[int, int]:
+        """Streams of a memory of an alternative, where what is in front of it is not what is in front as described."""
+        before, now = front_of(memory, described), front_of(memory, flash)
+        fetch, data = self.streams(memory, flash)
+        return (
+            at.AS_DESCRIBED if _alike(before.fetch, now.fetch) else fetch,
+            at.AS_DESCRIBED if _alike(before.data, now.data) else data,
+        )
 
     def build(self) -> NDArray[np.int64]:
         """All of them."""
-        return np.array(self._words, np.int64)
+        return np.array([*self._words, *(word for other in self.others for word in other._words)], np.int64)
 
     def streams(self, memory: Memory, flash: FlashInterface) -> tuple[int, int]:
         """Indices of the fetch and of the data stream of a memory; data: 0 where nothing is in front of it."""
@@ -99,7 +126,19 @@ class MemorySystem:
         return self._add(record + [-1] * lines + [0] * (lines + guesses))
 
     def remembered(self, words: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What streams and caches of a state's part remember, comparable: equal results have an equal future."""
+        """What streams and caches of a state's part remember, comparable: equal results have an equal future.
+
+        Of alternatives, those that replace lines otherwise than as least recently used are left out: they need not repeat themselves.
+        """
+        own = self._remembered(words[: len(self._words)])
+        others = [
+            other._remembered(words[other._base - self._base :][: len(other._words)])
+            for other in self.others
+            if not any(other._words[first + at.C_REPLACE] for first in other._records)
+        ]
+        return np.concatenate([own, *others])
+
+    def _remembered(self, words: NDArray[np.int64]) -> NDArray[np.int64]:
         parts = []
         end = 0
         for first in self._records:

@@ -33,10 +33,11 @@ class Move:
 
 @dataclass(frozen=True)
 class Replayed:
-    """Memory events of the first inference after reset and of one in steady state."""
+    """Memory events of the first inference after reset and of one in steady state; of that also on the board's simulated alternatives."""
 
     cold: MemoryProfile
     warm: MemoryProfile
+    alternatives: tuple[MemoryProfile, ...]
 
 
 def replay(
@@ -53,7 +54,7 @@ def replay(
     words = np.ascontiguousarray(trace, np.int64)
     feed = _REPLAY(replay_trace.address)
 
-    def infer() -> MemoryProfile:
+    def infer() -> tuple[MemoryProfile, ...]:
         shared.begin_inference(state)
         shared.forget_contexts(state)
         feed(None, state.ctypes.data, words.ctypes.data, words.size)
@@ -62,17 +63,18 @@ def replay(
                 f"the stored trace does not fit the firmware (0x{int(state[at.H_ERROR_AT]):08x})",
                 hint="execute the run again with `whycycles run … --fresh`",
             )
-        return shared.take_memory(state, board)
+        return shared.take_systems(state, board)
 
     def remembered() -> NDArray[np.int64]:
         return system.remembered(state[state[at.H_STREAMS] : state[at.H_STREAMS_END]])
 
     before = remembered()
-    cold = warm = infer()
+    cold, *others = infer()
+    warm = cold
     for _ in range(STEADY_TRIES):
         after = remembered()
         if np.array_equal(before, after):
             break  # as in the memory run: every further inference is the same
         before = after
-        warm = infer()
-    return Replayed(cold, warm)
+        warm, *others = infer()
+    return Replayed(cold, warm, tuple(others))

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.targets.cache_sim import fetch
 from engine.targets.layout import (
     H_CODE_END,
     H_CODE_START,
     H_LAST_MEMORY,
     H_LAST_ROW,
-    H_MEMORY_TABLE,
     H_PREV_END,
     H_ROWS,
     H_ROWS_COUNT,
-    M_FETCH,
-    MEMORY,
     R_DISTANCE,
     R_END,
     R_START,
@@ -26,7 +22,7 @@ from engine.targets.layout import (
     W_KIND,
     W_NONE,
 )
-from engine.targets.memory_hook import access, cell_of, memory_at
+from engine.targets.memory_hook import access, fetch_through, memory_at
 from engine.targets.native import EVERYTHING, REPLAY, carray, compiled, hook, inlined, types
 from engine.targets.region_hook import OUTSIDE_CODE, block_bytes, enter_block, fail
 from engine.targets.trace_code import context, learn, predicted
@@ -63,9 +59,7 @@ def _event(s: Any, engine: Any, event: int) -> None:
         enter_block(s, engine, address)
         code_bytes = block_bytes(s, address)
         s[H_PREV_END] = address + code_bytes
-        stream = s[s[H_MEMORY_TABLE] + MEMORY * memory + M_FETCH]
-        if stream:
-            fetch(s, stream, cell_of(s, memory), moved, code_bytes, runs_on)
+        fetch_through(s, memory, moved, code_bytes, runs_on)
     else:
         s[H_LAST_ROW] = row
         access(s, kind == TRACE_WRITE, moved, size)

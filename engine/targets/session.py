@@ -162,11 +162,12 @@ def code_bytes(image: Image, profile: Profile) -> int:
 class Watched:
     """What a memory run saw; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference.
 
-    ``totals`` [region][layout.TOTALS] are of one warm inference, ``trace`` is one inference in the words of ``trace_code`` (None: too long).
+    ``alternatives``: ``warm`` of each simulated alternative of the board. ``totals`` [region][layout.TOTALS] are of one warm inference, ``trace`` is one inference in the words of ``trace_code`` (None: too long).
     """
 
     cold: MemoryProfile
     warm: MemoryProfile
+    alternatives: tuple[MemoryProfile, ...]
     output: bytes
     stack: tuple[int, ...]
     code_bytes: int
@@ -205,7 +206,8 @@ def watch_inferences(
         output = session.infer(data)
     trace = shared.take_recording(memory)
     executed = int(memory[at.H_WORK])
-    cold = warm = shared.take_memory(memory, board)
+    cold, *others = shared.take_systems(memory, board)
+    warm = cold
     totals = shared.take_totals(memory)
     for repeat in range(STEADY_TRIES):
         after = remembered()
@@ -218,10 +220,10 @@ def watch_inferences(
             raise CheckFailedError(
                 "a repeated inference gave another output or took another path", hint="report this with the ELF"
             )
-        warm = shared.take_memory(memory, board)
+        warm, *others = shared.take_systems(memory, board)
         if not np.array_equal(shared.take_totals(memory), totals):
             raise CheckFailedError("a repeated inference made other accesses", hint="report this with the ELF")
-    watched = Watched(cold, warm, output, _stack(session, memory, firmware), executed, totals, trace)
+    watched = Watched(cold, warm, tuple(others), output, _stack(session, memory, firmware), executed, totals, trace)
     if follow is not None:
         follow(Settled(cold, warm, watched.stack))
     return watched

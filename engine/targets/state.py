@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.catalog.alternatives import simulated_alternatives
 from engine.catalog.board import Board
 from engine.firmware.types import Firmware
 from engine.targets import layout as at
@@ -210,11 +211,12 @@ def memory_state(
     h[at.H_REGISTERS], h[at.H_REGISTERS + 1] = register_functions
     h[at.H_MEMORIES] = len(board.memories)
     h[at.H_PORT_MASK] = port_bytes - 1
-    h[at.H_EVENTS] = b.add(np.zeros(regions * len(board.memories) * at.EVENTS, np.int64))
+    h[at.H_SYSTEMS] = systems = 1 + len(simulated_alternatives(board))
+    h[at.H_EVENTS] = b.add(np.zeros(systems * regions * len(board.memories) * at.EVENTS, np.int64))
     _add_totals(b)
     h[at.H_STACK_LOW], h[at.H_STACK_HIGH] = stack_limits(firmware)
     h[at.H_DEPTH] = b.add(np.full(regions, h[at.H_STACK_HIGH], np.int64))
-    table = b.add(np.zeros(at.MEMORY * len(board.memories), np.int64))
+    table = b.add(np.zeros(at.MEMORY * len(board.memories) * systems, np.int64))
     h[at.H_MEMORY_TABLE] = table
     h[at.H_MOVES] = 0 if moves is None else b.add(moves.ravel())
     if rows is not None:
@@ -228,7 +230,11 @@ def memory_state(
     h[at.H_RECORD_ROOM] = record_words
     b.reserve(record_words)
     state = b.build()
-    of_memories = [(m.origin, m.end, *streams) for m, streams in zip(board.memories, system.by_memory, strict=True)]
+    of_memories = [
+        (m.origin, m.end, *streams)
+        for one in (system, *system.others)
+        for m, streams in zip(board.memories, one.by_memory, strict=True)
+    ]
     state[table : table + at.MEMORY * len(of_memories)] = np.array(of_memories, np.int64).ravel()
     return state, system
 
@@ -264,19 +270,31 @@ def stack_limits(firmware: Firmware) -> tuple[int, int]:
     return 0, 0
 
 
-def take_memory(state: State, board: Board) -> MemoryProfile:
-    """Events so far; the accumulators are emptied, the caches keep their lines."""
-    regions, memories = int(state[at.H_LAYERS]) + 1, len(board.memories)
-    first = state[at.H_EVENTS]
-    cells = state[first : first + regions * memories * at.EVENTS].reshape(regions, memories, at.EVENTS)
-    events = tuple(
-        MemoryEvents(region, memory.name, *(int(v) for v in cells[region, n]))
-        for region in range(regions)
-        for n, memory in enumerate(board.memories)
-        if cells[region, n].any()
-    )
+def take_systems(state: State, board: Board) -> tuple[MemoryProfile, ...]:
+    """Events so far on the board, and on each of its simulated alternatives in their order; the accumulators are emptied, the caches keep their lines."""
+    systems, regions, memories = int(state[at.H_SYSTEMS]), int(state[at.H_LAYERS]) + 1, len(board.memories)
+    first, table = state[at.H_EVENTS], state[at.H_MEMORY_TABLE]
+    cells = state[first : first + systems * regions * memories * at.EVENTS].reshape(-1, regions, memories, at.EVENTS)
+    rows = state[table : table + systems * memories * at.MEMORY].reshape(systems, memories, at.MEMORY)
+    found = []
+    for counted, row in zip(cells, rows, strict=True):
+        own = counted.copy()
+        own[..., : at.E_FETCH] = cells[0][..., : at.E_FETCH]  # accesses are the program's
+        for stream, columns in ((at.M_FETCH, slice(at.E_FETCH, at.E_READ)), (at.M_DATA, slice(at.E_READ, None))):
+            same = row[:, stream] == at.AS_DESCRIBED
+            own[:, same, columns] = cells[0][:, same, columns]
+        found.append(
+            MemoryProfile(
+                tuple(
+                    MemoryEvents(region, memory.name, *(int(v) for v in own[region, n]))
+                    for region in range(regions)
+                    for n, memory in enumerate(board.memories)
+                    if own[region, n].any()
+                )
+            )
+        )
     cells[:] = 0
-    return MemoryProfile(events)
+    return tuple(found)
 
 
 def stack_lows(state: State) -> tuple[int, ...]:

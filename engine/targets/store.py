@@ -16,7 +16,7 @@ from engine.errors import ToolError, UsageError
 from engine.paths import cache_dir
 from engine.targets.types import Execution, LaneProfile, MemoryEvents, MemoryProfile, Profile
 
-_FORMAT = 4
+_FORMAT = 5
 _COLUMNS = len(fields(MemoryEvents)) - 1
 _KEY = re.compile(r"^[0-9a-f]{16,64}$")
 
@@ -45,7 +45,9 @@ def save_execution(key: str, execution: Execution) -> Path:
     }
     if (lanes := execution.lanes) is not None:
         arrays |= {f"lanes_{f.name}": getattr(lanes, f.name) for f in fields(LaneProfile)}
-    for name, memory in (("cold", execution.cold), ("warm", execution.warm)):
+    arrays["alternatives"] = np.array(len(execution.alternatives))
+    others = ((f"alternative_{n}", memory) for n, memory in enumerate(execution.alternatives))
+    for name, memory in (("cold", execution.cold), ("warm", execution.warm), *others):
         arrays[f"{name}_events"] = np.array([_numbers(e) for e in memory.events], np.int64).reshape(-1, _COLUMNS)
         arrays[f"{name}_memories"] = np.array([e.memory for e in memory.events], np.str_)
     if execution.trace is not None:
@@ -82,6 +84,7 @@ def load_execution(key: str) -> Execution | None:
                 outputs=tuple(data[a:b] for a, b in zip([0, *ends], ends, strict=False)),
                 stack_high_water_bytes=stack[0],
                 stack_by_region_bytes=tuple(stack[1:]),
+                alternatives=tuple(_memory(stored, f"alternative_{n}") for n in range(int(stored["alternatives"]))),
                 lanes=_lanes(stored),
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -96,7 +96,8 @@ class Execution:
     ``profile`` is of the warm inference (control flow is the same in the cold one: checked); ``outputs`` the raw output
     bytes for each input given; ``stack_high_water_bytes`` per region and in all. ``trace``: every block entered and every access of
     one inference, in the words of ``trace_code``; None where it was too long to keep, and where it was not read (``load_trace``). ``lanes``: of the warm
-    inference, where the target can tell.
+    inference, where the target can tell. ``alternatives``: the warm inference on each of the board's simulated alternatives (``catalog.alternatives``), in their
+    order; empty: not simulated.
     """
 
     target: str
@@ -109,6 +110,7 @@ class Execution:
     stack_by_region_bytes: tuple[int, ...]
     lanes: LaneProfile | None = None
     trace: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
+    alternatives: tuple[MemoryProfile, ...] = ()
 
 
 @dataclass(frozen=True)

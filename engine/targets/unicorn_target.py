@@ -65,6 +65,7 @@ class UnicornTarget:
             profile=profile,
             cold=memory.cold,
             warm=memory.warm,
+            alternatives=memory.alternatives,
             outputs=outputs,
             stack_high_water_bytes=max(memory.stack),
             stack_by_region_bytes=memory.stack,

@@ -20,9 +20,10 @@ from engine.errors import UsageError
 from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.records.run import Stack
-from engine.targets.types import Execution
+from engine.targets.types import Execution, MemoryProfile
 from engine.timing.branches import refill_ticks
 from engine.timing.classes import FLOATS, MULTIPLIERS, Operation, Unit
+from engine.timing.geometry import Described, alternative_times, widened
 from engine.timing.mechanism import (
     BLOCK_MECHANISMS,
     PIPELINE_MECHANISMS,
@@ -128,6 +129,7 @@ class Retiming:
         """``blocks`` as for ``time_execution``. Raises UsageError for a clock that the board's flash ladder does not cover."""
         regions = len(firmware.layers) + 1
         pipeline = _Pipeline(blocks, execution, regions, core)
+        self._alternatives: tuple[MemoryProfile, ...] = execution.alternatives
         self._set_up(pipeline, event_table(execution.warm, board, regions), board, clock_mhz)
 
     def _set_up(self, pipeline: _Pipeline, events: EventTable, board: Board, clock_mhz: float) -> None:
@@ -150,6 +152,7 @@ class Retiming:
 
     def _on(self, board: Board, clock_mhz: float) -> Retiming:
         other = object.__new__(Retiming)
+        other._alternatives = self._alternatives
         other._set_up(self._pipeline, self._events[REAL], board, clock_mhz)
         return other
 
@@ -198,4 +201,8 @@ class Retiming:
         """Bounds of the real run's cycles, as in ``TimedRun``."""
         low, high = (int(self.ticks(REAL, end).sum()) for end in (End.LOW, End.HIGH))
         cycles = sum(self.cycles(REAL, End.VALUE))
-        return min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE))
+        pipeline, table = self._pipeline.ticks(REAL, End.VALUE), self._pipeline.table(REAL, End.VALUE)
+        run = Described(self._events[REAL], self.board, pipeline, table, self.clock_mhz)
+        return widened(
+            (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE))), alternative_times(run, self._alternatives)
+        )

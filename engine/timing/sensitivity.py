@@ -1,4 +1,5 @@
-"""What a result rests on: every figure with an interval, re-timed alone at its two ends while all others stay at their values.
+"""What a result rests on: every figure with an interval, re-timed alone at its two ends while all others stay at their values, and every
+other design that the board may have (``timing.geometry``).
 
 The stored execution is timed again, not executed again: a figure changes what a miss costs, not what misses (of the width of the
 flash, where lines are as wide, that is a bound: see ``timing.memory``). Only what a figure can change is computed anew. A passage
@@ -21,6 +22,7 @@ from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.targets.types import Execution
 from engine.timing.branches import refill_ticks
+from engine.timing.geometry import AlternativeTime, Described, OneCycle, alternative_times, one_cycle_each
 from engine.timing.memory import event_table
 from engine.timing.pipeline import PassBlock, Ticks, passes_of, prepare_work, straight_ticks
 from engine.timing.static_cost import Entry, Passage, pass_through
@@ -58,10 +60,16 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Sensitivities:
-    """Every uncertain figure of a run by its effect, the largest first; ``cycles`` is the run's warm cycles at the values."""
+    """Every uncertain figure of a run, and every other design its board may have, by effect, the largest first.
+
+    ``cycles`` is the run's warm cycles at the values on the board as described. ``left_out``: what one cycle of each figure that the
+    board leaves out, and that is taken as none, would add.
+    """
 
     cycles: int
     figures: tuple[Sensitivity, ...]
+    alternatives: tuple[AlternativeTime, ...] = ()
+    left_out: tuple[OneCycle, ...] = ()
 
 
 def sensitivity(
@@ -82,7 +90,12 @@ def sensitivity(
     run = _Run(blocks, execution, firmware, board, core, clock_mhz)
     found = [_effect(a, run.cycles, *(run.with_figure(a.key, end) for end in _ends(a))) for a in uncertain(board, core)]
     found.append(_effect(_OVERLAP, run.cycles, *(run.with_overlap(end) for end in (End.LOW, End.HIGH))))
-    return Sensitivities(run.cycles, tuple(sorted(found, key=lambda s: -s.largest)))
+    return Sensitivities(
+        run.cycles,
+        tuple(sorted(found, key=lambda s: -s.largest)),
+        tuple(sorted(alternative_times(run.described(), execution.alternatives), key=lambda t: -abs(t.effect_cycles))),
+        tuple(sorted(one_cycle_each(run.described()), key=lambda x: -x.effect_cycles)),
+    )
 
 
 def _ends(assumption: Assumption) -> tuple[float | int, float | int]:
@@ -174,6 +187,10 @@ class _Run:
             return anew(index, entry) if known is None or name in known[1] else known[0]
 
         return self._total(self._pipeline_ticks(table, passage), table, self._board)
+
+    def described(self) -> Described:
+        """The run on the board as described."""
+        return Described(self._events, self._board, self._pipeline, self._table, self._clock_mhz)
 
     def with_overlap(self, end: End) -> int:
         """Cycles of the run with all figures at their values and the rule of overlap at an end."""

@@ -16,6 +16,7 @@ from engine.records.cause import Cause
 from engine.records.run import Stack
 from engine.targets.types import Execution, MemoryProfile
 from engine.timing.branches import loop_end_issue_ticks, refill_ticks
+from engine.timing.geometry import AlternativeTime, Described, alternative_times, span, widened
 from engine.timing.memory import EventTable, StallTicks, event_table, memory_cost, stall_ticks
 from engine.timing.pipeline import PassBlock, Ticks, Work, idle_ticks, passes_of, prepare_work, straight_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
@@ -69,13 +70,15 @@ class TimedRun:
     """The time of one inference: ``regions`` are the layers in order, the glue last.
 
     ``interval`` bounds the warm cycles of the whole run: all figures of core and board at the low, and at the high, ends of
-    their intervals at once. That is a bound under independent worst cases, not a confidence interval; figures with a single
+    their intervals at once, and added to that the most that one of ``alternatives``, the other designs that the board may have, saves
+    and costs. That is a bound under independent worst cases, not a confidence interval; figures with a single
     published value do not widen it. ``notes``: what the core table and the board say about the model's limits.
     """
 
     regions: tuple[TimedRegion, ...]
     interval: tuple[int, int]
     notes: tuple[str, ...]
+    alternatives: tuple[AlternativeTime, ...] = ()
 
     @property
     def warm_cycles(self) -> int:
@@ -86,6 +89,11 @@ class TimedRun:
     def cold_cycles(self) -> int:
         """Cycles of the first inference after reset."""
         return sum(r.cold.cycles for r in self.regions)
+
+    @property
+    def alternatives_interval(self) -> tuple[int, int] | None:
+        """Fewest and most warm cycles over the board as described and each of its alternatives; None where it has none."""
+        return span(self.warm_cycles, self.alternatives)
 
 
 def time_execution(
@@ -107,15 +115,19 @@ def time_execution(
             hint=f"choose a clock up to {board.flash.ladder[-1].up_to_mhz:g} MHz",
         )
     work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
-    timed = _regions(work, execution, board, core, clock_mhz)
+    table = core_ticks(core, End.VALUE)
+    timed, pipeline = _regions(work, execution, board, core, table, passes_of(work, table), clock_mhz)
     low, high = (_total(work, execution.warm, board, core, clock_mhz, end) for end in (End.LOW, End.HIGH))
     cycles = sum(r.stack.cycles for r in timed)
     # rounding per region may move the sum by less than a cycle per region
     interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
+    events = event_table(execution.warm, board, work.regions)
+    times = alternative_times(Described(events, board, pipeline, table, clock_mhz), execution.alternatives)
     return TimedRun(
         regions=timed,
-        interval=interval,
+        interval=widened(interval, times),
         notes=core.notes + board.notes,
+        alternatives=times,
     )
 
 
@@ -133,12 +145,14 @@ def time_regions(
 ) -> tuple[TimedRegion, ...]:
     """The regions of ``time_execution`` alone, at a clock that the board has; a part of an execution will do for its regions."""
     work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
-    return _regions(work, execution, board, core, clock_mhz)
-
-
-def _regions(work: Work, execution: Execution, board: Board, core: Core, clock_mhz: float) -> tuple[TimedRegion, ...]:
     table = core_ticks(core, End.VALUE)
-    passage = passes_of(work, table)
+    return _regions(work, execution, board, core, table, passes_of(work, table), clock_mhz)[0]
+
+
+def _regions(
+    work: Work, execution: Execution, board: Board, core: Core, table: CoreTicks, passage: PassBlock, clock_mhz: float
+) -> tuple[tuple[TimedRegion, ...], Ticks]:
+    """Every region, and the pipeline's ticks as from ``pipeline_ticks``."""
     pipeline = pipeline_ticks(work, table, passage)
     timed = []
     waited = []
@@ -149,7 +163,8 @@ def _regions(work: Work, execution: Execution, board: Board, core: Core, clock_m
         waited.append(by_cause(stalls).sum(axis=1))
     (warm, warm_stalls), (cold, cold_stalls) = timed
     idle = _idle(work, table, passage, waited[0]) if core.mve else (None,) * len(warm)
-    return tuple(TimedRegion(*parts) for parts in zip(warm, cold, warm_stalls, cold_stalls, idle, strict=True))
+    regions = zip(warm, cold, warm_stalls, cold_stalls, idle, strict=True)
+    return tuple(TimedRegion(*parts) for parts in regions), pipeline
 
 
 def _idle(work: Work, table: CoreTicks, passage: PassBlock, waited: Ticks) -> tuple[Idle, ...]:

@@ -97,11 +97,15 @@ def _compare(
     notes: tuple[str, ...],
 ) -> Point:
     interval: tuple[float, float] | None = None
+    alternatives: tuple[float, float] | None = None
     simulated = error = None
     holds: bool | None = None
     if record is not None:
         low, high = record.cycles_interval
         interval = (low / record.clock_mhz / 1000, high / record.clock_mhz / 1000)
+        if record.alternatives_interval is not None:
+            fewest, most = record.alternatives_interval
+            alternatives = (fewest / record.clock_mhz / 1000, most / record.clock_mhz / 1000)
         simulated = record.latency_ms
         if row.latency_ms is not None:
             error = simulated / row.latency_ms - 1
@@ -123,6 +127,7 @@ def _compare(
         simulated_ms=simulated,
         error=error,
         interval_ms=interval,
+        alternatives_ms=alternatives,
         published_uj=row.energy_uj,
         energy_uj=None,
         use=use,

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from engine.explain.analysis import Analysis, BlockCode, ClockPoint, Gain, Gains, StackRow
+from engine.explain.analysis import (
+    AlternativeEffect,
+    Analysis,
+    BlockCode,
+    ClockPoint,
+    Gain,
+    Gains,
+    LeftOutEffect,
+    StackRow,
+)
 from engine.explain.flame import Frame, FrameKind
 from engine.explain.hotspots import CauseCycles, HotBlock, HotInstruction, LayerHotspots
 from engine.firmware.types import GLUE
@@ -31,6 +40,24 @@ def make_analysis(record: RunRecord, *, key: str = "0" * 64, function: str = "wc
         run=_gains(record.model, whole, record.clock_mhz),
         regions=tuple(_gains(name, r.stack, record.clock_mhz) for name, r in regions),
         clocks=_clocks(record),
+        alternatives=(
+            AlternativeEffect(
+                key="flash.icache.ways",
+                described="128",
+                alternative="4",
+                effect_cycles=record.cycles.warm // 50,
+                effect_share=0.02,
+                reason="rows read as ways",
+            ),
+        ),
+        left_out=(
+            LeftOutEffect(
+                key="memories.sram1.wait_states",
+                taken="data accesses do not wait",
+                effect_cycles=record.cycles.warm // 10,
+                effect_share=0.1,
+            ),
+        ),
         hot=tuple(_hot(i, name, r.stack, function) for i, (name, r) in enumerate(regions)),
         code=(BlockCode(address=0x100, disassembly=_CODE),),
         frames=tuple(frames),
@@ -138,7 +165,7 @@ def make_point(board: str = "nucleo-l4r5zi", **changes: object) -> Point:
     point = Point(
         board=board, model="mlperf-tiny/kws", framework="microTVM", kernels="cmsis-nn", kernels_version="4.0.0",
         compiler="gcc", opt="O2", lowering="microtvm", clock_mhz=120, published_ms=100, simulated_ms=90, error=-0.1,
-        interval_ms=(85, 95), published_uj=None, energy_uj=None, use=Use.EXACT, bound_side=None, holds=False,
+        interval_ms=(85, 95), alternatives_ms=(89.5, 93.5), published_uj=None, energy_uj=None, use=Use.EXACT, bound_side=None, holds=False,
         run_id="no-such-run", source="a table somewhere", notes=(),
     )  # fmt: skip
     return point.model_copy(update=changes)

@@ -11,6 +11,8 @@ import pytest
 import tflite
 from click.testing import CliRunner, Result
 
+from engine.catalog.alternatives import alternatives
+from engine.catalog.load import load_board
 from engine.cli import main
 from engine.explain.mca import find_mca
 from engine.records.store import dump_record, write_record
@@ -359,6 +361,29 @@ def test_what_if_says_what_the_result_rests_on(monkeypatch: pytest.MonkeyPatch) 
     assert "what the result rests on" in text
     folded = text.split("Under 0.05 % either way: ")[1]
     assert all((a["key"] in folded) == (size < 0.0005) for a, size in zip(answer["assumptions"], sizes, strict=True))
+
+
+def test_what_if_says_what_other_designs_of_the_board_would_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYCYCLES_CACHE", str(REPO / ".whycycles"))
+    monkeypatch.setenv("COLUMNS", "120")
+    answer = json.loads(invoke("whatif", RUN, "--json").stdout)
+    keys = [f"{a.key}={a.value}" for a in alternatives(load_board("nucleo-l4r5zi"))]
+    assert sorted(f"{a['key']}={a['alternative']}" for a in answer["alternatives"]) == sorted(keys)
+    first = answer["alternatives"][0]
+    assert first["reason"]
+    assert first["effect_share"] == pytest.approx(first["effect_cycles"] / answer["cycles"])
+    # each is the run with that key set
+    set_ = json.loads(invoke("whatif", RUN, "--set", f"{first['key']}={first['alternative']}", "--json").stdout)
+    assert set_["cycles"] - answer["cycles"] == first["effect_cycles"] != 0
+    assert first["key"] not in {a["key"] for a in set_["alternatives"]}
+    assert {x["key"] for x in answer["left_out"]} == {"flash.miss_extra_cycles", "memories.sram1.wait_states"}
+    one = json.loads(invoke("whatif", RUN, "--set", "memories.sram1.wait_states=1", "--json").stdout)
+    (ram,) = (x for x in answer["left_out"] if x["key"].endswith("sram1.wait_states"))
+    assert one["cycles"] - answer["cycles"] == ram["effect_cycles"]
+    assert all(x["reason"] for x in answer["unvaried_assumptions"])
+    text = invoke("whatif", RUN).stdout
+    assert "what no source says" in text
+    assert "left out, so taken as none" in text
 
 
 def test_what_if_with_a_figure_set(monkeypatch: pytest.MonkeyPatch) -> None:

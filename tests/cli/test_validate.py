@@ -51,6 +51,25 @@ def test_the_json_that_scripts_read(tmp_path: Path, ms: float) -> None:
     assert (first["use"], second["use"]) == ("exact", "report")
 
 
+def test_what_no_source_says_of_the_board_is_in_the_interval_and_beside_it(
+    tmp_path: Path, ms: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = kws_record()
+    (low, high), warm = made.cycles_interval, made.cycles.warm
+    moved = made.model_copy(update={"alternatives_interval": (warm - 1000, warm + warm // 40)})
+    text = HEADER + ROW.format(ms=ms)
+    assert json.loads(validate(tmp_path, text, "--json").stdout)["points"][0]["alternatives_ms"] is None
+    assert "no source gives" not in validate(tmp_path, text).stdout
+    monkeypatch.setattr(points, "fresh_record", lambda run: moved)
+    (point,) = json.loads(validate(tmp_path, text, "--json").stdout)["points"]
+    found = point["alternatives_ms"]
+    assert found == pytest.approx([(warm - 1000) / 120_000, (warm + warm // 40) / 120_000])
+    assert point["interval_ms"] == pytest.approx([low / 120_000, high / 120_000])
+    said = " ".join(validate(tmp_path, text).stdout.split())
+    assert "1 point on boards with caches, prefetchers or wait states that no source gives" in said
+    assert "kws on nucleo-l4r5zi most, by 2.5 %" in said
+
+
 def test_the_summary_counts_in_good_grammar(tmp_path: Path, ms: float) -> None:
     rows = ROW.format(ms=ms) + ROW.format(ms=ms).replace("kws", "no-such-model")
     text = validate(tmp_path, HEADER + rows).stdout

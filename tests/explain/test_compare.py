@@ -319,9 +319,20 @@ def test_doubts_that_two_runs_share_make_no_tie():
     near = kws_record(conv=replace(SIMD_CONV, alu=0.46))
     text = compare(kws_record(), near).text
     assert "tie" not in text
-    assert "with every figure in doubt at its low end A is faster by" in text
+    assert "on that as described, with every figure in doubt at its low end, A is faster by" in text
     # with a wider interval the two ends disagree
     assert "Treat it as a tie" in compare(kws_record(), near.model_copy(update={"cycles_interval": (0, 10**9)})).text
+
+
+def test_other_designs_of_a_board_are_no_shared_doubt():
+    a, b = kws_record(), kws_record(conv=replace(SIMD_CONV, alu=0.46))
+    low, high = a.cycles_interval
+    warm = a.cycles.warm
+    # the design that moves A most is none that B must have: the ends are compared without it
+    wide = a.model_copy(update={"cycles_interval": (low - 10**6, high), "alternatives_interval": (warm - 10**6, warm)})
+    assert wide.figures_interval == a.cycles_interval
+    plain, found = compare(a, b).text, compare(wide, b).text
+    assert plain.split("at its low end,")[1] == found.split("at its low end,")[1]
 
 
 def test_a_negligible_difference_is_not_discussed():

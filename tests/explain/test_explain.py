@@ -95,6 +95,16 @@ def test_the_verdict_of_kws_names_numbers_layers_and_doubt():
     assert f"{record.cycles.cold - record.cycles.warm:,} cycles more" in found.cold
 
 
+def test_the_interval_says_what_of_it_no_source_gives():
+    record = kws_record()
+    warm = record.cycles.warm
+    assert "no source" not in explain_run(record, hardware()).certainty
+    moved = record.model_copy(update={"alternatives_interval": (warm - warm // 100, warm + warm // 50)})
+    assert "moves it by \u22121.0 % to +2.0 %, which is in the interval" in explain_run(moved, hardware()).certainty
+    same = record.model_copy(update={"alternatives_interval": (warm, warm)})
+    assert "does not move it" in explain_run(same, hardware()).certainty
+
+
 def test_the_interval_is_given_in_time_too_with_what_it_does_not_cover():
     record = kws_record()
     found = explain_run(record, hardware())

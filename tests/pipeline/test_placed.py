@@ -169,6 +169,7 @@ def test_other_memories_are_asked_of_the_stored_trace(figure: str, monkeypatch: 
         found = prepare(run, like=stored)
     executed = prepare(run, again=True)
     assert (found.execution.cold, found.execution.warm) == (executed.execution.cold, executed.execution.warm)
+    assert found.execution.alternatives == executed.execution.alternatives
     assert timed(found) == timed(executed)
 
 

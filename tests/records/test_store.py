@@ -89,6 +89,10 @@ def break_interval(data: dict) -> None:
     data["cycles_interval"] = [0, 1]
 
 
+def break_alternatives(data: dict) -> None:
+    data["alternatives_interval"] = [data["cycles"]["warm"], data["cycles_interval"][1] + 1]
+
+
 def break_type(data: dict) -> None:
     data["clock_mhz"] = "fast"
 
@@ -166,7 +170,7 @@ def test_memories_must_agree_with_the_counters() -> None:
         traffic(read_misses=1)
 
 
-@pytest.mark.parametrize("damage", [break_sum, break_total, break_interval, break_type, break_key])
+@pytest.mark.parametrize("damage", [break_sum, break_total, break_interval, break_alternatives, break_type, break_key])
 def test_a_damaged_record_is_refused_with_its_place(damage, tmp_path: Path) -> None:
     data = json.loads(dump_record(kws_record()))
     damage(data)

@@ -253,6 +253,8 @@ def test_run_page_shows_its_analysis(built: Built) -> None:
     for mechanism in Mechanism:
         assert mechanism.label in page.text
         assert mechanism.meaning in page.text
+    for text in ("rows read as ways", "+2.0", "data accesses do not wait", "+10"):  # what no source says
+        assert text in page.text
     assert "not spread over its blocks" in page.text
     assert "ldr r0, [r1]" in page.text
     assert {"block-00000100", "hot-0", "what-would-it-bring", "hot-spots", "flame-graph", "clock"} <= page.ids
@@ -303,6 +305,7 @@ def test_validation_page_shows_every_point_and_its_source(built: Built) -> None:
     honest = ("was computed from a point below", "who had seen its errors")
     for text in ("a table somewhere", "kernels of 2020", "not run: unknown board", *honest, "\u221210.0"):
         assert text in page.text
+    assert "Over the other designs that the board may have where no source says: 89.5 \u2013 93.5" in page.text
     kept = Validations.model_validate_json((page.path.parent / "validation.json").read_text("utf-8"))
     assert kept == make_validations()
     assert "mean absolute error (MAPE) is 5.5" in Page(built.out / "index.html").text

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from engine import __version__
+from engine.catalog.alternatives import alternatives
 from engine.catalog.load import load_board
 from engine.energy.attribute import energy_of
 from engine.errors import BuildError, RecordError, UsageError
@@ -161,6 +162,8 @@ def test_board_core_and_model_pages_show_sources(built: Built, found: dict[Path,
     assert "measurements/published/mcu_specs.csv in the repository" in text
     for memory in board.memories:
         assert memory.source in text
+    for other in alternatives(board):
+        assert other.why in text
     core = found[built.out / "cores/cortex-m4/index.html"].text
     assert "inferred" in core
     model = found[built.out / "models/kws/index.html"].text

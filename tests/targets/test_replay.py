@@ -65,7 +65,7 @@ def small() -> Ran:
 def test_on_the_board_it_was_recorded_on_the_events_come_back(board: str, small: Ran) -> None:
     made = small if board == "nucleo-l4r5zi" else ran(board)
     found = again(board, made)
-    assert (found.cold, found.warm) == (made[1].cold, made[1].warm)
+    assert (found.cold, found.warm, found.alternatives) == (made[1].cold, made[1].warm, made[1].alternatives)
 
 
 def test_the_trace_is_stored_beside_the_execution(small: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

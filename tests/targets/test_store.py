@@ -30,7 +30,9 @@ def execution() -> Execution:
     )
     cold = MemoryProfile((MemoryEvents(0, "flash", *range(1, 16)), MemoryEvents(2, "sram", 1, 2)))
     warm = MemoryProfile(())
-    return Execution("unicorn", "2", profile, cold, warm, (b"", b"\x00\xff", b"abc"), 99, (12, 99))
+    return Execution(
+        "unicorn", "2", profile, cold, warm, (b"", b"\x00\xff", b"abc"), 99, (12, 99), alternatives=(cold, warm)
+    )
 
 
 def test_lanes_come_back() -> None:
@@ -64,6 +66,7 @@ def test_what_is_stored_comes_back() -> None:
         "outputs",
         "stack_high_water_bytes",
         "stack_by_region_bytes",
+        "alternatives",
     ):
         assert getattr(found, field) == getattr(expected, field), field
 

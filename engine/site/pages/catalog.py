@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 from engine.catalog.access_waits import used_figures
+from engine.catalog.alternatives import alternatives
+from engine.catalog.assumptions import Assumption, assumptions
 from engine.catalog.board import Board, MemoryKind
+from engine.catalog.left_out import taken_for_granted
 from engine.catalog.load import NO_PART_IN_RUN
 from engine.catalog.walk import figures
 from engine.firmware.ports import board_port
@@ -16,6 +19,7 @@ from engine.site.energy_view import measured_firmwares
 from engine.site.render import Renderer
 from engine.site.text import slug
 from engine.site.world import Run, World
+from engine.words import change_text
 
 _TABLE = re.compile(r"reference/[a-z_]+\.csv")
 """How board files cite the project's own collections of published figures."""
@@ -57,6 +61,10 @@ def write_boards(renderer: Renderer, world: World) -> None:
             ceilings=ceilings.get(b.name),
             core=world.cores.get(b.core),
             runs=world.of_board(b.name),
+            alternatives=alternatives(b),
+            moves=_moves(world.of_board(b.name)),
+            unvaried=_unvaried(b, world),
+            left_out=list(taken_for_granted(b)),
             otherwise=world.made_otherwise(b.name),
             firmwares=measured_firmwares(b.name),
             figures_list=[(key, f) for key, f in figures(b) if key.split(".")[0] not in NO_PART_IN_RUN],
@@ -66,6 +74,28 @@ def write_boards(renderer: Renderer, world: World) -> None:
         )
     for name in strangers:
         _stranger(renderer, "boards", "Boards", name, _NO_BOARD, world.of_board(name))
+
+
+def _moves(runs: tuple[Run, ...]) -> dict[tuple[str, str], str]:
+    """How far each alternative of a board moves its runs that were analysed: "from to" in percent, by key and value."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        for a in run.analysis.alternatives if run.analysis else ():
+            found.setdefault((a.key, a.alternative), []).append(a.effect_share)
+    return {key: _span(min(shares), max(shares)) for key, shares in found.items()}
+
+
+def _span(low: float, high: float) -> str:
+    """Two changes as one text; one where they read alike."""
+    ends = dict.fromkeys(change_text(x) for x in (low, high))
+    return " to ".join(ends)
+
+
+def _unvaried(board: Board, world: World) -> list[Assumption]:
+    """What the board infers and nobody varies; its core's figures are on the core's page."""
+    core = world.cores.get(board.core)
+    found = assumptions(board, core) if core else ()
+    return [a for a in found if a.unvaried and a.key.startswith("board.")]
 
 
 def _size(board: Board, *kinds: MemoryKind) -> int:

@@ -99,7 +99,7 @@ _NOTES = {
     "evidence": "where the cycles come from",
     "output_matches_oracle": "whether the output was identical; null if it was not compared",
     "cycles": "cold and warm, see the method page",
-    "cycles_interval": "lowest and highest warm cycles that the tables' bounds allow",
+    "cycles_interval": "lowest and highest warm cycles that the bounds of figures and the other designs of a board allow",
     "latency_ms": "warm cycles at the clock",
     "instructions": "issued in one warm inference",
     "macs": "multiply-accumulates the model asks for",

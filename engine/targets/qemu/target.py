@@ -78,6 +78,7 @@ class QemuTarget:
             profile=profile,
             cold=watched.cold,
             warm=watched.warm,
+            alternatives=watched.alternatives,
             outputs=outputs,
             stack_high_water_bytes=max(watched.stack),
             stack_by_region_bytes=watched.stack,
