@@ -220,6 +220,15 @@ def test_stalls_are_compared_where_both_sides_have_them() -> None:
     theirs, ours = found.total()
     assert (stalls.total.published, stalls.total.simulated) == (theirs, ours)
     assert ours.stall_cycles == sum(x.cycles // 4 for x in record.layers)
+    assert "partly cancel" not in stalls.summary
+    fewer = []
+    for p in found.points:
+        chip = p.published.model_copy(update={"mve_macs": 10})
+        ours = chip.model_copy(update={"stall_cycles": 0})  # as many cycles, but all of them issue
+        fewer.append(p.model_copy(update={"published": chip, "simulated": ours}))
+    opposed = stalls_of(found.model_copy(update={"points": tuple(fewer)}))
+    assert opposed is not None
+    assert "have opposite signs and partly cancel" in opposed.summary
     plain = kws_record()  # no Helium, so no stalls
     without = compare_layers(published(plain), plain)
     assert not without.has_stalls
