@@ -77,10 +77,7 @@ def _flash_text(flash: FlashInterface, key: str) -> str:
 
 
 def _of_cache(board: Board, name: str, cache: Cache, a: CacheAlternative) -> Alternative:
-    made = _with(board, board.flash.model_copy(update={name: cache.at(a)}))
     width = board.flash.width_bytes.value
-    cache.at(a).check_divides(cache.at(a).line_of(width))
+    made = _with(board, board.flash.model_copy(update={name: cache.at_width(a, width)}))
     said = {"line_bytes": cache.line_of(width), "ways": cache.ways_of(width)}.get(a.key, getattr(cache, a.key))
-    if said == a.value:  # ways that are left out are all lines, whose number depends on the flash
-        raise RefusalError("the alternative is what the cache is")
     return Alternative(f"flash.{name}.{a.key}", str(said), str(a.value), a.why, made, misses=True)

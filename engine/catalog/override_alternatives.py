@@ -33,6 +33,15 @@ def _key(alternative: dict[str, Any], keys: Sequence[str]) -> str:
 
 
 def _fits(cache: dict[str, Any], alternative: dict[str, Any], width: Any) -> bool:
-    made = cache | {key: alternative[key] for key in CACHE_KEYS if alternative.get(key) is not None}
-    way = (made.get("line_bytes") or width) * (made.get("ways") or 1)
-    return not (isinstance(made["bytes"], int) and isinstance(way, int) and way) or made["bytes"] % way == 0
+    """Whether a cache may have an alternative; one whose own figures make no sense is left to the check of the board."""
+    changes = {key: alternative[key] for key in CACHE_KEYS if alternative.get(key) is not None}
+    before, after = _geometry(cache, width), _geometry(cache | changes, width)
+    return before is None or (after is not None and after != before)
+
+
+def _geometry(cache: dict[str, Any], width: Any) -> tuple[Any, ...] | None:
+    """Bytes, line, ways and replacement; None where lines and ways do not divide the cache."""
+    size, line, ways = cache["bytes"], cache.get("line_bytes") or width, cache.get("ways")
+    if not all(isinstance(x, int) and x > 0 for x in (size, line, ways or 1)) or size % (line * (ways or 1)):
+        return None
+    return size, line, ways or size // line, cache.get("replacement", "lru")

@@ -93,6 +93,9 @@ def test_a_board_without_alternatives_keeps_its_hash() -> None:
         ({"alternatives": ({"ways": 2},)}, "why"),
         ({"alternatives": ({"ways": 4, "why": "test"},)}, "what the cache says"),
         ({"alternatives": ({"ways": 3, "why": "test"},)}, "multiple of line_bytes"),
+        ({"alternatives": ({"ways": 3, "why": "test"},)}, "alternative ways = 3 does not fit"),
+        ({"alternatives": ({"ways": 2, "why": "test"}, {"ways": 2, "why": "again"})}, "stands there twice"),
+        ({"bytes": 1536, "alternatives": ({"line_bytes": 24, "why": "test"},)}, "power of two"),
         ({"alternatives": ({"ways": 2, "why": "test"},), "unvaried": "test"}, "exclude each other"),
         ({"alternatives": ({"ways": 2, "why": "test"},), "inferred": None, "source": "test"}, "has a source"),
         ({"alternatives": ({"bytes": 512, "why": "test"},), "inferred": None, "source": "test"}, "has a source"),
@@ -121,6 +124,16 @@ def test_of_a_cache_with_a_source_what_is_left_out_may_be_varied() -> None:
         (
             {"alternatives": ({"ladder": ({"up_to_mhz": 50, "wait_states": 3}, {"up_to_mhz": 100, "wait_states": 2}), "why": "t"},)},
             "falls",
+        ),
+        ({"alternatives": ({"prefetch": True, "why": "test"}, {"prefetch": True, "why": "again"})}, "stands there twice"),
+        # left out, ways are all 128 lines of 8 bytes
+        (
+            {"icache": {"bytes": 1024, "inferred": "test", "alternatives": ({"ways": 128, "why": "test"},)}},
+            "is what the cache is where it is left out",
+        ),
+        (
+            {"icache": {"bytes": 1024, "inferred": "test", "alternatives": ({"ways": 3, "why": "test"},)}},
+            "alternative ways = 3 does not fit",
         ),
     ],
 )  # fmt: skip
