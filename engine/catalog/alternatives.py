@@ -55,6 +55,11 @@ def simulated_alternatives(board: Board) -> tuple[Alternative, ...]:
     return tuple(a for a in alternatives(board) if a.misses)
 
 
+def without_alternatives(board: Board) -> Board:
+    """The same board, its alternatives forgotten: nothing else is simulated beside it."""
+    return _with(board, board.flash)
+
+
 def _with(board: Board, flash: FlashInterface) -> Board:
     bare = {
         name: None if cache is None else cache.model_copy(update={"alternatives": ()})
