@@ -9,6 +9,9 @@ from engine.catalog.flash import CACHE_KEYS
 from engine.catalog.override_keys import WAIT_STATES
 from engine.catalog.override_text import Override
 
+SETTLED = "what its alternatives would change was set for this run, or they do not fit what was set"
+"""Why a design without a source is not varied in a run whose alternatives are all gone."""
+
 
 def drop_settled(board: dict[str, Any], overrides: Sequence[Override]) -> None:
     """Take the alternatives of overridden keys out of a board's plain data, into which the overrides are written already."""
@@ -16,7 +19,9 @@ def drop_settled(board: dict[str, Any], overrides: Sequence[Override]) -> None:
     flash = board["flash"]
     if "alternatives" in flash:
         settled = {key.split(".")[1] for key in keys if key.startswith("flash.")}
+        gone = {_key(a, ("prefetch", "ladder")) for a in flash["alternatives"]} & settled
         flash["alternatives"] = [a for a in flash["alternatives"] if _key(a, ("prefetch", "ladder")) not in settled]
+        flash |= {f"{key}_unvaried": SETTLED for key in gone}
     for name in ("icache", "dcache"):
         cache = flash.get(name)
         if cache and cache.get("alternatives"):
@@ -26,6 +31,8 @@ def drop_settled(board: dict[str, Any], overrides: Sequence[Override]) -> None:
                 for a in cache["alternatives"]
                 if _key(a, CACHE_KEYS) not in settled and _fits(cache, a, flash["width_bytes"]["value"])
             ]
+            if not cache["alternatives"]:
+                cache["unvaried"] = SETTLED
 
 
 def _key(alternative: dict[str, Any], keys: Sequence[str]) -> str:
