@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ PLACED = (("weights", "dtcm"),)
 """The chip counted next to no accesses to the data cache and many to the DTCM: weights and activations lay in the latter."""
 
 _MOST = 2**63 - 1
+_MOST_BYTES = 16 << 20
 _TEXT = ("board", "model", "framework", "kernels", "op", "source")
 _NUMBERS = ("clock_mhz", "layer", "macs", *(e.value for e in Event if e not in STALLS))
 
@@ -46,7 +48,11 @@ def published_layers(path: Path | None = None) -> tuple[PublishedLayer, ...]:
     """The project's rows, or those of a file of the same columns. Raises RecordError with file and line."""
     path = path or measurements_dir() / "published" / "layers.csv"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise RecordError(f"{path} has more than {_MOST_BYTES} bytes", hint="give a CSV file of published layers")
+        with io.StringIO(content.decode("utf-8-sig"), newline="") as file:
             reader = csv.DictReader(file)
             missing = [c for c in (*_TEXT, *_NUMBERS) if c not in (reader.fieldnames or ())]
             if missing:

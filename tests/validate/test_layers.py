@@ -84,6 +84,11 @@ def test_rows_of_two_runs_are_refused(tmp_path: Path) -> None:
         comparing.validate_layers(rows)
 
 
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(RecordError, match="has more than 16777216 bytes"):
+        published_layers(Path("/dev/zero"))
+
+
 def test_a_layer_given_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="layer 0 has more than one row"):
         comparing.validate_layers(read(tmp_path, HEADER + ROW + ROW))
