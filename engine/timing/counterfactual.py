@@ -6,10 +6,9 @@ the gains of two mechanisms need not add up to the gain of both (``engine.timing
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass
 
-from engine.records.cause import Cause
 from engine.records.run import Stack
 from engine.timing.mechanism import IDEAL_MACHINE, Mechanism
 from engine.timing.retime import REAL, Retiming
@@ -83,12 +82,8 @@ def counterfactual(retiming: Retiming, mechanisms: Set[Mechanism]) -> Counterfac
         _outcome(stack, tuple(b[i] for b in before), tuple(a[i] for a in after), clocks)
         for i, stack in enumerate(stacks)
     )
-    run = _outcome(_sum(stacks), tuple(sum(b) for b in before), tuple(sum(a) for a in after), clocks)
+    run = _outcome(Stack.added(stacks), tuple(sum(b) for b in before), tuple(sum(a) for a in after), clocks)
     return Counterfactual(tuple(m for m in Mechanism if m in mechanisms), ideal.run.clock_mhz, run, regions)
-
-
-def _sum(stacks: Sequence[Stack]) -> Stack:
-    return Stack(**{cause.value: sum(s.of(cause) for s in stacks) for cause in Cause})
 
 
 def _outcome(stack: Stack, before: tuple[int, ...], after: tuple[int, ...], clocks_mhz: tuple[float, float]) -> Outcome:
