@@ -6,7 +6,9 @@ Version history of ``schema``: 1 (2026-11) first version.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,7 +22,7 @@ class _Kept(BaseModel):
 
 
 class KernelsPoint(_Kept):
-    """One published latency beside ours with these kernels."""
+    """One published latency beside ours with these kernels; energies in microjoules where both are known, ours of the simulated latency."""
 
     board: str
     model: str
@@ -28,11 +30,20 @@ class KernelsPoint(_Kept):
     published_ms: float = Field(gt=0)
     simulated_ms: float
     interval_ms: tuple[float, float]
+    published_uj: float | None = None
+    energy_uj: float | None = None
 
     @property
     def error(self) -> float:
         """Simulated / published - 1 (0.05: +5 %)."""
         return self.simulated_ms / self.published_ms - 1
+
+    @property
+    def energy_error(self) -> float | None:
+        """The same of the energy; None where either is unknown."""
+        if not self.published_uj or self.energy_uj is None:
+            return None
+        return self.energy_uj / self.published_uj - 1
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -54,7 +65,18 @@ class KernelsResult(_Kept):
     @property
     def mape(self) -> float:
         """Mean absolute error."""
-        return sum(abs(p.error) for p in self.points) / len(self.points)
+        return fmean(abs(p.error) for p in self.points)
+
+    @property
+    def energy_mape(self) -> float | None:
+        """Mean absolute error of the energies; None without any."""
+        return mean_energy_error(self.points)
+
+
+def mean_energy_error(points: Iterable[KernelsPoint]) -> float | None:
+    """Mean absolute error of the energies of points; None without any."""
+    errors = [abs(p.energy_error) for p in points if p.energy_error is not None]
+    return fmean(errors) if errors else None
 
 
 class OtherKernels(_Kept):

@@ -69,7 +69,7 @@ def _result(found: Validation, name: str, compiler: str) -> KernelsResult:
     points = [
         KernelsPoint(
             board=p.board, model=p.model, framework=p.framework, published_ms=p.published_ms, simulated_ms=p.simulated_ms,
-            interval_ms=p.interval_ms,
+            interval_ms=p.interval_ms, published_uj=p.published_uj, energy_uj=p.energy_uj,
         )
         for p in ran
         if p.published_ms is not None and p.simulated_ms is not None and p.interval_ms is not None

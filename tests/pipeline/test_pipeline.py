@@ -86,9 +86,13 @@ def test_a_committed_record_is_reproduced(kws: RunRecord) -> None:
     assert verify_record(committed) == ()
 
 
+# one of each core: `make site` measures them all and fails where one differs
+OF_EACH_CORE = {r.core: r for r in read_records(simulated_dir()) if (r.model, r.kernels) == ("kws", "cmsis-nn")}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("record", read_records(simulated_dir()), ids=lambda r: r.id)
-def test_every_committed_record_is_reproduced(record: RunRecord) -> None:
+@pytest.mark.parametrize("record", OF_EACH_CORE.values(), ids=lambda r: r.id)
+def test_a_committed_record_of_each_core_is_reproduced(record: RunRecord) -> None:
     assert verify_record(record) == ()
 
 

@@ -179,6 +179,9 @@ def test_layers_of_a_real_chip_are_compared(built: Built, found: dict[Path, Page
         "depthwise conv2d #7",
         "MVE_INT_MAC_RETIRED",
         "another kernel",
+        "All comparisons at a glance",
+        "Every one of the 9 large layers lies within 10\u00a0% of the chip's cycles.",
+        "Against CMSIS-NN 4.0.0",
     ):
         assert text in page.text
     assert json.loads((built.out / "validation/layers/layers.json").read_text("utf-8"))["results"]

@@ -16,6 +16,7 @@ from engine.records.layer_validation import (
     Event,
     EventCounts,
     LayerPoint,
+    LayerValidation,
     LayerValidations,
     read_layer_validations,
     write_layer_validations,
@@ -163,6 +164,39 @@ def test_layers_with_one_explanation_share_it() -> None:
     assert section_of(found.model_copy(update={"cycles_interval": (around, around)})).inside
 
 
+def with_cycles(result: LayerValidation, factors: tuple[float, ...], version: str, note: str) -> LayerValidation:
+    """The large layers, the chip's cycles times a factor each; stalls are a quarter of ours and a fifth of the chip's."""
+    points = []
+    for p, factor in zip(result.big(), factors, strict=False):
+        chip = p.published.model_copy(update={"cycles": 1000, "stall_cycles": 200, "mve_stall_cycles": 100})
+        ours = round(1000 * factor)
+        stalls = {"cycles": ours, "stall_cycles": ours // 4, "mve_stall_cycles": ours // 8}
+        points.append(p.model_copy(update={"published": chip, "simulated": p.simulated.model_copy(update=stalls)}))
+    return result.model_copy(update={"points": tuple(points), "kernels_version": version, "note": note})
+
+
+def test_other_kernels_are_told_against_the_packaged_ones() -> None:
+    record = helium_record()
+    found = compare_layers(published(record), record)
+    packaged = with_cycles(found, (1.5, 1.0, 0.95), "4.0.0 (wheel)", "")
+    other = with_cycles(found, (1.05, 0.92, 0.95), "9.9 (checkout)", "a note")
+    before = section_of(packaged).overview
+    assert (before.within, before.large, before.against) == (2, 3, "")
+    assert before.verdict.endswith("the largest error is +50.0\u00a0%.")
+    after = section_of(other, packaged).overview
+    assert after.verdict == "Every one of the 3 large layers lies within 10\u00a0% of the chip's cycles."
+    assert (after.cycles_each, after.stalls_each) == ("−8.0\u00a0% to +5.0\u00a0%", "+15.0\u00a0% to +31.0\u00a0%")
+    assert "CMSIS-NN 4.0.0 (wheel)" in after.against
+    assert "from +50.0\u00a0% to −8.0\u00a0%" in after.against
+    assert "nearer to the chip's in 2 of the 3 large layers" in after.against
+    plain = with_cycles(found, (1.1,), "9.9 (checkout)", "a note")
+    bare = plain.points[0].simulated.model_copy(update={"stall_cycles": None, "mve_stall_cycles": None})
+    without = plain.model_copy(update={"points": (plain.points[0].model_copy(update={"simulated": bare}),)})
+    told = section_of(without, packaged).overview
+    assert told.stalls is None
+    assert "STALL" not in told.against
+
+
 def helium_record() -> RunRecord:
     """The record as of a core with Helium: a quarter of the cycles issue nothing, half of these for Helium."""
     record = kws_record()
@@ -186,6 +220,15 @@ def test_stalls_are_compared_where_both_sides_have_them() -> None:
     theirs, ours = found.total()
     assert (stalls.total.published, stalls.total.simulated) == (theirs, ours)
     assert ours.stall_cycles == sum(x.cycles // 4 for x in record.layers)
+    assert "partly cancel" not in stalls.summary
+    fewer = []
+    for p in found.points:
+        chip = p.published.model_copy(update={"mve_macs": 10})
+        ours = chip.model_copy(update={"stall_cycles": 0})  # as many cycles, but all of them issue
+        fewer.append(p.model_copy(update={"published": chip, "simulated": ours}))
+    opposed = stalls_of(found.model_copy(update={"points": tuple(fewer)}))
+    assert opposed is not None
+    assert "have opposite signs and partly cancel" in opposed.summary
     plain = kws_record()  # no Helium, so no stalls
     without = compare_layers(published(plain), plain)
     assert not without.has_stalls
@@ -198,7 +241,12 @@ def test_stalls_are_compared_where_both_sides_have_them() -> None:
     [
         ((100, 20, 40, 20), (101, 20, 41, 20), "the same waits"),
         ((100, 20, 40, 20), (101, 20, 41, 30), "another part of them as Helium's"),
-        ((100, 20, 40, 20), (101, 20, 30, 20), "fewer waits of other instructions"),
+        (
+            (100, 20, 40, 20),
+            (101, 20, 30, 20),
+            "fewer waits of other instructions: loads and branches, and on the chip",
+        ),
+        ((100, 20, 40, 20), (101, 20, 50, 20), "more waits of other instructions: loads and branches"),
         ((100, 20, 40, 20), (101, 20, 80, 50), "places more waits around them"),
         ((100, 20, 40, 20), (200, 60, 80, 50), "another kernel"),
         ((100, 20, 40, 20), (200, 0, 80, 0), "nothing in common"),

@@ -41,6 +41,8 @@ def test_exact_points_are_kept_by_name_and_compiler(tmp_path: Path) -> None:
     (first, second) = kept.results[0].points
     assert (first.model, second.model) == ("mlperf-tiny/ic", "mlperf-tiny/kws")
     assert kept.results[0].mape == pytest.approx((0.01 + 0.1) / 2)
+    energies = [(p.energy_uj or 0) / p.published_uj - 1 for p in found.points if p.use is Use.EXACT and p.published_uj]
+    assert kept.results[0].energy_mape == pytest.approx(sum(map(abs, energies)) / len(energies))
     assert read_other_kernels(tmp_path / "none.json") == OtherKernels()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.records.other_kernels import KernelsPoint, KernelsResult, OtherKernels
+from engine.records.other_kernels import KernelsPoint, KernelsResult, OtherKernels, mean_energy_error
 from engine.records.validation import KeptValidation, Point, Use, Validations
 
 
@@ -29,11 +29,12 @@ class KernelsRow:
 
 @dataclass(frozen=True)
 class KernelsColumn:
-    """One version of the kernels: name, what the runs recorded, mean absolute error over its points."""
+    """One version of the kernels: name, what the runs recorded, mean absolute error over its points, and of their energies."""
 
     name: str
     version: str
     mape: float
+    energy_mape: float | None
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,7 @@ def kernels_tables(validations: Validations, other: OtherKernels) -> tuple[Kerne
 
 
 def _table(kept: KeptValidation, own: list[Point], results: tuple[KernelsResult, ...]) -> KernelsTable:
-    first = KernelsColumn(
-        f"CMSIS-NN {own[0].kernels_version}", own[0].kernels_version or "", kept.validation.mape or 0.0
-    )
-    rows = []
+    rows, mine = [], []
     for point in own:
         if point.published_ms is None or point.simulated_ms is None or point.interval_ms is None:
             continue
@@ -72,14 +70,19 @@ def _table(kept: KeptValidation, own: list[Point], results: tuple[KernelsResult,
             published_ms=point.published_ms,
             simulated_ms=point.simulated_ms,
             interval_ms=point.interval_ms,
+            published_uj=point.published_uj,
+            energy_uj=point.energy_uj,
         )
+        mine.append(ours)
         others = tuple(next((_cell(p) for p in r.points if p.key == ours.key), None) for r in results)
         if any(others):
             rows.append(KernelsRow(point.board, point.model, point.published_ms, (_cell(ours), *others)))
+    version = own[0].kernels_version or ""
+    first = KernelsColumn(f"CMSIS-NN {version}", version, kept.validation.mape or 0.0, mean_energy_error(mine))
     return KernelsTable(
         compiler=results[0].compiler,
         opt=results[0].opt,
-        columns=(first, *(KernelsColumn(r.name, r.kernels_version, r.mape) for r in results)),
+        columns=(first, *(KernelsColumn(r.name, r.kernels_version, r.mape, r.energy_mape) for r in results)),
         rows=tuple(rows),
     )
 

@@ -18,6 +18,7 @@ from engine.records.layer_validation import (
 )
 from engine.site import palette
 from engine.site.chart import Chart, Table, categories, category_legend, finish, inline
+from engine.site.pages.silicon_overview import LIMIT_TEXT, Overview, overview_of
 from engine.site.pages.silicon_stalls import Stalls, stalls_of
 from engine.site.render import Renderer
 from engine.site.text import signed_percent, slug
@@ -51,7 +52,8 @@ class Row:
 @dataclass(frozen=True)
 class Section:
     """One kept comparison. ``published``, ``simulated``: sums; ``total``: their errors; ``reasons``: layers that one sentence explains;
-    ``inside``: whether the interval holds the chip's cycles; ``stalls``: absent in results kept before they were compared.
+    ``inside``: whether the interval holds the chip's cycles; ``stalls``: absent in results kept before they were compared;
+    ``overview``: its line in the table of all.
     """
 
     key: str
@@ -64,6 +66,7 @@ class Section:
     reasons: tuple[tuple[str, str], ...]
     inside: bool
     stalls: Stalls | None
+    overview: Overview
 
 
 def _difference_in_counts(result: LayerValidation) -> float:
@@ -76,7 +79,7 @@ def write_silicon_layers(renderer: Renderer, world: World, found: LayerValidatio
     """Counters of a real chip beside ours; without a kept result the page says how to get one."""
     # what counts most alike stands first: the error that is left there is timing
     alike = sorted(found.results, key=_difference_in_counts)
-    sections = tuple(section_of(r) for r in alike)
+    sections = tuple(section_of(r, _packaged(r, found)) for r in alike)
     charts = {f"errors_{s.key}": _chart(s) for s in sections}
     if sections:
         plain = found.model_dump(mode="json", by_alias=True)
@@ -89,12 +92,19 @@ def write_silicon_layers(renderer: Renderer, world: World, found: LayerValidatio
         sections=sections,
         events=_COUNTED,
         stall_events=STALLS,
+        limit=LIMIT_TEXT,
         page_of={i: f"runs/{slug(i)}/" for i in ids},
     )
 
 
-def section_of(kept: LayerValidation) -> Section:
-    """A comparison with what explains each error."""
+def _packaged(result: LayerValidation, found: LayerValidations) -> LayerValidation | None:
+    """The comparison of the same run with the packaged kernels; None where that is this one or is not kept."""
+    same = (r for r in found.results if r.run_id == result.run_id and r.compiler == result.compiler and not r.note)
+    return next(same, None) if result.note else None
+
+
+def section_of(kept: LayerValidation, packaged: LayerValidation | None = None) -> Section:
+    """A comparison with what explains each error. ``packaged``: the same one with the packaged kernels, to compare with."""
     big = {p.layer for p in kept.big()}
     rows = tuple(_row(p, p.layer in big) for p in kept.points)
     published, simulated = kept.total()
@@ -109,6 +119,7 @@ def section_of(kept: LayerValidation) -> Section:
         reasons=_reasons(rows),
         inside=kept.cycles_interval[0] <= published.cycles <= kept.cycles_interval[1],
         stalls=stalls_of(kept),
+        overview=overview_of(kept, packaged),
     )
 
 

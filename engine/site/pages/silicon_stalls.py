@@ -92,7 +92,8 @@ def why(p: LayerPoint) -> str:
         return "as many waits, but the chip counts another part of them as Helium's"
     part = "more" if (stalls or 0) > 0 else "fewer"
     if helium is not None and abs(helium) <= _ALIKE:
-        return f"Helium waits as on the chip; {part} waits of other instructions: loads, branches and what the framework adds"
+        framework = "" if part == "more" else ", and on the chip what the framework adds"
+        return f"Helium waits as on the chip; {part} waits of other instructions: loads and branches{framework}"
     return f"the same vector multiplies in another order: another compiler or version places {part} waits around them"
 
 
@@ -104,9 +105,12 @@ def _summary(kept: LayerValidation, rows: tuple[StallRow, ...]) -> str:
     stalls = [row.stall_error or 0.0 for row in alike]
     issue = [row.by_issue for row in alike]
     waited = [row.by_stalls for row in alike]
+    opposed = sum(row.by_stalls * row.by_issue < 0 for row in alike)
+    cancel = f" In {opposed} of them the two have opposite signs and partly cancel." if opposed else ""
     return (
         f"Over the {len(alike)} large layers whose kernel issues the same vector multiplies as the chip's, stalls differ by "
-        f"{_span(stalls)}. Of the error in cycles they make {_span(waited)} of the chip's cycles, the cycles that issue {_span(issue)}. "
+        f"{_span(stalls)}. Of the error in cycles they make {_span(waited)} of the chip's cycles, the cycles that issue {_span(issue)}."
+        f"{cancel} "
         f"For each retired instruction the chip issues in {_range([r.issue_each[0] for r in alike])} cycles, the model in "
         f"{_range([r.issue_each[1] for r in alike])}: pairs save cycles, instructions of several words or steps take more, and what of them the "
         "chip does not call a stall is not published."
