@@ -35,8 +35,7 @@ def run_of(
 
 
 def timed(made: Prepared) -> TimedRun:
-    run = made.run
-    return time_execution(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
+    return time_execution(made.stored)
 
 
 def compared(wanted: ResolvedRun, base: ResolvedRun) -> Estimate:
