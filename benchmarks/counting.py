@@ -15,17 +15,14 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
-from engine.catalog.load import load_board, load_core
-from engine.firmware.build import build
-from engine.firmware.types import CompilerName, KernelLibrary
-from engine.models.library import resolve_model
-from engine.models.reader import read_graph
+from subject import parser_for, subject_of
+
 from engine.targets import state as shared
 from engine.targets.device import Limits
 from engine.targets.image import Image
 from engine.targets.machine import Machine
 from engine.targets.types import Profile
-from engine.targets.unicorn_target import Counting, UnicornTarget
+from engine.targets.unicorn_target import Counting
 
 
 @dataclass(frozen=True)
@@ -45,19 +42,8 @@ class Result:
 
 def main() -> int:
     arguments = _arguments()
-    board = load_board(arguments.board)
-    firmware = build(
-        read_graph(resolve_model(arguments.model).path),
-        model=arguments.model,
-        library=KernelLibrary(arguments.kernels),
-        board=board,
-        core=load_core(board.core),
-        compiler=CompilerName.CLANG,
-        opt="O2",
-    )
-    image = Image(firmware.elf)
-    data = bytes(n * 37 % 256 for n in range(sum(t.bytes for t in firmware.inputs)))
-    target = UnicornTarget(board)
+    about = subject_of(arguments)
+    board, firmware, image, data, target = about.board, about.firmware, about.image, about.data, about.target
     profile, _ = target.count(firmware, image, [data])
     instructions = _instructions(image, profile)
 
@@ -109,14 +95,10 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="kws", help="zoo name or path to a .tflite")
-    parser.add_argument("--board", default="nucleo-l4r5zi")
-    parser.add_argument("--kernels", default="cmsis-nn", choices=[k.value for k in KernelLibrary])
+    parser = parser_for(__doc__)
     parser.add_argument("--inferences", type=int, default=100)
     parser.add_argument("--batch", type=int, default=5, help="inferences of each engine per round")
     parser.add_argument("--floor", type=float, default=0.6, help="lowest ratio that counts as success")
-    parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 

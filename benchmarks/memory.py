@@ -17,17 +17,11 @@ import time
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from subject import parser_for, subject_of
 
 from engine.catalog.flash import Cache
-from engine.catalog.load import load_board, load_core
-from engine.firmware.build import build
-from engine.firmware.types import CompilerName, KernelLibrary
-from engine.models.library import resolve_model
-from engine.models.reader import read_graph
 from engine.targets import layout as at
-from engine.targets.image import Image
 from engine.targets.memory_system import MemorySystem
-from engine.targets.unicorn_target import UnicornTarget
 
 
 @dataclass(frozen=True)
@@ -45,19 +39,8 @@ class Result:
 
 def main() -> int:
     arguments = _arguments()
-    board = load_board(arguments.board)
-    firmware = build(
-        read_graph(resolve_model(arguments.model).path),
-        model=arguments.model,
-        library=KernelLibrary(arguments.kernels),
-        board=board,
-        core=load_core(board.core),
-        compiler=CompilerName.CLANG,
-        opt="O2",
-    )
-    image = Image(firmware.elf)
-    data = bytes(n * 37 % 256 for n in range(sum(t.bytes for t in firmware.inputs)))
-    target = UnicornTarget(board)
+    about = subject_of(arguments)
+    board, firmware, image, data, target = about.board, about.firmware, about.image, about.data, about.target
     times: list[tuple[float, float]] = []
     for _ in range(1 + arguments.rounds):
         begin = time.process_time()
@@ -107,13 +90,9 @@ def _cache_speed() -> float:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="kws", help="zoo name or path to a .tflite")
-    parser.add_argument("--board", default="nucleo-l4r5zi")
-    parser.add_argument("--kernels", default="cmsis-nn", choices=[k.value for k in KernelLibrary])
+    parser = parser_for(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ceiling", type=float, default=20.0, help="highest ratio that counts as success")
-    parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 

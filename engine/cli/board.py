@@ -11,6 +11,7 @@ import click
 
 from engine.cli.shell import Finite, console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
+from engine.targets.choose import AUTO
 
 if TYPE_CHECKING:
     from engine.pipeline.board import BoardRun
@@ -36,9 +37,12 @@ def firmware_options(command: _F) -> _F:
     return command
 
 
-def resolved(model: str, board: str, kernels: str, compiler: str, opt: str, lowering: str, clock_mhz: float | None, place: tuple[str, ...]) -> ResolvedRun:  # fmt: skip
+def resolved(
+    model: str, board: str, kernels: str, compiler: str, opt: str, lowering: str, clock_mhz: float | None, place: tuple[str, ...],
+    overrides: tuple[str, ...] = (), target: str = AUTO,
+) -> ResolvedRun:  # fmt: skip
     """The run that these options describe. Raises what ``resolve`` raises."""
-    from engine.pipeline.settings import RunSettings, parse_place, resolve
+    from engine.pipeline.settings import RunSettings, parse_place, parse_set, resolve
 
     return resolve(
         RunSettings(
@@ -50,6 +54,8 @@ def resolved(model: str, board: str, kernels: str, compiler: str, opt: str, lowe
             clock_mhz=clock_mhz,
             place=tuple(parse_place(p) for p in place),
             lowering=Lowering(lowering),
+            set=tuple(parse_set(text) for text in overrides),
+            target=target,
         )
     )
 

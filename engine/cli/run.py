@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from engine.cli.board import measure, resolved
 from engine.cli.live import run_live
 from engine.cli.other_targets import WITH_PORT, refuse_options
 from engine.cli.run_host import run_host, wants_host
 from engine.cli.run_npu import run_npu, wants_npu
 from engine.cli.shell import console, json_option, print_json, progress_console
 from engine.firmware.types import CompilerName, KernelLibrary, Lowering
-from engine.pipeline.settings import OPTS, RunSettings, parse_place, parse_set, resolve
+from engine.pipeline.settings import OPTS
 from engine.targets.choose import AUTO, NAMES
 
 
@@ -47,7 +48,7 @@ from engine.targets.choose import AUTO, NAMES
     type=click.Choice([AUTO, *NAMES, "npu", "host"]),
     default=AUTO,
     show_default=True,
-    help="What executes it; for a board, auto is unicorn, or qemu if unicorn lacks the core.",
+    help="What executes it; for a board, auto is unicorn, or qemu if unicorn lacks the core. Renode, where installed, counts each run again.",
 )
 @click.option(
     "--place", multiple=True, metavar="PART=MEMORY", help="Place code, weights, activations or stack elsewhere."
@@ -145,45 +146,31 @@ def run(
     from engine.pipeline.keep import kept, make
     from engine.pipeline.local import fresh_analysis, runs_dir
 
-    settings = RunSettings(
-        model=model,
-        board=board,
-        kernels=KernelLibrary(kernels),
-        compiler=CompilerName(compiler),
-        opt=opt,
-        clock_mhz=clock_mhz,
-        place=tuple(parse_place(p) for p in place),
-        lowering=Lowering(lowering),
-        set=tuple(parse_set(text) for text in overrides),
-        target=target,
-    )
-    resolved = resolve(settings)
+    wanted = resolved(model, board, kernels, compiler, opt, lowering, clock_mhz, place, overrides, target)
     if port is not None:
-        from engine.cli.board import measure
-
         measure(
-            resolved, port, repeats=repeats, baud=baud, emulated=emulated, update=update, meter=meter, live=live, as_json=as_json
+            wanted, port, repeats=repeats, baud=baud, emulated=emulated, update=update, meter=meter, live=live, as_json=as_json
         )  # fmt: skip
         return
     refuse_options(context, WITH_PORT, "without --port", "it says how a board is measured: name the port it is at")
     if live:
-        record = run_live(resolved, fresh=fresh, as_json=as_json)
+        record = run_live(wanted, fresh=fresh, as_json=as_json)
         if as_json:
             return
     else:
-        found = None if fresh else kept(resolved)
+        found = None if fresh else kept(wanted)
         if found is None:
-            with progress_console().status(resolved.id) as status:
-                found = make(resolved, lambda step: status.update(f"{resolved.id}: {step}"), again=fresh)
+            with progress_console().status(wanted.id) as status:
+                found = make(wanted, lambda step: status.update(f"{wanted.id}: {step}"), again=fresh)
         record = found
         if as_json:
-            print_json(with_energy(record, resolved.board))
+            print_json(with_energy(record, wanted.board))
             return
     out = console()
-    measured = known_ceilings(resolved.described, resolved.core, resolved.clock_mhz)
-    explanation = explain_run(record, Hardware(resolved.board, resolved.core, measured=measured))
-    explanation = with_remedies(explanation, record, fresh_analysis(resolved), resolved.board)
-    explanation = with_energy_card(explanation, record, resolved.board)
+    measured = known_ceilings(wanted.described, wanted.core, wanted.clock_mhz)
+    explanation = explain_run(record, Hardware(wanted.board, wanted.core, measured=measured))
+    explanation = with_remedies(explanation, record, fresh_analysis(wanted), wanted.board)
+    explanation = with_energy_card(explanation, record, wanted.board)
     # the live table was the layers'
     render(explanation.model_copy(update={"layers": ()}) if live else explanation, record, out)
     out.print(f"record: {runs_dir() / record.id / 'record.json'}", style="dim", soft_wrap=True)

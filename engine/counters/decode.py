@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from engine.counters import isa, mve
 from engine.counters.isa import Meaning, Shape
 from engine.counters.registers import FLAGS, LR, PC, SP, Operand, parse, words
@@ -16,6 +18,7 @@ from engine.counters.types import InstructionClass as Kind
 from engine.errors import CheckFailedError
 from engine.firmware.types import Firmware
 from engine.targets.image import Image, RawInstruction
+from engine.targets.types import Profile
 
 
 class Decoder:
@@ -62,6 +65,11 @@ class Decoder:
                 instructions.append(self.instruction(instructions[-1].address + instructions[-1].size))
             found = self._blocks[start] = Block(start, tuple(instructions))
         return found
+
+    def blocks(self, profile: Profile) -> dict[int, Block]:
+        """The block of every start address in a profile, of a part of one too: what its edges enter, and what they leave."""
+        starts = np.union1d(profile.dst, profile.src[profile.src != 0])
+        return {start: self.block(start) for start in starts.tolist()}
 
 
 def decode(raw: RawInstruction) -> Instruction:

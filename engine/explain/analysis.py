@@ -222,7 +222,7 @@ def analyse(run_id: str, key: str, retiming: Retiming, profile: RunProfile, rest
     return Analysis(
         id=run_id,
         key=key,
-        clock_mhz=retiming.clock_mhz,
+        clock_mhz=retiming.run.clock_mhz,
         run=run,
         regions=regions,
         clocks=clock_points(sweep_of(retiming)),

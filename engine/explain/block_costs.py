@@ -13,18 +13,17 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.catalog.board import Board
-from engine.catalog.core import Core
 from engine.counters.types import Block
 from engine.errors import CheckFailedError
 from engine.explain.source_lines import SourceLine, SourceLines
-from engine.firmware.types import GLUE, Firmware
+from engine.firmware.types import GLUE
 from engine.records.cause import Cause
 from engine.records.run import Stack
 from engine.targets.image import Image, Symbol
-from engine.targets.types import Execution, Profile
+from engine.targets.types import Profile
 from engine.timing.branches import branch_facts, refill_ticks
-from engine.timing.pipeline import edge_ticks, passes_of, prepare_work
+from engine.timing.pipeline import edge_ticks, passes_of
+from engine.timing.stored import StoredRun
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
 from engine.timing.timing import time_execution
 
@@ -139,39 +138,29 @@ class RunProfile:
         return tuple(reversed(chain))
 
 
-def profile_of(
-    blocks: Mapping[int, Block],
-    execution: Execution,
-    firmware: Firmware,
-    board: Board,
-    core: Core,
-    clock_mhz: float,
-    image: Image | None = None,
-) -> RunProfile:
-    """Cost every block of an execution, region by region.
+def profile_of(run: StoredRun, image: Image | None = None) -> RunProfile:
+    """Cost every block of a stored run, region by region; ``image`` spares reading the ELF a second time.
 
-    ``blocks`` holds the decoded block of every start address in the profile; ``image`` spares reading the ELF a second time.
-    Raises UsageError for a clock the board does not have, and CheckFailedError if the blocks do not sum to the cycle stacks.
+    Raises CheckFailedError if the blocks do not sum to the cycle stacks.
     """
-    timed = time_execution(blocks, execution, firmware, board, core, clock_mhz)
-    table = core_ticks(core, End.VALUE)
-    code = CodeMap(image or Image(firmware.elf))
-    profile, names = execution.profile, [x.name for x in firmware.layers] + [GLUE]
-    costs, entries = _costs(blocks, profile, table, len(names))
-    callers = _callers(profile, code, len(names))
+    timed = time_execution(run)
+    table = core_ticks(run.core, End.VALUE)
+    code = CodeMap(image or Image(run.firmware.elf))
+    names = [x.name for x in run.firmware.layers] + [GLUE]
+    costs, entries = _costs(run, table)
+    callers = _callers(run.execution.profile, code, run.regions)
     regions = tuple(
         RegionCost(i, name, timed.regions[i].stack, costs[i], entries[i], callers[i]) for i, name in enumerate(names)
     )
     for region in regions:
         _check(region)
-    return RunProfile(firmware.model, regions, table, code)
+    return RunProfile(run.firmware.model, regions, table, code)
 
 
-def _costs(
-    blocks: Mapping[int, Block], profile: Profile, table: CoreTicks, regions: int
-) -> tuple[list[tuple[BlockCost, ...]], list[int]]:
+def _costs(run: StoredRun, table: CoreTicks) -> tuple[list[tuple[BlockCost, ...]], list[int]]:
     """Blocks per region, and per region the refill that no block of its own causes."""
-    work = prepare_work(blocks, profile, regions)
+    blocks, profile, regions = run.blocks, run.execution.profile, run.regions
+    work = run.work()
     each = edge_ticks(work, table, passes_of(work, table))
     key = (profile.region.astype(np.int64) << 32) | profile.dst.astype(np.int64)
     entered, group = np.unique(key, return_inverse=True)

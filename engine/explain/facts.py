@@ -85,7 +85,7 @@ def run_facts(record: RunRecord, board: Board | None = None) -> Facts:
     total = Region(
         cycles=record.cycles.warm,
         cold_cycles=record.cycles.cold,
-        stack=_add_stacks(r.stack for r in regions),
+        stack=Stack.added(r.stack for r in regions),
         counters=_add_counters(tuple(r.counters for r in regions)),
     )
     return _facts(total, record.macs, 0, sum(x.weight_bytes for x in record.layers), board)
@@ -109,11 +109,6 @@ def _facts(region: Region, macs: int, elements: int, weight_bytes: int, board: B
         fetch_cached = board.flash.icache is not None
         read_cached = board.flash.dcache is not None or (fetch_cached and board.flash.unified)
     return Facts(region.stack, region.counters, macs, elements, weight_bytes, fetch_cached, read_cached)
-
-
-def _add_stacks(stacks: Iterable[Stack]) -> Stack:
-    kept = tuple(stacks)
-    return Stack(**{c.value: sum(s.of(c) for s in kept) for c in Cause})
 
 
 def _add_counters(counters: tuple[Counters, ...]) -> Counters:

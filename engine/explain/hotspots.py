@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pydantic import Field
 
-from engine.catalog.board import Board
-from engine.catalog.core import Core
 from engine.counters.types import Block, Instruction
 from engine.errors import UsageError
-from engine.explain.block_costs import STALLS, BlockCost, RegionCost, RunProfile, profile_of
+from engine.explain.block_costs import STALLS, BlockCost, RegionCost, RunProfile
 from engine.explain.types import Part
-from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.targets.image import Image
-from engine.targets.types import Execution
 from engine.timing.classes import prepare
 from engine.timing.static_cost import block_ticks, operations_ticks
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks
@@ -97,22 +93,8 @@ class LayerHotspots(Part):
     blocks: tuple[HotBlock, ...]
 
 
-def hot_blocks(
-    blocks: Mapping[int, Block],
-    execution: Execution,
-    firmware: Firmware,
-    board: Board,
-    core: Core,
-    clock_mhz: float,
-    per_layer: int = 5,
-    image: Image | None = None,
-) -> tuple[LayerHotspots, ...]:
-    """The hottest blocks of every layer, the glue last; see ``block_costs.profile_of`` for the arguments and errors."""
-    return hottest(profile_of(blocks, execution, firmware, board, core, clock_mhz, image), per_layer)
-
-
 def hottest(profile: RunProfile, per_layer: int = 5) -> tuple[LayerHotspots, ...]:
-    """The hottest ``per_layer`` blocks of every region of a profile. Raises UsageError if that is less than one."""
+    """The hottest ``per_layer`` blocks of every layer of a profile, the glue last. Raises UsageError if that is less than one."""
     if per_layer < 1:
         raise UsageError(f"{per_layer} blocks per layer cannot be shown", hint="ask for one or more")
     texts: dict[int, tuple[HotInstruction, ...]] = {}  # layers share kernels, and so their hottest blocks

@@ -105,19 +105,10 @@ def _fired_children(parent: str, facts: Facts) -> list[Firing]:
 
 @dataclass(frozen=True)
 class RuleRow:
-    """A rule as the Method page prints it."""
+    """A rule and how deep it lies in the tree (the root: 0), as the Method page prints it."""
 
-    name: str
-    parent: str | None
+    rule: Rule
     depth: int
-    title: str
-    verdict: Bottleneck | None
-    formula: str
-    threshold: float
-    why_threshold: str
-    prose: str
-    evidence: tuple[str, ...]
-    next_look: str
 
 
 def rule_table() -> tuple[RuleRow, ...]:
@@ -125,12 +116,7 @@ def rule_table() -> tuple[RuleRow, ...]:
     rows: list[RuleRow] = []
 
     def add(rule: Rule, depth: int) -> None:
-        rows.append(
-            RuleRow(
-                rule.name, rule.parent, depth, rule.title, rule.verdict, rule.formula, rule.threshold, rule.why_threshold,
-                rule.prose, rule.evidence, rule.next_look,
-            )
-        )  # fmt: skip
+        rows.append(RuleRow(rule, depth))
         for child in TREE:
             if child.parent == rule.name:
                 add(child, depth + 1)

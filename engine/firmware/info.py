@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jinja2
-
-from engine.paths import FIRMWARE_DIR
+from engine.firmware.templates import template
 
 # Names under which MLPerf Tiny's runner looks for stimuli (mlcommons/tiny benchmark/api/internally_implemented.h).
 _RUNNER_MODELS = {"kws": "kws01", "ic": "ic01", "vww": "vww01", "ad": "ad01", "sww": "sww01"}
@@ -38,10 +36,8 @@ def info_source(
     layer_count: int,
 ) -> str:
     """Text of ``info.c``. ``facts`` are (key, value) pairs for ``wc id``; texts are reduced to printable ASCII."""
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    template = environment.from_string((FIRMWARE_DIR / "harness" / "info.c.j2").read_text(encoding="utf-8"))
     short = model.rsplit("/", 1)[-1]
-    return template.render(
+    return template("harness/info.c.j2").render(
         runner_model=_quote(_RUNNER_MODELS.get(short, short)),
         facts=[(_quote(key), _quote(value)) for key, value in facts],
         outputs=list(outputs),

@@ -9,19 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from engine.catalog.board import Board, Memory, MemoryKind
 from engine.catalog.override_text import SOURCE
 from engine.errors import BuildError, DoesNotFitError
+from engine.firmware.templates import template
 from engine.firmware.toolchain import Cpu, Toolchain
 from engine.firmware.toolchain.process import first_complaint, run
-from engine.paths import FIRMWARE_DIR
 
 STACK_BYTES = 4096
 """Stack reserved by default; the emulator's high-water mark says how much of it a run needs."""
 
-_TEMPLATE = Path("ports", "common", "link.ld.j2")
 _OVERFLOWS = (
     # lld, once per section; GNU ld, once per region
     re.compile(r"section '[^']+' will not fit in region '(?P<memory>[^']+)': overflowed by (?P<bytes>\d+) bytes"),
@@ -60,9 +57,7 @@ def linker_script(
     boot = boot_memory(board).name
     away = {"code": place.code != boot, "weights": place.weights != boot, "activations": place.activations != boot}
     names = {"code": ".text", "weights": ".weights", "activations": ".data"}
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    template = environment.from_string((FIRMWARE_DIR / _TEMPLATE).read_text(encoding="utf-8"))
-    return template.render(
+    return template("ports/common/link.ld.j2").render(
         title=board.name,
         memories=board.memories,
         boot=boot,

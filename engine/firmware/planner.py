@@ -2,7 +2,7 @@
 
 Buffers that are alive together must not overlap. The planner places them one after the other at the lowest offset that is
 free during their whole life, for several orders (largest first, longest-lived first, as they appear), and keeps the smallest
-arena. Deterministic: ties are broken by the order of the buffers.
+arena. Deterministic: ties are broken by who lives first, then by the order of the buffers.
 """
 
 from __future__ import annotations

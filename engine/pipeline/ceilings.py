@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 import engine
 from engine.catalog.board import Board
 from engine.catalog.core import Core
@@ -41,6 +39,7 @@ from engine.records.run import PlacementUsed
 from engine.records.store import write_atomically
 from engine.targets.choose import AUTO, choose_target
 from engine.timing.retime import REAL, Retiming
+from engine.timing.stored import StoredRun
 from engine.timing.table import End
 
 _SEEDS = tuple(seed.to_bytes(4, "little") for seed in (0x1B2D_3F57, 0xDEAD_BEEF))
@@ -120,8 +119,7 @@ def measure_ceilings(
     decoder = Decoder.of(firmware)
     for benchmark, counters in zip(plan.benchmarks, count_regions(firmware, execution, board, decoder), strict=False):
         _check_counts(benchmark, counters)
-    blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
-    retiming = Retiming(blocks, execution, firmware, board, core, clock_mhz)
+    retiming = Retiming(StoredRun(decoder.blocks(execution.profile), execution, firmware, board, core, clock_mhz))
     low, cycles, high = (retiming.cycles(REAL, end) for end in (End.LOW, End.VALUE, End.HIGH))
     return MeasuredCeilings(
         schema_version=1,

@@ -55,7 +55,7 @@ def analysis_of(run: ResolvedRun, progress: Progress = lambda _: None, made: Pre
         return found
     made = made or prepare(run, progress)
     progress("analysing")
-    rests_on = sensitivity(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
+    rests_on = sensitivity(made.stored)
     analysis = analyse(run.id, analysis_key(run), retiming_of(made), block_profile(made), rests_on)
     record = fresh_record(run)
     if record is not None:

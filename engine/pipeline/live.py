@@ -25,6 +25,7 @@ from engine.targets.types import (
     Settled,
     Watching,
 )
+from engine.timing.stored import StoredRun
 from engine.timing.timing import time_regions, times_apart
 
 
@@ -112,11 +113,9 @@ class _Live:
         self._waiting = []
         if all(region < self._told or region == self._layers for region in regions):
             return
-        starts = np.unique(execution.profile.dst)
-        sources = np.unique(execution.profile.src[execution.profile.src != 0])
-        blocks = {int(a): built.decoder.block(int(a)) for a in np.union1d(starts, sources)}
+        blocks = built.decoder.blocks(execution.profile)
         counters = count_regions(built.firmware, execution, run.board, built.decoder)
-        timed = time_regions(blocks, execution, built.firmware, run.board, run.core, run.clock_mhz)
+        timed = time_regions(StoredRun(blocks, execution, built.firmware, run.board, run.core, run.clock_mhz))
         for n in regions:
             if self._told <= n < self._layers:
                 layer = layer_of(built.firmware, built.cost, n, region_of(n, timed[n], counters[n], execution))

@@ -55,7 +55,7 @@ def record_of(made: Prepared, progress: Progress = lambda _: None) -> RunRecord:
         )
     progress("timing")
     counters = count_regions(made.firmware, made.execution, run.board, made.decoder)
-    timed = time_execution(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
+    timed = time_execution(made.stored)
     stand_in = run.target.note(run.core)
     said = (*stand_ins(run.board), *in_no_interval(run.board, run.core))
     notes = (*idle_notes(made, timed), *([stand_in] if stand_in else []), *said, *timed.notes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from engine.catalog.board import Board
-from engine.catalog.core import Core
 from engine.catalog.override_keys import CORE, only_times
 from engine.catalog.override_notes import without_effect
 from engine.catalog.override_text import Override
@@ -19,7 +17,7 @@ def idle_notes(made: Prepared, timed: TimedRun | None = None) -> tuple[str, ...]
     An override that decides what is executed or what misses is judged by the description alone: without it the run would have to be
     executed again. ``timed``: the run, where it was timed already.
     """
-    run = timed or _timed(made, made.run.board, made.run.core)
+    run = timed or time_execution(made.stored)
     found = []
     for o in overrides_of(made.run.settings):
         reason = _reason(made, run, o)
@@ -44,13 +42,9 @@ def _reason(made: Prepared, timed: TimedRun, o: Override) -> str | None:
     placed = bare_board.model_copy(update={"placement": run.board.placement})
     if run.clock_mhz > placed.flash.ladder[-1].up_to_mhz:
         return None  # without it there would be no such run
-    bare = _timed(made, placed, bare_core)
+    bare = time_execution(made.stored.on(placed, bare_core))
     if bare.regions != timed.regions:
         return None
     return "its cycles are the same without it" + (
         "" if bare.interval == timed.interval else ", only their interval is not"
     )
-
-
-def _timed(made: Prepared, board: Board, core: Core) -> TimedRun:
-    return time_execution(made.blocks, made.execution, made.firmware, board, core, made.run.clock_mhz)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from engine.catalog.board import Board
 from engine.catalog.core import Core
 from engine.counters.decode import Decoder
@@ -25,6 +23,7 @@ from engine.targets.choose import TargetChoice
 from engine.targets.replay import Move, replay
 from engine.targets.store import load_execution, load_trace, save_execution
 from engine.targets.types import Execution, Follow, Relink
+from engine.timing.stored import StoredRun
 
 INPUTS = 4
 """Inferences per run whose outputs are compared with the oracle; the first one is profiled."""
@@ -58,6 +57,12 @@ class Prepared:
     execution: Execution
     decoder: Decoder
     blocks: Mapping[int, Block]
+
+    @property
+    def stored(self) -> StoredRun:
+        """What is timed: on the board, the core and the clock of the run."""
+        run = self.run
+        return StoredRun(self.blocks, self.execution, self.firmware, run.board, run.core, run.clock_mhz)
 
 
 def prepare(
@@ -98,8 +103,7 @@ def prepare(
     execution = _like(like, run, firmware, decoder, given) if like else None
     if execution is None:
         execution = execute(run.target, run.board, run.core, firmware, link, given, follow, again)
-    blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
-    return Prepared(run, graph, cost, firmware, inputs, execution, decoder, blocks)
+    return Prepared(run, graph, cost, firmware, inputs, execution, decoder, decoder.blocks(execution.profile))
 
 
 def _like(

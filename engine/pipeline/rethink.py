@@ -127,16 +127,12 @@ class WhatIfAnswer(Answer):
 
 def retiming_of(made: Prepared) -> Retiming:
     """An executed run, ready to be timed in other ways."""
-    run = made.run
-    return Retiming(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
+    return Retiming(made.stored)
 
 
 def block_profile(made: Prepared) -> RunProfile:
     """An executed run block by block."""
-    run = made.run
-    return profile_of(
-        made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz, made.decoder.image
-    )
+    return profile_of(made.stored, made.decoder.image)
 
 
 def parse_ideal(text: str) -> frozenset[Mechanism]:
@@ -185,7 +181,7 @@ def what_if(made: Prepared, combinations: Sequence[Set[Mechanism]] = ()) -> What
         )
         for g in found.gains
     ]
-    rests_on = sensitivity(made.blocks, made.execution, made.firmware, run.board, run.core, run.clock_mhz)
+    rests_on = sensitivity(made.stored)
     return WhatIfAnswer(
         id=run.id,
         overrides=tuple(map(str, overrides_of(run.settings))),

@@ -12,7 +12,8 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from engine.records.base import Record
-from engine.records.cause import Cause, Evidence
+from engine.records.by_cause import ByCause
+from engine.records.cause import Evidence
 from engine.records.counters import Counters, at_most
 from engine.records.run_energy import NoEnergy, RunEnergy
 
@@ -20,27 +21,13 @@ ORACLE_AGREES = "bit for bit"
 """How the ``oracle_note`` of an output ends that equals the oracle's, and no other."""
 
 
-class Stack(Record):
+class Stack(ByCause):
     """A cycle stack: cycles by cause. Its sum is the region's cycles; all causes are always present."""
-
-    mac: int = Field(ge=0)
-    other_alu: int = Field(ge=0)
-    load_store_issue: int = Field(ge=0)
-    multiply_divide_latency: int = Field(ge=0)
-    load_use: int = Field(ge=0)
-    branch_refill: int = Field(ge=0)
-    instruction_fetch: int = Field(ge=0)
-    data_read: int = Field(ge=0)
-    data_write: int = Field(ge=0)
-
-    def of(self, cause: Cause) -> int:
-        """Cycles charged to a cause."""
-        return int(getattr(self, cause.value))
 
     @property
     def cycles(self) -> int:
         """Sum over causes."""
-        return sum(self.of(c) for c in Cause)
+        return self.total
 
 
 class Cycles(Record):

@@ -12,7 +12,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from engine.records.base import Record
-from engine.records.cause import Cause, Evidence
+from engine.records.by_cause import ByCause
+from engine.records.cause import Evidence
 
 
 class PowerKind(StrEnum):
@@ -39,27 +40,13 @@ _LABELS = {
 }
 
 
-class EnergyStack(Record):
+class EnergyStack(ByCause):
     """Energy in nanojoules by the cause of the cycles it was spent in. All causes are always present."""
-
-    mac: int = Field(ge=0)
-    other_alu: int = Field(ge=0)
-    load_store_issue: int = Field(ge=0)
-    multiply_divide_latency: int = Field(ge=0)
-    load_use: int = Field(ge=0)
-    branch_refill: int = Field(ge=0)
-    instruction_fetch: int = Field(ge=0)
-    data_read: int = Field(ge=0)
-    data_write: int = Field(ge=0)
-
-    def of(self, cause: Cause) -> int:
-        """Nanojoules spent in cycles of a cause."""
-        return int(getattr(self, cause.value))
 
     @property
     def energy_nj(self) -> int:
         """Sum over causes."""
-        return sum(self.of(c) for c in Cause)
+        return self.total
 
 
 class MemoryEnergy(Record):

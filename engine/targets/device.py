@@ -27,6 +27,18 @@ class Limits:
         return self.halfwords if self.halfwords is not None else 1_000_000_000 + 400 * macs
 
 
+def check_status(firmware: Firmware, word: bytes) -> None:
+    """Raises ExecutionError if ``wc_status``, the four bytes of ``word``, says that a kernel failed."""
+    status = int.from_bytes(word, "little", signed=True)
+    if status:
+        layers = firmware.layers
+        which = layers[status - 1].name if 0 < status <= len(layers) else "?"
+        raise ExecutionError(
+            f"the kernel of layer {status - 1} ({which}) reported an error",
+            hint="its parameters are outside what this kernel supports; try --kernels reference",
+        )
+
+
 class Device(ABC):
     """A core with a firmware in its memory. Subclasses know the emulator; ``check`` is asked whenever it stopped.
 
@@ -81,12 +93,5 @@ class Device(ABC):
             at += tensor.bytes
         self.call(self.infer, where)
         if self._status is not None:
-            status = int.from_bytes(self.read(self._status, 4), "little", signed=True)
-            if status:
-                layers = self.firmware.layers
-                which = layers[status - 1].name if 0 < status <= len(layers) else "?"
-                raise ExecutionError(
-                    f"the kernel of layer {status - 1} ({which}) reported an error",
-                    hint="its parameters are outside what this kernel supports; try --kernels reference",
-                )
+            check_status(self.firmware, self.read(self._status, 4))
         return b"".join(self.read(self.arena + t.offset, t.bytes) for t in self.firmware.outputs)

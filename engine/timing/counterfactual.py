@@ -6,16 +6,10 @@ the gains of two mechanisms need not add up to the gain of both (``engine.timing
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass
 
-from engine.catalog.board import Board
-from engine.catalog.core import Core
-from engine.counters.types import Block
-from engine.firmware.types import Firmware
-from engine.records.cause import Cause
 from engine.records.run import Stack
-from engine.targets.types import Execution
 from engine.timing.mechanism import IDEAL_MACHINE, Mechanism
 from engine.timing.retime import REAL, Retiming
 from engine.timing.table import End
@@ -66,23 +60,8 @@ class WhatIf:
         return next(c for c in self.alone if c.mechanisms == (mechanism,))
 
 
-def what_if(
-    blocks: Mapping[int, Block],
-    execution: Execution,
-    firmware: Firmware,
-    board: Board,
-    core: Core,
-    clock_mhz: float,
-) -> WhatIf:
-    """Re-time a stored execution with mechanisms idealised; arguments as for ``time_execution``.
-
-    Raises UsageError for a clock that the board's flash ladder does not cover.
-    """
-    return what_if_of(Retiming(blocks, execution, firmware, board, core, clock_mhz))
-
-
 def what_if_of(retiming: Retiming) -> WhatIf:
-    """The same from a prepared re-timing, which keeps what it computed for the next question."""
+    """Re-time a stored run with mechanisms idealised; the re-timing keeps what it computed for the next question."""
     return WhatIf(
         real=counterfactual(retiming, REAL),
         alone=tuple(counterfactual(retiming, {m}) for m in Mechanism),
@@ -98,17 +77,13 @@ def counterfactual(retiming: Retiming, mechanisms: Set[Mechanism]) -> Counterfac
     before = [retiming.cycles(REAL, end) for end in End]
     after = [ideal.cycles(cycle_mechanisms, end) for end in End]
     stacks = ideal.stacks(cycle_mechanisms)
-    clocks = (retiming.clock_mhz, ideal.clock_mhz)
+    clocks = (retiming.run.clock_mhz, ideal.run.clock_mhz)
     regions = tuple(
         _outcome(stack, tuple(b[i] for b in before), tuple(a[i] for a in after), clocks)
         for i, stack in enumerate(stacks)
     )
-    run = _outcome(_sum(stacks), tuple(sum(b) for b in before), tuple(sum(a) for a in after), clocks)
-    return Counterfactual(tuple(m for m in Mechanism if m in mechanisms), ideal.clock_mhz, run, regions)
-
-
-def _sum(stacks: Sequence[Stack]) -> Stack:
-    return Stack(**{cause.value: sum(s.of(cause) for s in stacks) for cause in Cause})
+    run = _outcome(Stack.added(stacks), tuple(sum(b) for b in before), tuple(sum(a) for a in after), clocks)
+    return Counterfactual(tuple(m for m in Mechanism if m in mechanisms), ideal.run.clock_mhz, run, regions)
 
 
 def _outcome(stack: Stack, before: tuple[int, ...], after: tuple[int, ...], clocks_mhz: tuple[float, float]) -> Outcome:

@@ -10,17 +10,12 @@ falls; a set of mechanisms therefore costs, region by region, what the best of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
+from dataclasses import replace
 from itertools import combinations
 
-from engine.catalog.board import Board
-from engine.catalog.core import Core
-from engine.counters.types import Block
-from engine.errors import UsageError
-from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.records.run import Stack
-from engine.targets.types import Execution, MemoryProfile
 from engine.timing.branches import refill_ticks
 from engine.timing.classes import FLOATS, MULTIPLIERS, Operation, Unit
 from engine.timing.geometry import Described, alternative_times, widened
@@ -32,9 +27,10 @@ from engine.timing.mechanism import (
     ideal_events,
     ideal_table,
 )
-from engine.timing.memory import EventTable, event_table
-from engine.timing.pipeline import PassBlock, Ticks, prepare_work, straight_ticks
+from engine.timing.memory import EventTable
+from engine.timing.pipeline import PassBlock, Ticks, straight_ticks
 from engine.timing.static_cost import Entry, Passage, pass_through
+from engine.timing.stored import StoredRun
 from engine.timing.table import COLUMN, CYCLE, CoreTicks, End, core_ticks
 from engine.timing.timing import by_cause, stalls_of, to_stack
 
@@ -56,9 +52,9 @@ _CONCERNED = {
 class _Pipeline:
     """The part of the time that no clock changes: ticks of the pipeline by region and cause, for any set of mechanisms."""
 
-    def __init__(self, blocks: Mapping[int, Block], execution: Execution, regions: int, core: Core) -> None:
-        self._tables = {end: core_ticks(core, end) for end in End}
-        self.work = prepare_work(blocks, execution.profile, regions)
+    def __init__(self, run: StoredRun) -> None:
+        self._tables = {end: core_ticks(run.core, end) for end in End}
+        self.work = run.work()
         self._concerns = [_concerns(ops) for ops in self.work.operations]
         self._passages: dict[tuple[int, Entry, Mechanisms, End], Passage] = {}
         self._straight: dict[tuple[Mechanisms, End], Ticks] = {}
@@ -112,48 +108,33 @@ def _concerns(ops: tuple[Operation, ...]) -> Mechanisms:
 
 
 class Retiming:
-    """A stored execution on a board at a clock, ready to be timed with any mechanisms idealised; warm.
+    """A stored run, ready to be timed with any mechanisms idealised; warm.
 
     Regions are the layers in order, the glue last, as in ``TimedRun``. Results are kept, so asking twice costs nothing.
     """
 
-    def __init__(
-        self,
-        blocks: Mapping[int, Block],
-        execution: Execution,
-        firmware: Firmware,
-        board: Board,
-        core: Core,
-        clock_mhz: float,
-    ) -> None:
-        """``blocks`` as for ``time_execution``. Raises UsageError for a clock that the board's flash ladder does not cover."""
-        regions = len(firmware.layers) + 1
-        pipeline = _Pipeline(blocks, execution, regions, core)
-        self._alternatives: tuple[MemoryProfile, ...] = execution.alternatives
-        self._set_up(pipeline, event_table(execution.warm, board, regions), board, clock_mhz)
+    def __init__(self, run: StoredRun) -> None:
+        self._set_up(run, _Pipeline(run), run.warm_events())
 
-    def _set_up(self, pipeline: _Pipeline, events: EventTable, board: Board, clock_mhz: float) -> None:
-        top = board.flash.ladder[-1].up_to_mhz
-        if not 0 < clock_mhz <= top:
-            raise UsageError(f"{board.name} cannot run at {clock_mhz:g} MHz", hint=f"choose a clock up to {top:g} MHz")
-        self.board = board
-        self.clock_mhz = clock_mhz
+    def _set_up(self, run: StoredRun, pipeline: _Pipeline, events: EventTable) -> None:
+        self.run = run
         self._pipeline = pipeline
         self._events = {REAL: events}
         self._best: dict[tuple[Mechanisms, End], Ticks] = {}
 
     def at(self, clock_mhz: float) -> Retiming:
         """The same execution at another clock of the board; what the clock does not change is shared. Raises UsageError."""
-        return self._on(self.board, clock_mhz)
+        return self._of(self.run.at(clock_mhz))
 
     def doubled(self) -> Retiming:
         """The same execution at twice the clock (see ``double_clock_board``)."""
-        return self._on(double_clock_board(self.board, self.clock_mhz), 2 * self.clock_mhz)
+        run = self.run
+        board = double_clock_board(run.board, run.clock_mhz)
+        return self._of(replace(run, board=board, clock_mhz=2 * run.clock_mhz))
 
-    def _on(self, board: Board, clock_mhz: float) -> Retiming:
+    def _of(self, run: StoredRun) -> Retiming:
         other = object.__new__(Retiming)
-        other._alternatives = self._alternatives
-        other._set_up(self._pipeline, self._events[REAL], board, clock_mhz)
+        other._set_up(run, self._pipeline, self._events[REAL])
         return other
 
     def ticks(self, mechanisms: Set[Mechanism], end: End) -> Ticks:
@@ -177,9 +158,9 @@ class Retiming:
         table = self._pipeline.table(mechanisms, end)
         events = self._events.get(mechanisms - PIPELINE_MECHANISMS)
         if events is None:
-            events = ideal_events(self._events[REAL], mechanisms, self.board)
+            events = ideal_events(self._events[REAL], mechanisms, self.run.board)
             self._events[mechanisms - PIPELINE_MECHANISMS] = events
-        best = pipeline + by_cause(stalls_of(events, pipeline, table, self.board, self.clock_mhz, end))
+        best = pipeline + by_cause(stalls_of(events, pipeline, table, self.run.board, self.run.clock_mhz, end))
         total = best.sum(axis=1)
         for mechanism in mechanisms:
             without = self._best[mechanisms - {mechanism}, end]
@@ -202,7 +183,6 @@ class Retiming:
         low, high = (int(self.ticks(REAL, end).sum()) for end in (End.LOW, End.HIGH))
         cycles = sum(self.cycles(REAL, End.VALUE))
         pipeline, table = self._pipeline.ticks(REAL, End.VALUE), self._pipeline.table(REAL, End.VALUE)
-        run = Described(self._events[REAL], self.board, pipeline, table, self.clock_mhz)
-        return widened(
-            (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE))), alternative_times(run, self._alternatives)
-        )
+        described = Described(self._events[REAL], self.run.board, pipeline, table, self.run.clock_mhz)
+        times = alternative_times(described, self.run.execution.alternatives)
+        return widened((min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE))), times)

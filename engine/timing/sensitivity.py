@@ -8,26 +8,18 @@ through a block that never asked the core table for a figure costs the same what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from engine.catalog.assumptions import Assumption, uncertain
 from engine.catalog.board import Board
-from engine.catalog.core import Core
 from engine.catalog.walk import figures, with_figure
-from engine.counters.types import Block
-from engine.errors import UsageError
-from engine.firmware.types import Firmware
-from engine.records.cause import Cause
-from engine.targets.types import Execution
-from engine.timing.branches import refill_ticks
 from engine.timing.geometry import AlternativeTime, Described, OneCycle, alternative_times, one_cycle_each
-from engine.timing.memory import event_table
-from engine.timing.pipeline import PassBlock, Ticks, passes_of, prepare_work, straight_ticks
+from engine.timing.pipeline import Ticks, passes_of
 from engine.timing.static_cost import Entry, Passage, pass_through
-from engine.timing.table import COLUMN, CYCLE, CoreTicks, End, core_ticks, ticks
-from engine.timing.timing import by_cause, stalls_of
+from engine.timing.stored import StoredRun
+from engine.timing.table import CYCLE, CoreTicks, End, core_ticks, ticks
+from engine.timing.timing import by_cause, pipeline_ticks, stalls_of
 
 _CORE, _BOARD = "core.", "board."
 _OVERLAP = Assumption(
@@ -72,29 +64,17 @@ class Sensitivities:
     left_out: tuple[OneCycle, ...] = ()
 
 
-def sensitivity(
-    blocks: Mapping[int, Block],
-    execution: Execution,
-    firmware: Firmware,
-    board: Board,
-    core: Core,
-    clock_mhz: float,
-) -> Sensitivities:
-    """Re-time a stored execution with each uncertain figure of board and core at its ends; warm cycles.
-
-    ``blocks`` as for ``time_execution``. Raises UsageError for a clock that the board's flash ladder does not cover.
-    """
-    top = board.flash.ladder[-1].up_to_mhz
-    if not 0 < clock_mhz <= top:
-        raise UsageError(f"{board.name} cannot run at {clock_mhz:g} MHz", hint=f"choose a clock up to {top:g} MHz")
-    run = _Run(blocks, execution, firmware, board, core, clock_mhz)
-    found = [_effect(a, run.cycles, *(run.with_figure(a.key, end) for end in _ends(a))) for a in uncertain(board, core)]
-    found.append(_effect(_OVERLAP, run.cycles, *(run.with_overlap(end) for end in (End.LOW, End.HIGH))))
+def sensitivity(run: StoredRun) -> Sensitivities:
+    """Re-time a stored run with each uncertain figure of board and core at its ends; warm cycles."""
+    timed, wide = _Run(run), uncertain(run.board, run.core)
+    found = [_effect(a, timed.cycles, *(timed.with_figure(a.key, end) for end in _ends(a))) for a in wide]
+    found.append(_effect(_OVERLAP, timed.cycles, *(timed.with_overlap(end) for end in (End.LOW, End.HIGH))))
+    others = alternative_times(timed.described(), run.execution.alternatives)
     return Sensitivities(
-        run.cycles,
+        timed.cycles,
         tuple(sorted(found, key=lambda s: -s.largest)),
-        tuple(sorted(alternative_times(run.described(), execution.alternatives), key=lambda t: -abs(t.effect_cycles))),
-        tuple(sorted(one_cycle_each(run.described()), key=lambda x: -x.effect_cycles)),
+        tuple(sorted(others, key=lambda t: -abs(t.effect_cycles))),
+        tuple(sorted(one_cycle_each(timed.described()), key=lambda x: -x.effect_cycles)),
     )
 
 
@@ -128,24 +108,15 @@ class _Watched:
 class _Run:
     """The run at the values, with what each passage of a block and the rest of the model asked of the core table."""
 
-    def __init__(
-        self,
-        blocks: Mapping[int, Block],
-        execution: Execution,
-        firmware: Firmware,
-        board: Board,
-        core: Core,
-        clock_mhz: float,
-    ) -> None:
-        regions = len(firmware.layers) + 1
-        self._board, self._clock_mhz = board, clock_mhz
-        self._events = event_table(execution.warm, board, regions)
-        self._table = core_ticks(core, End.VALUE)
-        self._work = prepare_work(blocks, execution.profile, regions)
+    def __init__(self, run: StoredRun) -> None:
+        self._board, self._clock_mhz = run.board, run.clock_mhz
+        self._events = run.warm_events()
+        self._table = core_ticks(run.core, End.VALUE)
+        self._work = run.work()
         self._passages: dict[tuple[int, Entry], tuple[Passage, frozenset[str]]] = {}
         rest = _Watched(self._table)
-        self._pipeline = self._pipeline_ticks(rest.table, self._watched_passage)
-        self.cycles = self._total(self._pipeline, rest.table, board)
+        self._pipeline = pipeline_ticks(self._work, rest.table, self._watched_passage)
+        self.cycles = self._total(self._pipeline, rest.table, run.board)
         self._asked_by_rest = rest.asked
         self._asked = frozenset().union(*(asked for _, asked in self._passages.values()))
 
@@ -156,13 +127,6 @@ class _Run:
             passage = pass_through(self._work.operations[index], watched.table, entry)
             known = self._passages[index, entry] = passage, frozenset(watched.asked)
         return known[0]
-
-    def _pipeline_ticks(self, table: CoreTicks, passage: PassBlock) -> Ticks:
-        spent = straight_ticks(self._work, table, passage)
-        spent[:, COLUMN[Cause.BRANCH_REFILL]] += refill_ticks(
-            self._work.profile, self._work.facts, self._work.regions, table
-        )
-        return spent
 
     def _total(self, pipeline: Ticks, table: CoreTicks, board: Board, end: End = End.VALUE) -> int:
         """Whole cycles of the run, each region rounded to nearest as in a record."""
@@ -186,7 +150,7 @@ class _Run:
             known = self._passages.get((index, entry))
             return anew(index, entry) if known is None or name in known[1] else known[0]
 
-        return self._total(self._pipeline_ticks(table, passage), table, self._board)
+        return self._total(pipeline_ticks(self._work, table, passage), table, self._board)
 
     def described(self) -> Described:
         """The run on the board as described."""

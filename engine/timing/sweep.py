@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 from engine.catalog.board import Board
-from engine.catalog.core import Core
-from engine.counters.types import Block
-from engine.firmware.types import Firmware
-from engine.targets.types import Execution
 from engine.timing.retime import REAL, Retiming
 from engine.timing.table import End
 
@@ -72,29 +68,14 @@ def sweep_clocks(board: Board) -> tuple[float, ...]:
     return tuple(sorted({*ends, *((a + b) / 2 for a, b in pairwise([0.0, *ends]))}))
 
 
-def sweep(
-    blocks: Mapping[int, Block],
-    execution: Execution,
-    firmware: Firmware,
-    board: Board,
-    core: Core,
-    clocks: Sequence[float] | None = None,
-) -> tuple[SweepPoint, ...]:
-    """Time a stored execution at many clocks (MHz; default: ``sweep_clocks``), rising.
+def sweep_of(retiming: Retiming, clocks: Sequence[float] | None = None) -> tuple[SweepPoint, ...]:
+    """Time a stored run at many clocks (MHz; default: ``sweep_clocks``), rising; its own does not matter.
 
     Raises UsageError for a clock that the board's flash ladder does not cover.
     """
-    chosen = sorted(set(sweep_clocks(board) if clocks is None else clocks))
-    if not chosen:
-        return ()
-    return sweep_of(Retiming(blocks, execution, firmware, board, core, chosen[0]), chosen)
-
-
-def sweep_of(retiming: Retiming, clocks: Sequence[float] | None = None) -> tuple[SweepPoint, ...]:
-    """The same from a prepared re-timing; its own clock does not matter."""
     points: list[SweepPoint] = []
     fastest: tuple[float, ...] | None = None
-    for clock in sorted(set(sweep_clocks(retiming.board) if clocks is None else clocks)):
+    for clock in sorted(set(sweep_clocks(retiming.run.board) if clocks is None else clocks)):
         at = retiming.at(clock)
         latency = tuple(sum(at.cycles(REAL, end)) / clock / 1000 for end in End)
         points.append(_point(at, latency, fastest))
@@ -113,10 +94,11 @@ def _point(at: Retiming, latency_ms: tuple[float, ...], fastest_ms: tuple[float,
         step = Step.NOTHING
     else:
         step = Step.FASTER if min(savings) > 0 else Step.UNCERTAIN
-    flash = at.board.flash.step(at.clock_mhz)
-    to_ms = at.clock_mhz * 1000
+    clock_mhz = at.run.clock_mhz
+    flash = at.run.board.flash.step(clock_mhz)
+    to_ms = clock_mhz * 1000
     return SweepPoint(
-        clock_mhz=at.clock_mhz,
+        clock_mhz=clock_mhz,
         wait_states=flash.wait_states,
         bus_ratio=flash.bus_ratio,
         cycles=cycles,

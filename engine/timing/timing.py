@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.catalog.board import Board
 from engine.catalog.core import Core
-from engine.counters.types import Block
-from engine.errors import UsageError
-from engine.firmware.types import Firmware
 from engine.records.cause import Cause
 from engine.records.run import Stack
-from engine.targets.types import Execution, MemoryProfile
 from engine.timing.branches import loop_end_issue_ticks, refill_ticks
 from engine.timing.geometry import AlternativeTime, Described, alternative_times, span, widened
 from engine.timing.memory import EventTable, StallTicks, event_table, memory_cost, stall_ticks
-from engine.timing.pipeline import PassBlock, Ticks, Work, idle_ticks, passes_of, prepare_work, straight_ticks
+from engine.timing.pipeline import PassBlock, Ticks, Work, idle_ticks, passes_of, straight_ticks
+from engine.timing.stored import StoredRun
 from engine.timing.table import CAUSES, COLUMN, CYCLE, CoreTicks, End, core_ticks
 
 
@@ -96,37 +93,20 @@ class TimedRun:
         return span(self.warm_cycles, self.alternatives)
 
 
-def time_execution(
-    blocks: Mapping[int, Block],
-    execution: Execution,
-    firmware: Firmware,
-    board: Board,
-    core: Core,
-    clock_mhz: float,
-) -> TimedRun:
-    """Time an execution of a firmware on a board with a core at a clock.
-
-    ``blocks`` holds the decoded block of every start address in the profile. Raises UsageError for a clock that the board's
-    flash ladder does not cover.
-    """
-    if not 0 < clock_mhz <= board.flash.ladder[-1].up_to_mhz:
-        raise UsageError(
-            f"{board.name} cannot run at {clock_mhz:g} MHz",
-            hint=f"choose a clock up to {board.flash.ladder[-1].up_to_mhz:g} MHz",
-        )
-    work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
-    table = core_ticks(core, End.VALUE)
-    timed, pipeline = _regions(work, execution, board, core, table, passes_of(work, table), clock_mhz)
-    low, high = (_total(work, execution.warm, board, core, clock_mhz, end) for end in (End.LOW, End.HIGH))
+def time_execution(run: StoredRun) -> TimedRun:
+    """Time a run: cold, warm, and at the ends of every figure's interval."""
+    work, table = run.work(), core_ticks(run.core, End.VALUE)
+    timed, pipeline = _regions(run, work, table)
+    low, high = (_total(run, work, end) for end in (End.LOW, End.HIGH))
     cycles = sum(r.stack.cycles for r in timed)
     # rounding per region may move the sum by less than a cycle per region
     interval = (min(cycles, low // CYCLE), max(cycles, -(-high // CYCLE)))
-    events = event_table(execution.warm, board, work.regions)
-    times = alternative_times(Described(events, board, pipeline, table, clock_mhz), execution.alternatives)
+    described = Described(run.warm_events(), run.board, pipeline, table, run.clock_mhz)
+    times = alternative_times(described, run.execution.alternatives)
     return TimedRun(
         regions=timed,
         interval=widened(interval, times),
-        notes=core.notes + board.notes,
+        notes=run.core.notes + run.board.notes,
         alternatives=times,
     )
 
@@ -140,29 +120,24 @@ def times_apart(core: Core) -> bool:
     return not (table.dual or table.pairs_16)
 
 
-def time_regions(
-    blocks: Mapping[int, Block], execution: Execution, firmware: Firmware, board: Board, core: Core, clock_mhz: float
-) -> tuple[TimedRegion, ...]:
-    """The regions of ``time_execution`` alone, at a clock that the board has; a part of an execution will do for its regions."""
-    work = prepare_work(blocks, execution.profile, len(firmware.layers) + 1)
-    table = core_ticks(core, End.VALUE)
-    return _regions(work, execution, board, core, table, passes_of(work, table), clock_mhz)[0]
+def time_regions(run: StoredRun) -> tuple[TimedRegion, ...]:
+    """The regions of ``time_execution`` alone; a part of an execution will do for its regions."""
+    return _regions(run, run.work(), core_ticks(run.core, End.VALUE))[0]
 
 
-def _regions(
-    work: Work, execution: Execution, board: Board, core: Core, table: CoreTicks, passage: PassBlock, clock_mhz: float
-) -> tuple[tuple[TimedRegion, ...], Ticks]:
+def _regions(run: StoredRun, work: Work, table: CoreTicks) -> tuple[tuple[TimedRegion, ...], Ticks]:
     """Every region, and the pipeline's ticks as from ``pipeline_ticks``."""
+    board, passage = run.board, passes_of(work, table)
     pipeline = pipeline_ticks(work, table, passage)
     timed = []
     waited = []
-    for memory in (execution.warm, execution.cold):  # both run the same control flow
-        stalls = stalls_of(event_table(memory, board, work.regions), pipeline, table, board, clock_mhz, End.VALUE)
+    for memory in (run.execution.warm, run.execution.cold):  # both run the same control flow
+        stalls = stalls_of(event_table(memory, board, work.regions), pipeline, table, board, run.clock_mhz, End.VALUE)
         stacks = tuple(to_stack(row) for row in pipeline + by_cause(stalls))
         timed.append((stacks, _by_memory(stalls, stacks, board)))
         waited.append(by_cause(stalls).sum(axis=1))
     (warm, warm_stalls), (cold, cold_stalls) = timed
-    idle = _idle(work, table, passage, waited[0]) if core.mve else (None,) * len(warm)
+    idle = _idle(work, table, passage, waited[0]) if run.core.mve else (None,) * len(warm)
     regions = zip(warm, cold, warm_stalls, cold_stalls, idle, strict=True)
     return tuple(TimedRegion(*parts) for parts in regions), pipeline
 
@@ -176,11 +151,11 @@ def _idle(work: Work, table: CoreTicks, passage: PassBlock, waited: Ticks) -> tu
     return tuple(Idle(*row) for row in ((pipeline + CYCLE // 2) // CYCLE).tolist())
 
 
-def _total(work: Work, memory: MemoryProfile, board: Board, core: Core, clock_mhz: float, end: End) -> int:
-    table = core_ticks(core, end)
+def _total(run: StoredRun, work: Work, end: End) -> int:
+    table = core_ticks(run.core, end)
     pipeline = pipeline_ticks(work, table, passes_of(work, table))
-    events = event_table(memory, board, work.regions)
-    return int((pipeline + by_cause(stalls_of(events, pipeline, table, board, clock_mhz, end))).sum())
+    stalls = stalls_of(run.warm_events(), pipeline, table, run.board, run.clock_mhz, end)
+    return int((pipeline + by_cause(stalls)).sum())
 
 
 def pipeline_ticks(work: Work, table: CoreTicks, passage: PassBlock) -> Ticks:

@@ -29,7 +29,7 @@ def make_analysis(record: RunRecord, *, key: str = "0" * 64, function: str = "wc
     """An analysis of these very cycles: each mechanism gains its cause's cycles, and the gains do not overlap."""
     regions: list[tuple[str, Region]] = [(x.name, x) for x in record.layers]
     regions.append((GLUE, record.glue))
-    whole = Stack(**{c.value: sum(r.stack.of(c) for _, r in regions) for c in Cause})
+    whole = Stack.added(r.stack for _, r in regions)
     root = Frame(FrameKind.MODEL, record.model)
     frames = [root, Frame(FrameKind.FUNCTION, function), Frame(FrameKind.BLOCK, "0x00000100 k.c:7", "kernels/k.c", 7)]
     frames += [Frame(FrameKind.LAYER, name) for name, _ in regions]

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import pytest
 import tflite
-from click.testing import CliRunner, Result
 
 from engine.catalog.alternatives import alternatives
 from engine.catalog.load import load_board
@@ -18,6 +17,7 @@ from engine.explain.mca import find_mca
 from engine.records.store import dump_record, write_record
 from tests.builders.records import kws_record
 from tests.builders.tflite_builder import ModelBuilder
+from tests.cli.kit import invoke, refused
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -25,21 +25,6 @@ REPO = Path(__file__).resolve().parents[2]
 @pytest.fixture(autouse=True)
 def _private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHYCYCLES_CACHE", str(tmp_path / "cache"))
-
-
-def invoke(*args: str) -> Result:
-    return CliRunner().invoke(main, list(args))
-
-
-def refused(result: Result, code: int = 2) -> str:
-    """The message of a refusal; asserts its form."""
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    lines = result.stderr.strip().splitlines()
-    assert lines[-2].startswith("error: "), lines
-    assert lines[-1].startswith("hint: "), lines
-    assert len(lines[-1]) > len("hint: ")
-    return lines[-2]
 
 
 def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -56,6 +41,7 @@ def test_every_command_has_help(path: tuple[str, ...]) -> None:
     result = invoke(*path, "--help")
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 4
+    assert "None" not in result.output  # click's text for a number without bounds
 
 
 def test_every_command_is_in_the_documentation() -> None:

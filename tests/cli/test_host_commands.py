@@ -6,26 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from engine.cli import main
 from engine.pipeline import host as pipeline
 from engine.pipeline.host import host_dir
 from engine.records.host import HostRecord
 from engine.records.host_store import write_host
 from tests.builders.host_records import host_record
-
-
-def invoke(*args: str) -> Result:
-    return CliRunner().invoke(main, list(args))
-
-
-def refused(result: Result, what: str, code: int = 2) -> None:
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    lines = result.stderr.strip().splitlines()
-    assert lines[-1].startswith("hint: ")
-    assert what in lines[-2]
+from tests.cli.kit import invoke, refused
 
 
 @pytest.fixture(autouse=True)

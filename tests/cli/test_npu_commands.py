@@ -6,31 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from engine.catalog.campaign import NpuMatrix, load_campaign
 from engine.catalog.npu import npu_names
-from engine.cli import main
 from engine.cli.campaign_npus import Estimates, make_estimates
 from engine.pipeline import npu_campaign
 from engine.records.npu_store import committed_npus, npu_measurements_dir
 from engine.targets.npu import vela as module
 from tests.builders.vela import FakeVela, install, small_model
+from tests.cli.kit import invoke, refused
 
 KWS = "kws_ethos-u55-{}_ethos-u55-high-end-embedded_shared-sram"
-
-
-def invoke(*args: str) -> Result:
-    return CliRunner().invoke(main, list(args))
-
-
-def refused(result: Result, what: str, code: int = 2) -> None:
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    lines = result.stderr.strip().splitlines()
-    assert lines[-2].startswith("error: ")
-    assert lines[-1].startswith("hint: ")
-    assert what in lines[-2]
 
 
 @pytest.fixture(autouse=True)

@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
-
-from engine.catalog.board import Board
-from engine.catalog.core import Core
 from engine.catalog.load import load_core
 from engine.counters.decode import Decoder
-from engine.counters.types import Block
 from engine.explain.block_costs import RunProfile, profile_of
 from engine.firmware.types import Firmware
-from engine.targets.types import Execution
 from engine.targets.unicorn_target import UnicornTarget
+from engine.timing.stored import StoredRun
 from engine.timing.timing import TimedRun, time_execution
 from tests.targets import kit
 
@@ -24,20 +19,16 @@ MHZ = 100.0
 
 @dataclass(frozen=True, eq=False)
 class Ran:
-    """One firmware that ran on the test board, with all that timing needs."""
+    """One firmware that ran on the test board."""
 
-    firmware: Firmware
-    execution: Execution
-    board: Board
-    core: Core
-    blocks: dict[int, Block]
+    stored: StoredRun
     decoder: Decoder
 
     def timed(self) -> TimedRun:
-        return time_execution(self.blocks, self.execution, self.firmware, self.board, self.core, MHZ)
+        return time_execution(self.stored)
 
     def profile(self) -> RunProfile:
-        return profile_of(self.blocks, self.execution, self.firmware, self.board, self.core, MHZ, self.decoder.image)
+        return profile_of(self.stored, self.decoder.image)
 
 
 @cache
@@ -45,5 +36,5 @@ def run(firmware: Firmware) -> Ran:
     board = kit.board(firmware.core)
     execution = UnicornTarget(board).run(firmware, [bytes(range(64))])
     decoder = Decoder.of(firmware)
-    blocks = {int(start): decoder.block(int(start)) for start in np.unique(execution.profile.dst)}
-    return Ran(firmware, execution, board, load_core(firmware.core), blocks, decoder)
+    blocks = decoder.blocks(execution.profile)
+    return Ran(StoredRun(blocks, execution, firmware, board, load_core(firmware.core), MHZ), decoder)

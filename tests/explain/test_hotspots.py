@@ -16,15 +16,15 @@ from engine.counters.types import Instruction
 from engine.errors import BadInputError, CheckFailedError, UsageError
 from engine.explain import block_costs
 from engine.explain.block_costs import STALLS
-from engine.explain.hotspots import STALLS_NOTE, assembler, hot_blocks, hottest, instruction_ticks
+from engine.explain.hotspots import STALLS_NOTE, assembler, hottest, instruction_ticks
 from engine.explain.source_lines import SourceLines
 from engine.records.cause import Cause
 from engine.targets.image import Image
 from engine.timing.branches import branch_facts, refill_ticks
-from engine.timing.pipeline import edge_ticks, passes_of, prepare_work
+from engine.timing.pipeline import edge_ticks, passes_of
 from engine.timing.static_cost import block_ticks
 from engine.timing.table import CAUSES, CYCLE, End, core_ticks
-from tests.explain.run_profiles import MHZ, run
+from tests.explain.run_profiles import run
 from tests.targets import kit
 from tests.targets.conftest import Builder
 from tests.timing import asm
@@ -58,11 +58,12 @@ loop:
 @pytest.mark.parametrize("core", kit.CORES)
 def test_blocks_sum_to_the_pipeline_part_of_every_layer(make: Builder, core: str) -> None:
     ran = run(make(core, kit.SMALL_NET, 3))
-    profile = ran.execution.profile
-    table = core_ticks(ran.core, End.VALUE)
-    refill = refill_ticks(profile, branch_facts(profile, ran.blocks), 4, table)
+    stored = ran.stored
+    profile = stored.execution.profile
+    table = core_ticks(stored.core, End.VALUE)
+    refill = refill_ticks(profile, branch_facts(profile, stored.blocks), 4, table)
     static = np.zeros(4, dtype=np.int64)  # edge by edge, not block by block
-    work = prepare_work(ran.blocks, profile, 4)
+    work = stored.work()
     each = edge_ticks(work, table, passes_of(work, table)).sum(axis=1)
     for region, ticks, count in zip(profile.region, each, profile.count, strict=True):
         static[region] += int(ticks) * int(count)
@@ -77,7 +78,7 @@ def test_blocks_sum_to_the_pipeline_part_of_every_layer(make: Builder, core: str
             assert layer.cycles == region.pipeline_ticks // CYCLE + stalls
         assert abs(layer.cycles - stalls - layer.pipeline_cycles) < len(CAUSES)
         assert sum(b.instructions * b.count for b in layer.blocks) == sum(
-            len(ran.blocks[int(d)].instructions) * int(n)
+            len(stored.blocks[int(d)].instructions) * int(n)
             for r, d, n in zip(profile.region, profile.dst, profile.count, strict=True)
             if r == layer.index
         )
@@ -96,7 +97,7 @@ def test_a_block_is_the_sum_of_its_instructions(make: Builder, core: str) -> Non
 def test_a_loop_by_hand(make: Builder) -> None:
     # Cortex-M4 TRM 3.3.1: LDR 2 (not followed by a load or store), SMLAD 1, SUBS 1, B 1 + P if taken, P = 1 to an aligned target
     ran = run(make("cortex-m4", LOOP, language="assembler-with-cpp"))
-    layer, glue = hot_blocks(ran.blocks, ran.execution, ran.firmware, ran.board, ran.core, MHZ)
+    layer, glue = hottest(ran.profile())
     assert (layer.name, glue.name) == ("layer0", "glue")
     hot = layer.blocks[0]
     # the first iteration enters the loop in the block that also sets it up
@@ -115,7 +116,7 @@ def test_a_loop_by_hand(make: Builder) -> None:
     assert hot.address == hot.disassembly[0].address
     assert hot.disassembly[0].code == "f8d1 0000"  # ldr.w r0, [r1]: encoding T3, imm12 = 0
     # the return of wc_layer_begin arrives from outside: the test kit's marker ends in POP {r7, pc}
-    assert layer.entry_refill_cycles == ran.core.branch.load_pc.value
+    assert layer.entry_refill_cycles == ran.stored.core.branch.load_pc.value
     assert layer.stalls_note == STALLS_NOTE
 
 

@@ -166,13 +166,14 @@ def test_every_template_reads_well_over_any_region(facts):
 
 def test_the_table_is_the_tree_depth_first():
     rows = rule_table()
-    assert sorted(r.name for r in rows) == sorted({r.name for r in TREE})
+    rules = [row.rule for row in rows]
+    assert sorted(r.name for r in rules) == sorted({r.name for r in TREE})
     seen = {None: -1}
     for row in rows:
-        assert row.depth == seen[row.parent] + 1
-        seen[row.name] = row.depth
-    assert {r.verdict for r in rows} >= set(Bottleneck) - {Bottleneck.UNKNOWN, Bottleneck.MIXED}
-    assert all(row.formula and row.prose and row.why_threshold and row.next_look for row in rows)
+        assert row.depth == seen[row.rule.parent] + 1
+        seen[row.rule.name] = row.depth
+    assert {r.verdict for r in rules} >= set(Bottleneck) - {Bottleneck.UNKNOWN, Bottleneck.MIXED}
+    assert all(r.formula and r.prose and r.why_threshold and r.next_look for r in rules)
 
 
 def test_every_class_is_defined():

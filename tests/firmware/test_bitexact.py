@@ -5,8 +5,6 @@ Final outputs of a well-trained classifier saturate, so every activation is comp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -21,12 +19,7 @@ from tests.firmware import bitexact
 CLANG, GCC = CompilerName.CLANG, CompilerName.GCC
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    bitexact.require_oracle()
-    with pytest.MonkeyPatch.context() as patch:
-        bitexact.use_shared_cache(patch, tmp_path_factory)
-        yield
+pytestmark = pytest.mark.usefixtures("oracle_and_cache")
 
 
 def check(name: str, core: str, compiler: CompilerName, library: KernelLibrary, first: int | None = None) -> None:

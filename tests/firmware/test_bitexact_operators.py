@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -22,12 +21,7 @@ ROUNDS = 3
 CLANG, GCC = CompilerName.CLANG, CompilerName.GCC
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    bitexact.require_oracle()
-    with pytest.MonkeyPatch.context() as patch:
-        bitexact.use_shared_cache(patch, tmp_path_factory)
-        yield
+pytestmark = pytest.mark.usefixtures("oracle_and_cache")
 
 
 @cache

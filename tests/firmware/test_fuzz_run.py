@@ -31,12 +31,7 @@ ALLOWED = {"equal", "ran, no oracle", "ModelError", "UnsupportedOperatorError", 
 PARTS, PER_PART = 8, 80
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    bitexact.require_oracle()
-    with pytest.MonkeyPatch.context() as patch:
-        bitexact.use_shared_cache(patch, tmp_path_factory)
-        yield
+pytestmark = pytest.mark.usefixtures("oracle_and_cache")
 
 
 @pytest.fixture(scope="module")

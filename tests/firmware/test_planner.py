@@ -44,7 +44,7 @@ def test_size_lies_between_the_lower_bound_and_no_sharing(found: list[Buffer]) -
 @given(buffers())
 def test_no_worse_than_placing_largest_first_one_by_one(found: list[Buffer]) -> None:
     placed: list[tuple[int, Buffer]] = []
-    for b in sorted(found, key=lambda b: -b.bytes):
+    for b in sorted(found, key=lambda b: (-b.bytes, b.first)):  # ties as the planner breaks them
         candidates = [0] + [o + aligned(p.bytes) for o, p in placed]
         free = (
             c

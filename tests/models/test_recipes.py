@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from engine.errors import ToolError
 from engine.models.recipes import digits, mfcc, publish, speech, tools
 from engine.models.recipes.quantise import Affine
-from engine.models.zoo.card import load_card
+from engine.models.zoo.card import SampleSet, load_card, load_samples
 
 
 def test_mfcc_has_the_models_shape_and_is_finite_on_digital_silence() -> None:
@@ -103,3 +104,16 @@ def test_a_missing_training_package_is_one_message() -> None:
     with pytest.raises(ToolError, match="no_such_package") as caught:
         tools.need("no_such_package")
     assert "pip install -e '.[train]'" in caught.value.hint
+
+
+def test_what_a_card_says_of_accuracy_and_samples(tmp_path: Path) -> None:
+    # eight examples of two classes, each answered with class 0: half of them are right
+    outputs = np.tile(np.array([[100, -100]], np.int8), (8, 1))
+    held_back = SampleSet(np.arange(8, dtype=np.int8)[:, None], np.arange(8, dtype=np.uint8) % 2, outputs)
+    found = publish.accuracy_of(held_back, np.zeros(8, np.int64) + 1, "an oracle 1")
+    assert (found.float32, found.int8, found.int8_correct, found.held_back_examples) == (0.5, 0.5, 4, 8)
+    card = load_card("ic")
+    kept = load_samples("ic")
+    again = publish.publish_samples(tmp_path, "ic", kept, per_class=2, seed=1, oracle=card.samples.oracle)
+    assert (again.examples, again.choice, again.file) == (card.samples.examples, card.samples.choice, card.samples.file)
+    assert again.sha256 == publish.sha256((tmp_path / again.file).read_bytes())

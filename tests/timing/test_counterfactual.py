@@ -10,20 +10,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.catalog.board import Board
-from engine.catalog.core import Core
 from engine.catalog.figure import Figure
 from engine.catalog.load import load_board, load_core
 from engine.counters.types import Block, Instruction
 from engine.errors import UsageError
-from engine.firmware.types import Firmware
 from engine.records.cause import Cause
-from engine.targets.types import Execution, MemoryEvents, MemoryProfile
+from engine.targets.types import MemoryEvents, MemoryProfile
 from engine.timing.counterfactual import Counterfactual, counterfactual, what_if_of
 from engine.timing.mechanism import IDEAL_MACHINE, Mechanism, double_clock_board, ideal_events, ideal_table
 from engine.timing.memory import EventTable, event_table
 from engine.timing.retime import REAL, Retiming
 from engine.timing.shapley import MOST, shapley_values, split_gap
 from engine.timing.static_cost import block_ticks
+from engine.timing.stored import StoredRun
 from engine.timing.table import CoreTicks, End, core_ticks
 from engine.timing.timing import time_execution
 from tests.timing import events
@@ -51,20 +50,21 @@ from tests.timing.asm import (
     vdiv,
     vfma,
 )  # fmt: skip
-from tests.timing.test_timing import BLOCKS, EDGES, NO_MEMORY, execution, firmware, profile
+from tests.timing.test_timing import NO_MEMORY, stored
 
 M = Mechanism
 BOARDS = events.boards()
 CYCLE_MECHANISMS = tuple(m for m in M if m is not M.DOUBLE_CLOCK)
 
 
-def retiming(
-    board: Board, memory: MemoryProfile = NO_MEMORY, core: Core | None = None, mhz: float | None = None
-) -> Retiming:
-    return Retiming(
-        BLOCKS, execution(profile(EDGES), memory), firmware(2), board, core or load_core(board.core),
-        mhz or board.default_clock_mhz,
-    )  # fmt: skip
+def retiming(board: Board, memory: MemoryProfile = NO_MEMORY, mhz: float | None = None) -> Retiming:
+    return Retiming(stored(board, memory, mhz))
+
+
+def alone(board: Board, line: Block, times: int, memory: MemoryProfile = NO_MEMORY) -> Retiming:
+    """One block, executed that often outside of layers."""
+    edges = [(0, 0, line.start, times)]
+    return Retiming(stored(board, memory, blocks={line.start: line}, edges=edges, layers=0))
 
 
 def gains(counterfactual: Counterfactual) -> list[int | None]:
@@ -101,10 +101,7 @@ def test_every_mechanism_by_hand_on_the_m4() -> None:
 def test_alone_and_together_overlap() -> None:
     # the tail of an unused load can be cut by either: each gains it, both gain it once, and the split shares it
     line = block(0x100, ldr(0, 1), add(2, 3, 4), bx_lr())
-    at = Retiming(
-        {0x100: line}, execution(profile([(0, 0, 0x100, 9)]), NO_MEMORY), firmware(0), load_board("nucleo-l4r5zi"),
-        load_core("cortex-m4"), 80,
-    )  # fmt: skip
+    at = alone(load_board("nucleo-l4r5zi"), line, 9)
     both = (M.SINGLE_CYCLE_LOADS, M.SINGLE_CYCLE_TRANSFERS)
     assert [counterfactual(at, {m}).run.gain_cycles for m in both] == [9, 9]
     assert counterfactual(at, set(both)).run.gain_cycles == 9
@@ -116,10 +113,7 @@ def test_an_ideal_part_may_be_left_unused() -> None:
     # rounds to 3000 // 4000 = 0, and 4000 more ticks are exposed than 1000 saved
     line = block(0x100, ldr(0, 1), add(2, 3, 4), bx_lr())
     memory = events.memory(events.flash(0, 4000, 4000, 0, 0, 0, 0))
-    at = Retiming(
-        {0x100: line}, execution(profile([(0, 0, 0x100, 1)]), memory), firmware(0), events.l4r5(prefetch=True),
-        load_core("cortex-m4"), 120,
-    )  # fmt: skip
+    at = alone(events.l4r5(prefetch=True), line, 1, memory)
     shorter = counterfactual(at, {M.SINGLE_CYCLE_LOADS})
     assert at.cycles(REAL, End.VALUE) == (4 + 5 * 4000 - 4,)
     assert (shorter.run.gain_cycles, shorter.run.stack) == (0, at.stacks(REAL)[0])
@@ -184,9 +178,10 @@ def test_the_shared_bus_is_a_data_read() -> None:
 @pytest.mark.parametrize("clock", [0, -1, 121, float("nan")])
 def test_a_clock_off_the_ladder_is_refused(clock: float) -> None:
     with pytest.raises(UsageError, match="cannot run at"):
-        Retiming(
-            BLOCKS, execution(profile(EDGES), NO_MEMORY), firmware(2), load_board("nucleo-l4r5zi"), load_core("cortex-m4"), clock
-        )  # fmt: skip
+        stored(load_board("nucleo-l4r5zi"), mhz=clock)
+    at = retiming(load_board("nucleo-l4r5zi"))
+    with pytest.raises(UsageError, match="cannot run at"):
+        at.at(clock)
 
 
 def test_every_mechanism_speaks() -> None:
@@ -246,11 +241,8 @@ def _events(draw: st.DrawFn, region: int) -> MemoryEvents:
     return events.flash(region, *numbers)
 
 
-Ingredients = tuple[dict[int, Block], Execution, Firmware, Board, Core, float]
-
-
 @st.composite
-def ingredients(draw: st.DrawFn) -> Ingredients:
+def runs(draw: st.DrawFn) -> StoredRun:
     """Random blocks, counts, flash events and slow RAM on a board of the catalogue, two layers and the glue."""
     board = draw(st.sampled_from(BOARDS))
     blocks: dict[int, Block] = {}
@@ -275,18 +267,17 @@ def ingredients(draw: st.DrawFn) -> Ingredients:
         *(draw(_events(r)) for r in range(3)),
     )
     clock = draw(st.sampled_from([s.up_to_mhz for s in board.flash.ladder]))
-    return blocks, execution(profile(edges), memory), firmware(2), board, load_core(board.core), clock
+    return stored(board, memory, clock, blocks=blocks, edges=edges)
 
 
-def runs() -> st.SearchStrategy[Retiming]:
-    return ingredients().map(lambda made: Retiming(*made))
+retimings = runs().map(Retiming)
 
 
 subsets = st.frozensets(st.sampled_from(CYCLE_MECHANISMS))
 
 
 @settings(max_examples=60, deadline=None)
-@given(runs(), subsets, st.sampled_from(CYCLE_MECHANISMS))
+@given(retimings, subsets, st.sampled_from(CYCLE_MECHANISMS))
 def test_idealising_never_costs_cycles(at: Retiming, some: frozenset[Mechanism], more: Mechanism) -> None:
     for end in End:
         before, after = at.cycles(some, end), at.cycles(some | {more}, end)
@@ -294,7 +285,7 @@ def test_idealising_never_costs_cycles(at: Retiming, some: frozenset[Mechanism],
 
 
 @settings(max_examples=40, deadline=None)
-@given(runs())
+@given(retimings)
 def test_sums_are_exact_and_gains_lie_in_their_interval(at: Retiming) -> None:
     asked = what_if_of(at)
     assert [c.mechanisms for c in asked.alone] == [(m,) for m in M]
@@ -317,15 +308,15 @@ def test_sums_are_exact_and_gains_lie_in_their_interval(at: Retiming) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(ingredients())
-def test_nothing_idealised_is_the_timed_run(made: Ingredients) -> None:
-    at, timed = Retiming(*made), time_execution(*made)
+@given(runs())
+def test_nothing_idealised_is_the_timed_run(run: StoredRun) -> None:
+    at, timed = Retiming(run), time_execution(run)
     assert at.stacks(REAL) == tuple(r.stack for r in timed.regions)
     assert at.interval() == timed.interval
 
 
 @settings(max_examples=25, deadline=None)
-@given(runs(), st.lists(st.sampled_from(CYCLE_MECHANISMS), min_size=1, max_size=4, unique=True))
+@given(retimings, st.lists(st.sampled_from(CYCLE_MECHANISMS), min_size=1, max_size=4, unique=True))
 def test_the_shares_are_the_gap(at: Retiming, names: list[Mechanism]) -> None:
     split = split_gap(at, names)
     real, ideal = at.cycles(REAL, End.VALUE), at.cycles(set(names), End.VALUE)
@@ -339,7 +330,7 @@ def test_the_shares_are_the_gap(at: Retiming, names: list[Mechanism]) -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(runs())
+@given(retimings)
 def test_the_ideal_machine_is_split_by_default(at: Retiming) -> None:
     together = what_if_of(at).together
     split = split_gap(at)

@@ -12,16 +12,17 @@ from engine.catalog.access_waits import used_figures
 from engine.catalog.alternatives import alternatives, simulated_alternatives
 from engine.catalog.board import Board
 from engine.catalog.left_out import taken_as_zero, taken_for_granted
-from engine.catalog.load import load_board, load_core
+from engine.catalog.load import load_board
 from engine.catalog.walk import value_at
 from engine.targets.types import Execution, MemoryEvents
 from engine.timing.geometry import span, widened
 from engine.timing.retime import Retiming
 from engine.timing.sensitivity import sensitivity
+from engine.timing.stored import StoredRun
 from engine.timing.timing import TimedRun, time_execution
 from tests.timing import events
-from tests.timing.test_counterfactual import SEEN, Ingredients, ingredients
-from tests.timing.test_timing import BLOCKS, EDGES, execution, firmware, profile
+from tests.timing.test_counterfactual import SEEN, runs
+from tests.timing.test_timing import EDGES, execution, profile, stored
 
 FEWER, MORE = events.memory(events.flash(0, 100, 0, 2, 30, 5, 6)), events.memory(events.flash(0, 100, 0, 30, 30, 5, 6))
 
@@ -34,7 +35,7 @@ def seen(board: Board) -> Execution:
 
 
 def timed(board: Board, executed: Execution) -> TimedRun:
-    return time_execution(BLOCKS, executed, firmware(2), board, load_core(board.core), board.default_clock_mhz)
+    return time_execution(replace(stored(board), execution=executed))
 
 
 def test_by_hand() -> None:
@@ -67,15 +68,15 @@ def test_a_prefetcher_and_a_ladder_need_no_other_execution() -> None:
 def test_one_cycle_of_what_is_left_out_by_hand() -> None:
     board = load_board("nucleo-l4r5zi")
     memory = events.memory(MemoryEvents(1, "sram1", 10, 40, 5, 20), events.flash(0, 100, 0, 10, 30, 5, 6))
-    run = execution(profile(EDGES), memory)
-    found = sensitivity(BLOCKS, run, firmware(2), board, load_core(board.core), board.default_clock_mhz)
+    run = stored(board, memory)
+    found = sensitivity(run)
     effects = {x.left_out.key: x.effect_cycles for x in found.left_out}
     assert effects.pop("flash.miss_extra_cycles") == 21
     assert effects.pop("memories.sram1.wait_states") == 15
     assert set(effects.values()) == {0}
-    before = timed(board, run)
+    before = time_execution(run)
     for x in found.left_out:
-        after = timed(x.left_out.board, run)
+        after = time_execution(run.on(x.left_out.board, run.core))
         assert after.warm_cycles - before.warm_cycles == x.effect_cycles
         assert value_at(board, x.left_out.key) is None
         assert x.left_out.what in " ".join(taken_for_granted(board))
@@ -110,15 +111,14 @@ def test_every_alternative_is_a_run_on_its_board(board: Board) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(ingredients(), st.data())
-def test_all_questions_get_the_same_answer(made: Ingredients, data: st.DataObject) -> None:
-    blocks, executed, built, board, core, clock = made
-    count = len(simulated_alternatives(board))
+@given(runs(), st.data())
+def test_all_questions_get_the_same_answer(run: StoredRun, data: st.DataObject) -> None:
+    executed, count = run.execution, len(simulated_alternatives(run.board))
     others = data.draw(st.lists(st.sampled_from([executed.warm, FEWER, MORE]), min_size=count, max_size=count))
-    executed = replace(executed, alternatives=tuple(others))
-    whole = time_execution(blocks, executed, built, board, core, clock)
-    assert Retiming(blocks, executed, built, board, core, clock).interval() == whole.interval
-    asked = sensitivity(blocks, executed, built, board, core, clock).alternatives
+    run = replace(run, execution=replace(executed, alternatives=tuple(others)))
+    whole = time_execution(run)
+    assert Retiming(run).interval() == whole.interval
+    asked = sensitivity(run).alternatives
     assert sorted(asked, key=str) == sorted(whole.alternatives, key=str)
     assert [abs(t.effect_cycles) for t in asked] == sorted((abs(t.effect_cycles) for t in asked), reverse=True)
     assert all(whole.interval[0] <= t.cycles <= whole.interval[1] for t in asked)

@@ -13,7 +13,7 @@ from engine.timing.static_cost import pass_through
 from engine.timing.table import CYCLE, End, core_ticks
 from engine.timing.timing import Idle, time_execution
 from tests.targets.kit import board
-from tests.timing.test_timing import NO_MEMORY, execution, firmware, profile
+from tests.timing.test_timing import stored
 
 M55 = core_ticks(load_core("cortex-m55"), End.VALUE)
 
@@ -61,10 +61,8 @@ def test_a_loop_waits_for_its_first_end_and_its_vectors() -> None:
     loop = line("vldrb.u8 q0, [r0]\nvldrb.u8 q1, [r1]\nle lr, #0x104", 0x104)
     after = line("bx lr", loop.end)
     edges = [(0, 0, 0x100, 1), (0, 0x100, 0x104, 1), (0, 0x104, 0x104, 1), (0, 0x104, loop.end, 1)]
-    timed = time_execution(
-        {b.start: b for b in (lead, loop, after)}, execution(profile(edges), NO_MEMORY), firmware(1), board("cortex-m55"),
-        load_core("cortex-m55"), 100,
-    )  # fmt: skip
+    blocks = {b.start: b for b in (lead, loop, after)}
+    timed = time_execution(stored(board("cortex-m55"), mhz=100, blocks=blocks, edges=edges, layers=1))
     region = timed.regions[0]
     # every load but the first finds its pipe held, those behind an LE too (its refill is not taken off that wait); refill 2
     assert region.idle == Idle(cycles=5 + 2, vector_cycles=5, vector_waits=0)
@@ -73,9 +71,6 @@ def test_a_loop_waits_for_its_first_end_and_its_vectors() -> None:
 
 
 def test_cores_without_helium_have_none() -> None:
-    only = line("bx lr")
-    timed = time_execution(
-        {0x100: only}, execution(profile([(0, 0, 0x100, 1)]), NO_MEMORY), firmware(1), board("cortex-m4"),
-        load_core("cortex-m4"), 100,
-    )  # fmt: skip
+    blocks = {0x100: line("bx lr")}
+    timed = time_execution(stored(board("cortex-m4"), mhz=100, blocks=blocks, edges=[(0, 0, 0x100, 1)], layers=1))
     assert timed.regions[0].idle is None

@@ -11,22 +11,20 @@ from engine.catalog.core import Core
 from engine.catalog.figure import Figure
 from engine.catalog.load import load_board, load_core
 from engine.catalog.walk import figures, with_figure
-from engine.errors import UsageError
 from engine.targets.memory_system import counted_bytes
 from engine.targets.types import MemoryEvents, MemoryProfile
 from engine.timing.memory import counted, memory_cost
 from engine.timing.sensitivity import Sensitivities, Sensitivity, sensitivity
+from engine.timing.stored import StoredRun
 from engine.timing.table import End
 from engine.timing.timing import time_execution
 from tests.timing import events
-from tests.timing.test_counterfactual import SEEN, Ingredients, ingredients
-from tests.timing.test_timing import BLOCKS, EDGES, NO_MEMORY, execution, firmware, profile
+from tests.timing.test_counterfactual import SEEN, runs
+from tests.timing.test_timing import NO_MEMORY, stored
 
 
 def asked(board: Board, memory: MemoryProfile = NO_MEMORY) -> Sensitivities:
-    return sensitivity(
-        BLOCKS, execution(profile(EDGES), memory), firmware(2), board, load_core(board.core), board.default_clock_mhz
-    )
+    return sensitivity(stored(board, memory))
 
 
 def of(found: Sensitivities, key: str) -> Sensitivity:
@@ -121,12 +119,6 @@ def test_all_that_is_uncertain_is_asked_once(board: Board) -> None:
     assert not any("price" in k or "current" in k for k in keys)
 
 
-def test_a_clock_off_the_ladder_is_refused() -> None:
-    board = load_board("nucleo-l4r5zi")
-    with pytest.raises(UsageError, match="cannot run at"):
-        sensitivity(BLOCKS, execution(profile(EDGES), NO_MEMORY), firmware(2), board, load_core("cortex-m4"), 121)
-
-
 def changed(board: Board, core: Core, key: str, value: float | int) -> tuple[Board, Core]:
     sure = {"value": value, "low": None, "high": None}
     room, _, rest = key.partition(".")
@@ -140,11 +132,11 @@ def lines(board: Board) -> list[tuple[int, int]]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(ingredients())
-def test_every_effect_is_that_of_a_run_timed_from_scratch(made: Ingredients) -> None:
-    blocks, executed, built, board, core, clock = made
-    found = sensitivity(*made)
-    assert found.cycles == time_execution(*made).warm_cycles
+@given(runs())
+def test_every_effect_is_that_of_a_run_timed_from_scratch(run: StoredRun) -> None:
+    board, core = run.board, run.core
+    found = sensitivity(run)
+    assert found.cycles == time_execution(run).warm_cycles
     for s in found.figures:
         a = s.assumption
         if a.low is None or a.high is None:
@@ -153,4 +145,4 @@ def test_every_effect_is_that_of_a_run_timed_from_scratch(made: Ingredients) -> 
             other_board, other_core = changed(board, core, a.key, value)
             if lines(other_board) != lines(board):
                 continue  # other lines would have been counted: see test_the_width_of_the_flash
-            assert time_execution(blocks, executed, built, other_board, other_core, clock).warm_cycles == cycles
+            assert time_execution(run.on(other_board, other_core)).warm_cycles == cycles

@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from engine.catalog.board import Board
 from engine.catalog.figure import Figure
 from engine.catalog.flash import ClockStep
-from engine.catalog.load import load_board, load_core
+from engine.catalog.load import load_board
 from engine.errors import UsageError
 from engine.targets.types import MemoryProfile
 from engine.timing.retime import Retiming
-from engine.timing.sweep import Step, SweepPoint, sweep, sweep_clocks, sweep_of
+from engine.timing.stored import StoredRun
+from engine.timing.sweep import Step, SweepPoint, sweep_clocks, sweep_of
 from engine.timing.timing import time_execution
 from tests.timing import events
-from tests.timing.test_counterfactual import Ingredients, ingredients
-from tests.timing.test_timing import BLOCKS, EDGES, NO_MEMORY, execution, firmware, profile
+from tests.timing.test_counterfactual import runs
+from tests.timing.test_timing import NO_MEMORY, stored
 
 
 def with_ladder(*steps: tuple[float, int], prefetch: bool = False) -> Board:
@@ -36,7 +37,7 @@ def with_ladder(*steps: tuple[float, int], prefetch: bool = False) -> Board:
 def points(
     board: Board, memory: MemoryProfile = NO_MEMORY, clocks: list[float] | None = None
 ) -> tuple[SweepPoint, ...]:
-    return sweep(BLOCKS, execution(profile(EDGES), memory), firmware(2), board, load_core("cortex-m4"), clocks)
+    return sweep_of(Retiming(stored(board, memory)), clocks)
 
 
 def test_the_clocks_of_a_ladder() -> None:
@@ -116,12 +117,12 @@ def test_a_clock_off_the_ladder_is_refused(clock: float) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(ingredients())
-def test_every_point_is_the_timed_run(made: Ingredients) -> None:
-    seen = sweep_of(Retiming(*made))
-    assert [p.clock_mhz for p in seen] == list(sweep_clocks(made[3]))
+@given(runs())
+def test_every_point_is_the_timed_run(run: StoredRun) -> None:
+    seen = sweep_of(Retiming(run))
+    assert [p.clock_mhz for p in seen] == list(sweep_clocks(run.board))
     for point in seen:
-        timed = time_execution(*made[:-1], point.clock_mhz)
+        timed = time_execution(run.at(point.clock_mhz))
         assert (point.cycles, point.interval) == (timed.warm_cycles, timed.interval)
         assert point.latency_ms == pytest.approx(timed.warm_cycles / point.clock_mhz / 1000)
         assert point.latency_ms_interval[0] <= point.latency_ms <= point.latency_ms_interval[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from engine.records.cause import Cause
 from engine.targets.types import Execution, MemoryEvents, MemoryProfile, Profile
 from engine.timing.branches import branch_facts, refill_ticks
 from engine.timing.memory import event_table, memory_cost, stall_ticks
+from engine.timing.stored import StoredRun
 from engine.timing.table import CYCLE, End, core_ticks
 from engine.timing.timing import TimedRun, time_execution
 from tests.timing import events
@@ -70,11 +73,19 @@ def execution(p: Profile, warm: MemoryProfile, cold: MemoryProfile | None = None
 NO_MEMORY = MemoryProfile(())
 
 
-def run(board: Board, memory: MemoryProfile = NO_MEMORY, core: str | None = None, mhz: float | None = None) -> TimedRun:
-    return time_execution(
-        BLOCKS, execution(profile(EDGES), memory), firmware(2), board, load_core(core or board.core),
-        mhz or board.default_clock_mhz,
-    )  # fmt: skip
+def stored(
+    board: Board, memory: MemoryProfile = NO_MEMORY, mhz: float | None = None, *,
+    blocks: Mapping[int, Block] = BLOCKS, edges: list[tuple[int, int, int, int]] = EDGES, layers: int = 2,
+) -> StoredRun:  # fmt: skip
+    """The blocks above on a board, at its default clock if none is given."""
+    clock_mhz = board.default_clock_mhz if mhz is None else mhz
+    return StoredRun(
+        blocks, execution(profile(edges), memory), firmware(layers), board, load_core(board.core), clock_mhz
+    )
+
+
+def run(board: Board, memory: MemoryProfile = NO_MEMORY, mhz: float | None = None) -> TimedRun:
+    return time_execution(stored(board, memory, mhz))
 
 
 def stalls(board: Board, mhz: float, seen: MemoryEvents, pipeline_cycles: int, end: End = End.VALUE) -> tuple[int, int]:
@@ -202,9 +213,7 @@ def test_slow_ram_is_charged_where_the_board_says_so() -> None:
 def test_cold_and_warm_differ_only_in_memory_stalls() -> None:
     board = load_board("nucleo-l4r5zi")
     cold = events.memory(events.flash(0, 50, 0, 20, 0, 0, 0))
-    timed = time_execution(
-        BLOCKS, execution(profile(EDGES), NO_MEMORY, cold), firmware(2), board, load_core("cortex-m4"), 120
-    )
+    timed = time_execution(replace(stored(board), execution=execution(profile(EDGES), NO_MEMORY, cold)))
     region = timed.regions[0]
     assert region.cold.instruction_fetch - region.stack.instruction_fetch == 100
     assert all(region.cold.of(c) == region.stack.of(c) for c in Cause if c is not Cause.INSTRUCTION_FETCH)
@@ -237,10 +246,7 @@ def edge_lists(draw: st.DrawFn) -> list[tuple[int, int, int, int]]:
 def test_sums_are_exact_and_the_interval_holds(
     edges: list[tuple[int, int, int, int]], seen: list[MemoryEvents], board: Board
 ) -> None:
-    memory = MemoryProfile(tuple(seen))
-    timed = time_execution(
-        BLOCKS, execution(profile(edges), memory), firmware(2), board, load_core(board.core), board.default_clock_mhz
-    )
+    timed = time_execution(stored(board, MemoryProfile(tuple(seen)), edges=edges))
     assert timed.warm_cycles == sum(r.stack.of(c) for r in timed.regions for c in Cause)
     assert timed.cold_cycles == timed.warm_cycles  # same memory profile given for both
     for r in timed.regions:
@@ -262,10 +268,7 @@ def test_more_wait_states_never_cost_less(
     for states in (a, a + more):
         ladder = (ClockStep(up_to_mhz=120, wait_states=states),)
         changed = board.model_copy(update={"flash": board.flash.model_copy(update={"ladder": ladder})})
-        timed = time_execution(
-            BLOCKS, execution(profile(edges), MemoryProfile(tuple(seen))), firmware(2), changed,
-            load_core("cortex-m3"), 120,
-        )  # fmt: skip
+        timed = time_execution(stored(changed, MemoryProfile(tuple(seen)), 120, edges=edges))
         totals.append((timed.interval[0], timed.warm_cycles, timed.interval[1]))
     assert all(x <= y for x, y in zip(*totals, strict=True))
 
@@ -288,21 +291,12 @@ def test_a_result_on_its_way_stalls_the_block_behind() -> None:
     for follower in (behind, free):
         blocks = {x.start: x for x in (first, follower)}
         edges = [(0, 0, 0x100, 1), (0, 0x100, follower.start, 1)]
-        timed = time_execution(
-            blocks, execution(profile(edges), NO_MEMORY), firmware(0), load_board("nucleo-h743zi"), load_core("cortex-m7"), 64
-        )  # fmt: skip
+        timed = time_execution(stored(load_board("nucleo-h743zi"), mhz=64, blocks=blocks, edges=edges, layers=0))
         waits.append(timed.regions[0].stack.multiply_divide_latency)
     assert waits == [1, 0]
 
 
 def test_unknown_blocks_are_a_bug_and_not_silently_free() -> None:
-    blocks: dict[int, Block] = {LOOP.start: LOOP}
+    run = stored(load_board("nucleo-l4r5zi"), blocks={LOOP.start: LOOP})
     with pytest.raises(KeyError):
-        time_execution(
-            blocks,
-            execution(profile(EDGES), NO_MEMORY),
-            firmware(2),
-            load_board("nucleo-l4r5zi"),
-            load_core("cortex-m4"),
-            80,
-        )
+        time_execution(run)

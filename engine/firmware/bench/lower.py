@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import jinja2
-
 from engine.catalog.board import Board
 from engine.firmware.bench.types import WORD_BYTES, Benchmark, Buffer, Plan, Work
 from engine.firmware.lowering.types import LoweredModel
+from engine.firmware.templates import template
 from engine.firmware.types import ArenaPlan, ArenaTensor, KernelLibrary, LoweredLayer
 from engine.paths import FIRMWARE_DIR
 
@@ -46,14 +45,7 @@ def lower_benchmarks(plan: Plan, board: Board) -> LoweredModel:
     seed = ArenaTensor(None, "seed", 0, SEED_BYTES, 0, count - 1)
     results = ArenaTensor(None, "checksums", _RESULTS_OFFSET, WORD_BYTES * count, 0, count - 1)
     size = _RESULTS_OFFSET + results.bytes
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FIRMWARE_DIR / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    source = environment.get_template("bench.c.j2").render(
+    source = template("templates/bench.c.j2", trim=True).render(
         board=board.name,
         model_name=MODEL,
         arena_bytes=size,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.firmware.lowering.types import NO_KERNEL, Call, Constant, Struct
+from engine.firmware.templates import template
 from engine.firmware.types import ArenaPlan, ArenaTensor, KernelLibrary, LoweredLayer
 from engine.models.graph import Subgraph
-from engine.paths import FIRMWARE_DIR
 
 _VALUES_PER_LINE = 24
 _NAME_LENGTH = 64
@@ -64,16 +63,9 @@ class _Port:
 
 def render(listing: Listing) -> str:
     """The whole of model.c."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FIRMWARE_DIR / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     constants = _constants(listing)
     structs: tuple[Struct, ...] = tuple(s for c in listing.calls for s in c.structs)
-    return environment.get_template("model.c.j2").render(
+    return template("templates/model.c.j2", trim=True).render(
         model_name=printable(listing.name),
         library=listing.library.value,
         cmsis_nn=any(c.library is KernelLibrary.CMSIS_NN for c in listing.calls),

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.models.recipes import digits
-from engine.models.recipes.publish import draw_of_each, sha256, write_card, write_model, write_samples
+from engine.models.recipes.publish import accuracy_of, endpoint, publish_samples, sha256, write_card, write_model
 from engine.models.recipes.quantise import Oracle, operators, parameters, to_int8
 from engine.models.recipes.tools import need, tensorflow, versions
-from engine.models.zoo.card import Accuracy, Data, Endpoint, ModelCard, Samples, SampleSet, Training
+from engine.models.zoo.card import Data, ModelCard, SampleSet, Training
 
 SEED = 20240611
 EPOCHS = 30
@@ -94,14 +94,11 @@ def make(out: Path, tarball: Path | None, epochs: int) -> ModelCard:
     content = to_int8(model, _calibration(training))
     oracle = Oracle(content)
     inputs = oracle.input.quantise(pictures)
-    outputs = oracle.run(inputs)
-    right = outputs.argmax(axis=1) == held.labels
+    held_back = SampleSet(inputs, held.labels.astype(np.uint8), oracle.run(inputs))
 
     write_model(out, "ic", content)
-    chosen = draw_of_each(held.labels, SAMPLES_PER_CLASS, SEED)
-    samples = SampleSet(inputs[chosen], held.labels[chosen].astype(np.uint8), outputs[chosen])
-    samples_path = write_samples(out, "ic", samples)
     tools = versions("tensorflow-cpu", "keras", "numpy", "tflite-micro")
+    oracle_name = f"{Oracle.name} {tools['tflite-micro']}"
     card = ModelCard(
         name="ic",
         title="Image classification: ResNet-8 on coloured digits",
@@ -138,35 +135,14 @@ def make(out: Path, tarball: Path | None, epochs: int) -> ModelCard:
                 "or choice. Each is drawn once with a fixed seed. MNIST's writers are not named, so a writer may be on both sides."
             ),
         ),
-        accuracy=Accuracy(
-            float32=round(float((guess == held.labels).mean()), 4),
-            int8=round(float(right.mean()), 4),
-            int8_measured_with=f"{Oracle.name} {tools['tflite-micro']}",
-            held_back_examples=len(right),
-            int8_correct=int(right.sum()),
+        accuracy=accuracy_of(held_back, guess, oracle_name),
+        input=endpoint(
+            "RGB picture, rows from the top, values 0..255: q = round(value / scale) + zero_point",
+            oracle.input,
         ),
-        input=Endpoint(
-            meaning="RGB picture, rows from the top, values 0..255: q = round(value / scale) + zero_point",
-            shape=oracle.input.shape,
-            dtype="int8",
-            scale=oracle.input.scale,
-            zero_point=oracle.input.zero_point,
-        ),
-        output=Endpoint(
-            meaning="probability of each label",
-            shape=oracle.output.shape,
-            dtype="int8",
-            scale=oracle.output.scale,
-            zero_point=oracle.output.zero_point,
-        ),
+        output=endpoint("probability of each label", oracle.output),
         training=Training(recipe="engine.models.recipes.ic", seed=SEED, epochs=epochs, tools=tools),
-        samples=Samples(
-            file=samples_path.name,
-            sha256=sha256(samples_path.read_bytes()),
-            examples=len(chosen),
-            choice=f"{SAMPLES_PER_CLASS} held-back examples of every class, drawn by lot, right or wrong",
-            oracle=f"{Oracle.name} {tools['tflite-micro']}",
-        ),
+        samples=publish_samples(out, "ic", held_back, per_class=SAMPLES_PER_CLASS, seed=SEED, oracle=oracle_name),
     )
     write_card(out, card)
     return card

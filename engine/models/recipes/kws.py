@@ -16,19 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.models.recipes import mfcc, speech
-from engine.models.recipes.publish import draw_of_each, sha256, write_card, write_model, write_samples
+from engine.models.recipes.publish import accuracy_of, endpoint, publish_samples, sha256, write_card, write_model
 from engine.models.recipes.quantise import Oracle, operators, parameters, to_int8
 from engine.models.recipes.tools import need, tensorflow, versions
-from engine.models.zoo.card import (
-    Accuracy,
-    AccuracyGroup,
-    Data,
-    Endpoint,
-    ModelCard,
-    Samples,
-    SampleSet,
-    Training,
-)
+from engine.models.zoo.card import AccuracyGroup, Data, ModelCard, SampleSet, Training
 
 SEED = 20240612
 EPOCHS = 20
@@ -154,14 +145,11 @@ def make(out: Path, epochs: int) -> ModelCard:
     content = to_int8(model, normal(training.features[chosen]))
     oracle = Oracle(content)
     inputs = oracle.input.quantise(normal(held.features))
-    outputs = oracle.run(inputs)
-    right = outputs.argmax(axis=1) == held.labels
+    held_back = SampleSet(inputs, held.labels.astype(np.uint8), oracle.run(inputs))
 
     write_model(out, "kws", content)
-    chosen = draw_of_each(held.labels, SAMPLES_PER_CLASS, SEED)
-    samples = SampleSet(inputs[chosen], held.labels[chosen].astype(np.uint8), outputs[chosen])
-    samples_path = write_samples(out, "kws", samples)
     tools = {**versions("tensorflow-cpu", "keras", "numpy", "tflite-micro"), "espeak-ng": espeak}
+    oracle_name = f"{Oracle.name} {tools['tflite-micro']}"
     card = ModelCard(
         name="kws",
         title="Keyword spotting: DS-CNN on synthetic speech",
@@ -202,42 +190,20 @@ def make(out: Path, epochs: int) -> ModelCard:
                 "fifths of the held-back 'unknown' clips are words that no training clip contains."
             ),
         ),
-        accuracy=Accuracy(
-            float32=round(float((guess == held.labels).mean()), 4),
-            int8=round(float(right.mean()), 4),
-            int8_measured_with=f"{Oracle.name} {tools['tflite-micro']}",
-            held_back_examples=len(right),
-            int8_correct=int(right.sum()),
-            groups=_groups(held, right),
-        ),
-        input=Endpoint(
-            meaning=(
+        accuracy=accuracy_of(held_back, guess, oracle_name, _groups(held, held_back.right)),
+        input=endpoint(
+            (
                 f"{mfcc.FRAMES} frames x {mfcc.COEFFICIENTS} MFCC of 1 s at 16 kHz (40 ms Hann window every 20 ms, 40 mel bands "
                 f"{mfcc.LOWEST_HZ:.0f} to {mfcc.HIGHEST_HZ:.0f} Hz, natural logarithm, orthonormal DCT-II; see "
                 "engine/models/recipes/mfcc.py); each coefficient minus its mean, divided by its spread, then "
                 "q = round(value / scale) + zero_point. "
                 f"Means {_numbers(mean)}; spreads {_numbers(spread)}."
             ),
-            shape=oracle.input.shape,
-            dtype="int8",
-            scale=oracle.input.scale,
-            zero_point=oracle.input.zero_point,
+            oracle.input,
         ),
-        output=Endpoint(
-            meaning="probability of each label",
-            shape=oracle.output.shape,
-            dtype="int8",
-            scale=oracle.output.scale,
-            zero_point=oracle.output.zero_point,
-        ),
+        output=endpoint("probability of each label", oracle.output),
         training=Training(recipe="engine.models.recipes.kws", seed=SEED, epochs=epochs, tools=tools),
-        samples=Samples(
-            file=samples_path.name,
-            sha256=sha256(samples_path.read_bytes()),
-            examples=len(chosen),
-            choice=f"{SAMPLES_PER_CLASS} held-back examples of every class, drawn by lot, right or wrong",
-            oracle=f"{Oracle.name} {tools['tflite-micro']}",
-        ),
+        samples=publish_samples(out, "kws", held_back, per_class=SAMPLES_PER_CLASS, seed=SEED, oracle=oracle_name),
     )
     write_card(out, card)
     return card

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import CheckFailedError
-from engine.models.zoo.card import ModelCard, SampleSet
+from engine.models.recipes.quantise import Affine
+from engine.models.zoo.card import Accuracy, AccuracyGroup, Endpoint, ModelCard, Samples, SampleSet
 
 SIZE_LIMIT_BYTES = 150_000
 SAMPLES_LIMIT_BYTES = 80_000
@@ -51,6 +52,43 @@ def draw_of_each(labels: NDArray[np.int64], per_class: int, seed: int) -> NDArra
     """Indices of ``per_class`` examples of every class, drawn by lot: a choice blind to the model."""
     order = np.random.default_rng([seed, 7]).permutation(len(labels))
     return np.concatenate([order[labels[order] == c][:per_class] for c in np.unique(labels)])
+
+
+def publish_samples(
+    folder: Path, name: str, held_back: SampleSet, *, per_class: int, seed: int, oracle: str
+) -> Samples:
+    """Write ``per_class`` examples of every class, and say so; ``oracle`` made the outputs."""
+    chosen = draw_of_each(held_back.labels.astype(np.int64), per_class, seed)
+    path = write_samples(
+        folder, name, SampleSet(held_back.inputs[chosen], held_back.labels[chosen], held_back.outputs[chosen])
+    )
+    return Samples(
+        file=path.name,
+        sha256=sha256(path.read_bytes()),
+        examples=len(chosen),
+        choice=f"{per_class} held-back examples of every class, drawn by lot, right or wrong",
+        oracle=oracle,
+    )
+
+
+def accuracy_of(
+    held_back: SampleSet, guess: NDArray[np.int64], oracle: str, groups: tuple[AccuracyGroup, ...] = ()
+) -> Accuracy:
+    """Shares of right answers; ``guess`` are the labels that the float model gives."""
+    right = held_back.right
+    return Accuracy(
+        float32=round(float((guess == held_back.labels).mean()), 4),
+        int8=round(float(right.mean()), 4),
+        int8_measured_with=oracle,
+        held_back_examples=len(right),
+        int8_correct=int(right.sum()),
+        groups=groups,
+    )
+
+
+def endpoint(meaning: str, tensor: Affine) -> Endpoint:
+    """An input or output of the model."""
+    return Endpoint(meaning=meaning, shape=tensor.shape, dtype="int8", scale=tensor.scale, zero_point=tensor.zero_point)
 
 
 def write_card(folder: Path, card: ModelCard) -> Path:

@@ -115,6 +115,11 @@ class SampleSet:
     labels: NDArray[np.uint8]
     outputs: NDArray[np.int8]
 
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the largest output of each example is its label; shape [n]."""
+        return np.asarray(self.outputs.argmax(axis=1) == self.labels)
+
 
 def zoo_names() -> tuple[str, ...]:
     """Names of all zoo models, sorted."""

@@ -19,7 +19,6 @@ from engine.explain.roofline import document_name, keys_in
 from engine.explain.sentences import board_as_set
 from engine.firmware.types import GLUE, Lowering
 from engine.models.library import list_models
-from engine.records.cause import Cause
 from engine.records.run import RunRecord, Stack
 from engine.records.run_energy import RunEnergy
 from engine.records.store import dump_record
@@ -100,8 +99,7 @@ def command(record: RunRecord, board: Board | None) -> str:
 
 def whole_stack(record: RunRecord) -> Stack:
     """The cycle stack of the whole inference."""
-    regions = (*record.layers, record.glue)
-    return Stack(**{c.value: sum(x.stack.of(c) for x in regions) for c in Cause})
+    return Stack.added(x.stack for x in (*record.layers, record.glue))
 
 
 def provenance(record: RunRecord) -> list[tuple[str, str]]:

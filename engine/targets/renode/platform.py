@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jinja2
-
 from engine.catalog.board import Memory
-from engine.paths import FIRMWARE_DIR
+from engine.firmware.templates import template
 from engine.targets.renode.machines import DRIVER_BYTES, RenodeMachine
 
 MIPS = 100
@@ -28,13 +26,7 @@ class _Span:
 
 def render_platform(machine: RenodeMachine) -> str:
     """The platform description of a machine."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FIRMWARE_DIR / "renode"),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    return environment.get_template("platform.repl.j2").render(
+    return template("renode/platform.repl.j2").render(
         title=machine.board.title.removesuffix(" (emulated)"),
         core=machine.core,
         runs_as=machine.runs_as,

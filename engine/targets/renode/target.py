@@ -16,6 +16,7 @@ from engine.catalog.core import Core
 from engine.errors import BadInputError, CheckFailedError, ExecutionError
 from engine.firmware.types import Firmware
 from engine.targets.attributes import check_runs_on, read_attributes
+from engine.targets.device import check_status
 from engine.targets.image import Image
 from engine.targets.renode import script as files
 from engine.targets.renode.blocks import entry_regions, inference_slice, profile_of
@@ -153,7 +154,7 @@ class _Run:
             )
         answers = [sent[at : at + size] for at in range(0, len(sent), size)]
         for answer in answers:
-            self._check_status(int.from_bytes(answer[:STATUS_BYTES], "little", signed=True))
+            check_status(self.firmware, answer[:STATUS_BYTES])
         return tuple(answer[STATUS_BYTES:] for answer in answers)
 
     def traced(self, accesses: bool) -> Traced:
@@ -182,15 +183,6 @@ class _Run:
                     hint="look for an undefined instruction, an unaligned access or a trap; build for this core (-mcpu)",
                 )
         return any(e.name == "done" for e in events)
-
-    def _check_status(self, status: int) -> None:
-        if status:
-            layers = self.firmware.layers
-            which = layers[status - 1].name if 0 < status <= len(layers) else "?"
-            raise ExecutionError(
-                f"the kernel of layer {status - 1} ({which}) reported an error",
-                hint="its parameters are outside what this kernel supports; try --kernels reference",
-            )
 
 
 def _check_core(elf: Path, core: Core) -> None:

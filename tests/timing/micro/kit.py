@@ -26,6 +26,7 @@ from engine.records.cause import Cause
 from engine.targets.qemu.target import QemuTarget
 from engine.targets.types import Target
 from engine.targets.unicorn_target import UnicornTarget
+from engine.timing.stored import StoredRun
 from engine.timing.timing import TimedRun, time_execution
 from tests.targets import kit
 
@@ -190,10 +191,8 @@ def timed(
 ) -> TimedRun:
     """Execute and time a firmware the way the project does, on Unicorn unless another target is given."""
     execution = (target or UnicornTarget(board, core)).run(firmware, [data])
-    decoder = Decoder.of(firmware)
-    starts = {int(a) for a in (*execution.profile.src, *execution.profile.dst) if a}
-    blocks = {a: decoder.block(a) for a in starts}
-    return time_execution(blocks, execution, firmware, board, load_core(core), clock_mhz)
+    blocks = Decoder.of(firmware).blocks(execution.profile)
+    return time_execution(StoredRun(blocks, execution, firmware, board, load_core(core), clock_mhz))
 
 
 def count(folder: Path, kernels: Sequence[Kernel]) -> dict[str, Count]:
