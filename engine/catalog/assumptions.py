@@ -49,6 +49,14 @@ def assumptions(board: Board, core: Core) -> tuple[Assumption, ...]:
     return tuple(sorted(found, key=lambda a: a.key.startswith("core.")))
 
 
+def in_no_interval(board: Board, core: Core) -> Iterator[str]:
+    """Designs of the board without source, alternatives and a reason for that: worth a note of every run, whose interval is too narrow."""
+    for a in assumptions(board, core):
+        if a.unvaried == NO_REASON:
+            key = a.key.removeprefix("board.")
+            yield f"{key} is inferred and in no interval: the board names no alternatives of it, nor why there are none."
+
+
 def uncertain(board: Board, core: Core) -> tuple[Assumption, ...]:
     """Every figure that a run of ``core`` on ``board`` uses and that has an interval of more than one point, inferred or sourced.
 

@@ -59,6 +59,11 @@ class CacheAlternative(Frozen):
         found: int | str = getattr(self, self.key)
         return found
 
+    @property
+    def text(self) -> str:
+        """Which one it is, for error messages."""
+        return f"alternative {self.key} = {self.value}"
+
 
 class Cache(Frozen):
     """A cache: ``bytes`` in all, ``line_bytes`` per line, ``ways`` (1: direct mapped; equal to the line count: fully associative).
@@ -98,18 +103,42 @@ class Cache(Frozen):
                     "remove it, or write 'inferred' where the source does not give that key",
                 )
             self.at(alternative)
+            if sum((a.key, a.value) == (alternative.key, alternative.value) for a in self.alternatives) > 1:
+                raise RefusalError(f"the {alternative.text} stands there twice", "remove one of them")
         return self
 
     def at(self, alternative: CacheAlternative) -> Cache:
         """The cache with an alternative in place, without alternatives. Raises RefusalError where it does not fit."""
         changed = self.model_copy(update={alternative.key: alternative.value, "alternatives": (), "unvaried": None})
         if changed == self.model_copy(update={"alternatives": (), "unvaried": None}):
-            raise RefusalError(
-                f"the alternative {alternative.key} = {alternative.value} is what the cache says", "remove it"
-            )
+            raise RefusalError(f"the {alternative.text} is what the cache says", "remove it")
         if changed.line_bytes is not None:
-            changed.check_divides(changed.line_bytes)
+            if changed.line_bytes & (changed.line_bytes - 1):
+                raise RefusalError(f"the {alternative.text} is no power of two", "write 8, 16, 32 or 64")
+            changed._check_alternative(alternative, changed.line_bytes)
         return changed
+
+    def at_width(self, alternative: CacheAlternative, width_bytes: float) -> Cache:
+        """The same in front of a flash that is ``width_bytes`` wide, which lines and ways that are left out follow."""
+        changed = self.at(alternative)
+        changed._check_alternative(alternative, changed.line_of(width_bytes))
+        if changed._geometry(width_bytes) == self._geometry(width_bytes):
+            raise RefusalError(
+                f"the {alternative.text} is what the cache is where it is left out",
+                f"remove it: the flash is {width_bytes:g} bytes wide, and left out, ways are all lines",
+            )
+        return changed
+
+    def _geometry(self, width_bytes: float) -> tuple[int, int, int, Replacement]:
+        return self.bytes, self.line_of(width_bytes), self.ways_of(width_bytes), self.replacement
+
+    def _check_alternative(self, alternative: CacheAlternative, line_bytes: int) -> None:
+        way = line_bytes * (self.ways or 1)
+        if self.bytes % way:
+            raise RefusalError(
+                f"the {alternative.text} does not fit the cache: its 'bytes' ({self.bytes}) must be a multiple of line_bytes * ways",
+                f"{line_bytes} * {self.ways or 1} = {way}: change the alternative",
+            )
 
     def check_divides(self, line_bytes: int) -> None:
         """Raise RefusalError unless the cache holds whole ways of such lines."""
@@ -205,8 +234,9 @@ class FlashInterface(Frozen):
             raise RefusalError("'width_bytes' must be a power of two up to 64", "write 4, 8, 16 or 32: bytes, not bits")
         for cache in (self.icache, self.dcache):
             if cache is not None:
-                for made in (cache, *(cache.at(a) for a in cache.alternatives)):
-                    made.check_divides(made.line_of(self.width_bytes.value))
+                cache.check_divides(cache.line_of(self.width_bytes.value))
+                for alternative in cache.alternatives:
+                    cache.at_width(alternative, self.width_bytes.value)
         return self
 
     @model_validator(mode="after")
@@ -222,6 +252,8 @@ class FlashInterface(Frozen):
                 raise RefusalError(f"'{key}_unvaried' and an alternative exclude each other", "remove one of them")
             for alternative in found:
                 self.at(alternative)
+                if sum(getattr(a, key) == getattr(alternative, key) for a in found) > 1:
+                    raise RefusalError(f"an alternative '{key}' stands there twice", "remove one of them")
         return self
 
     def at(self, alternative: FlashAlternative) -> FlashInterface:

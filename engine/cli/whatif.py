@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.shell import console, json_option, print_json, progress_console
-from engine.site.text import significant
+from engine.site.text import signed, significant
 from engine.words import change_text, share_text
 
 if TYPE_CHECKING:
     from engine.explain.analysis import AssumptionEffect
     from engine.pipeline.rethink import PlacementEstimate, WhatIfAnswer
+    from engine.records.run import RunRecord
 
 _WORTH_A_LINE = 0.0005
 _MOST_OF_A_REASON = 110
@@ -72,6 +73,7 @@ def whatif(
     from engine.pipeline.settings import parse_place, parse_set
 
     asked = [parse_ideal(text) for text in combinations]
+    _refuse_others(record)
     found = find_record(record)
     sets = tuple(parse_set(text) for text in overrides)
     stored, run = settings_of(found), settings_of(found, sets, clock_mhz=clock_mhz)
@@ -88,15 +90,14 @@ def whatif(
         print_json(answer)
         return
     out = console()
-    out.print(f"{answer.id}: {significant(answer.latency_ms)} ms, {answer.cycles:,} cycles (simulated)")
+    # an id must not be broken: it is copied
+    out.print(f"{answer.id}: {significant(answer.latency_ms)} ms, {answer.cycles:,} cycles (simulated)", soft_wrap=True)
     if answer.estimate is not None:
         _print_estimate(answer.estimate, out)
     elif answer.id != found.id:
-        more = answer.cycles - found.cycles.warm
-        share = f" ({change_text(more / found.cycles.warm)})" if found.cycles.warm else ""
-        out.print(f"{found.id}: {found.cycles.warm:,} cycles, so these are {more:+,}{share}")
+        _print_change(answer, found, run.clock_mhz, out)
     energy = "no energy" if answer.energy_uj is None else f"{significant(answer.energy_uj)} µJ"
-    out.print(f"{energy}: {answer.energy_note}", soft_wrap=True)
+    out.print(f"{energy}: {answer.energy_note}")
     for note in answer.notes:
         out.print(note)
     out.print()
@@ -107,13 +108,44 @@ def whatif(
     _print_assumptions(answer, out)
 
 
+def _refuse_others(name: str) -> None:
+    """Raise UsageError for what is known by that name and is no simulated run."""
+    from engine.errors import UsageError
+    from engine.pipeline.board_store import find_measured
+    from engine.pipeline.host import find_host_record
+    from engine.pipeline.npu_keep import find_npu_record
+
+    for find, what in (
+        (find_npu_record, "an estimate of an NPU"),
+        (find_host_record, "a measurement of this machine"),
+        (find_measured, "a measurement of a board"),
+    ):
+        if find(name) is not None:
+            raise UsageError(
+                f"{name} is {what}: nothing of it can be timed again",
+                hint=f"`whycycles explain {name}` says what is known of it",
+            )
+
+
+def _print_change(answer: WhatIfAnswer, found: RunRecord, clock_mhz: float, out: Console) -> None:
+    """Against the run as it is recorded: in cycles, and in time where another clock makes that something else."""
+    more = answer.cycles - found.cycles.warm
+    share = f" ({change_text(more / found.cycles.warm)})" if found.cycles.warm else ""
+    text = f"{found.id}: {found.cycles.warm:,} cycles, so these are {'+' if more >= 0 else ''}{signed(more)}{share}"
+    if clock_mhz != found.clock_mhz and found.latency_ms:
+        latency = change_text(answer.latency_ms / found.latency_ms - 1)
+        text += f"; latency {latency} at {clock_mhz:g} MHz instead of {found.clock_mhz:g} MHz"
+    out.print(text, soft_wrap=True)
+
+
 def _print_estimate(estimate: PlacementEstimate, out: Console) -> None:
     energy = "" if estimate.energy_change is None else f", energy {change_text(estimate.energy_change)}"
     out.print(
         f"{estimate.from_id}: {estimate.from_cycles:,} cycles; latency {change_text(estimate.cycles_change)}{energy}",
         soft_wrap=True,
     )
-    out.print(f"{estimate.note} To link and run it: {estimate.command}", soft_wrap=True, highlight=False)
+    out.print(estimate.note, highlight=False)
+    out.print(f"To link and run it: {estimate.command}", soft_wrap=True, highlight=False)
 
 
 def _print_gains(answer: WhatIfAnswer, out: Console) -> None:
@@ -133,7 +165,7 @@ def _print_gains(answer: WhatIfAnswer, out: Console) -> None:
     for g in answer.gains:
         low, high = g.gain_ms_interval
         share = "-" if g.share_cycles is None else share_text(g.share_cycles / gap if gap else 0)
-        energy = "-" if g.gain_uj is None else f"{g.gain_uj:,.1f}"
+        energy = "-" if g.gain_uj is None else f"{g.gain_uj:,.1f}".replace("-", "−")
         relative = share_text(g.gain_ms / answer.latency_ms) if answer.latency_ms else "-"
         table.add_row(g.label, significant(g.latency_ms, 4), relative, f"{low:.2f} to {high:.2f}", energy, share)
     out.print(table)

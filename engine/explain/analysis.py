@@ -140,6 +140,20 @@ class LeftOutEffect(Part):
     effect_share: float
 
 
+class PlacementEffect(Part):
+    """The run with one part of its image in another memory, estimated from the trace of an inference; nothing was linked.
+
+    ``part`` and ``memory``: as `--place` takes them. ``effect_cycles``: warm cycles more than as it is (negative: fewer). ``effect_share``: the same as a
+    share of the run, and ``effect_shares`` with all inferred figures at their low and at their high ends.
+    """
+
+    part: str
+    memory: str
+    effect_cycles: int
+    effect_share: float
+    effect_shares: tuple[float, float]
+
+
 class BlockCode(Part):
     """The instructions of a hot block; layers that share a kernel share it."""
 
@@ -175,6 +189,9 @@ class Analysis(Part):
     left_out: tuple[LeftOutEffect, ...] = Field(
         default=(),
         description="figures that the board leaves out and that the run would wait for, the largest effect first",
+    )
+    placements: tuple[PlacementEffect, ...] = Field(
+        default=(), description="other placements worth asking about, where the trace could answer"
     )
     hot: tuple[LayerHotspots, ...] = Field(description="like `regions`; the instructions are in `code`")
     code: tuple[BlockCode, ...]

@@ -3,7 +3,8 @@
 Weights in RAM save no more than the stalls of reads from flash, code in RAM no more than those of fetches, and only a RAM without a cache
 in front takes both without stalls of its own; activations in tightly coupled memory save the stalls of the RAM they leave. Constants that
 are no weights stay in flash, so a placement brings less than this bound, except where code and constants share a cache and the code gains
-too: `whycycles whatif --place` says it from the stored profile, `whycycles run --place` links anew. Only memories with room are named.
+too. Where the analysis holds what a placement of the whole part brings (``candidates``, estimated from the trace), that is said instead.
+`whycycles whatif --place` says it of any, `whycycles run --place` links anew. Only memories with room are named.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.catalog.board import Board, Memory, MemoryKind
-from engine.explain.analysis import Analysis, Gain, Gains
+from engine.explain.analysis import Analysis, Gain, Gains, PlacementEffect
 from engine.explain.energy_card import energy_change
 from engine.explain.sentences import capital
 from engine.explain.types import Explanation
@@ -36,8 +37,21 @@ def with_remedies(
         x.model_copy(update={"advice": (*_of_layer(layer, gains, record, board), *x.advice)})
         for x, layer, gains in zip(explanation.layers, record.layers, analysis.regions, strict=False)
     )
-    advice = (*_of_run(record, analysis.run, board), *explanation.advice)
+    advice = (*_of_run(record, analysis, board), *explanation.advice)
     return explanation.model_copy(update={"layers": layers, "advice": advice})
+
+
+def candidates(record: RunRecord, board: Board) -> tuple[tuple[str, str], ...]:
+    """Part and memory of every placement that advice may name: it has room, and what stalls now could go away."""
+    found = []
+    for part in ("weights", "code"):
+        ram = _room(record, board, _bytes_of(part, record))
+        if ram and _in_flash(getattr(record.placement, part), board):
+            found.append((part, ram))
+    tcm = _free_tcm(record, board)
+    if tcm is not None:
+        found.append(("activations", tcm))
+    return tuple(found)
 
 
 def _of_layer(layer: Layer, gains: Gains, record: RunRecord, board: Board) -> Iterator[str]:
@@ -51,32 +65,66 @@ def _of_layer(layer: Layer, gains: Gains, record: RunRecord, board: Board) -> It
             yield f"{capital(what)}: {gained} of the layer; costs {_kb(layer.weight_bytes)} of RAM."
 
 
-def _of_run(record: RunRecord, gains: Gains, board: Board) -> Iterator[str]:
+def _of_run(record: RunRecord, analysis: Analysis, board: Board) -> Iterator[str]:
+    gains = analysis.run
+    known = {(p.part, p.memory): p for p in analysis.placements}
     regions = (*record.layers, record.glue)
-    reads = sum(_flash_read_stalls(r, board) for r in regions)
-    fetches = sum(r.stack.instruction_fetch for r in regions)
-    for part, mechanism, most in (
-        ("weights", Mechanism.PERFECT_DATA_READ, reads),
-        ("code", Mechanism.PERFECT_INSTRUCTION_CACHE, fetches),
-    ):
-        need = sum(p.bytes for p in record.memory.parts if p.kind == part)
-        ram = _room(record, board, need)
-        gained = _gained(gains, mechanism, most, shared=board.flash.unified)
-        if ram and gained and _in_flash(getattr(record.placement, part), board):
-            saved = min(_gain_of(gains, mechanism).gain_cycles or 0, most) / gains.cycles
-            energy = _energy(record, board, saved, part, ram)
-            yield f"{capital(part)} in {ram} (--place {part}={ram}): {gained}{energy}; costs {_kb(need)} of RAM."
-    yield from _activations(record, board)
+    most = {
+        "weights": sum(_flash_read_stalls(r, board) for r in regions),
+        "code": sum(r.stack.instruction_fetch for r in regions),
+    }
+    for part, memory in candidates(record, board):
+        effect = known.get((part, memory))
+        what = f"{capital(part)} in {memory} (--place {part}={memory})"
+        if effect is not None:
+            if -effect.effect_share >= WORTH_SAYING:
+                energy = _energy(record, board, -effect.effect_share, part, memory)
+                yield f"{what}: {_estimated(effect)}{energy}; {_cost(part, record)}."
+        elif part in _IDEAL:
+            mechanism = _IDEAL[part]
+            gained = _gained(gains, mechanism, most[part], shared=board.flash.unified)
+            if gained:
+                saved = min(_gain_of(gains, mechanism).gain_cycles or 0, most[part]) / gains.cycles
+                energy = _energy(record, board, saved, part, memory)
+                yield f"{what}: {gained}{energy}; {_cost(part, record)}."
+        else:
+            share = _stalled_share(record, record.placement.activations)
+            if share >= WORTH_SAYING:
+                yield f"{what}: about −{share_text(share)}; {_cost(part, record)}."
 
 
-def _activations(record: RunRecord, board: Board) -> Iterator[str]:
-    """Tightly coupled memory for activations that stall where they are."""
+_IDEAL = {"weights": Mechanism.PERFECT_DATA_READ, "code": Mechanism.PERFECT_INSTRUCTION_CACHE}
+
+
+def _estimated(effect: PlacementEffect) -> str:
+    value = change_text(effect.effect_share)
+    least, most = (change_text(x) for x in sorted(effect.effect_shares, reverse=True))
+    return f"{value}{'' if least == most == value else f' ({least} to {most})'}, estimated from the trace"
+
+
+def _cost(part: str, record: RunRecord) -> str:
+    size = _kb(_bytes_of(part, record))
+    return f"takes {size} of it" if part == "activations" else f"costs {size} of RAM"
+
+
+def _bytes_of(part: str, record: RunRecord) -> int:
+    return (
+        record.memory.arena_bytes
+        if part == "activations"
+        else sum(p.bytes for p in record.memory.parts if p.kind == part)
+    )
+
+
+def _free_tcm(record: RunRecord, board: Board) -> str | None:
+    """Tightly coupled memory with room for activations that stall where they are."""
     now, need = record.placement.activations, record.memory.arena_bytes
-    stalls = sum(m.stall_cycles for r in (*record.layers, record.glue) for m in r.memories if m.memory == now)
     tcm = next((m.name for m in board.memories if m.kind is MemoryKind.DTCM and _free(record, board, m) >= need), None)
-    if tcm is not None and tcm != now and record.cycles.warm and stalls >= WORTH_SAYING * record.cycles.warm:
-        share = stalls / record.cycles.warm
-        yield f"Activations in {tcm} (--place activations={tcm}): about −{share_text(share)}; takes {_kb(need)} of it."
+    return tcm if tcm != now and _stalled_share(record, now) > 0 else None
+
+
+def _stalled_share(record: RunRecord, memory: str) -> float:
+    stalls = sum(m.stall_cycles for r in (*record.layers, record.glue) for m in r.memories if m.memory == memory)
+    return stalls / record.cycles.warm if record.cycles.warm else 0.0
 
 
 def _energy(record: RunRecord, board: Board, saved: float, part: str, ram: str) -> str:

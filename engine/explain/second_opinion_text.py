@@ -33,9 +33,9 @@ def render_opinion(opinion: SecondOpinion, console: Console) -> None:
 
 
 def _table(opinion: SecondOpinion) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("#", justify="right")
-    table.add_column("block", no_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("block", overflow="fold")  # on a narrow terminal names are broken, never a figure
     for name in ("times", "share", "length", "ours", "llvm-mca", "differ", "not explained"):
         table.add_column(name, justify="right", no_wrap=name != "not explained")
     for number, b in enumerate(opinion.blocks, start=1):

@@ -146,13 +146,18 @@ def _does_not_fit(
             held += ["weights to copy"] if "weights" not in held and needs.get("weights") else []
         size = board.memory(name).bytes
         said.append(f"memory '{name}' ({size} bytes: {', '.join(held)}) overflows by {least}{too_many} bytes")
-    parts = ", ".join(f"{part} {size} bytes" for part, size in {**needs, "stack": stack_bytes}.items())
+    homes = {"arena": {place.activations}, "weights": {place.weights, boot_memory(board).name}, "stack": {place.stack}}
+    sizes = {**needs, "stack": stack_bytes}
+    parts = ", ".join(
+        f"{part} {size} bytes" for part, size in sizes.items() if homes.get(part, overflows.keys()) & overflows.keys()
+    )
     hints = _move_hint(board, overflows)
     hints += _set_hints(board, overflows, at_least=at_least)
     hints += ["choose a board with more memory", "a smaller model"]
     if boot_memory(board).name in overflows:
         hints.append("--opt Os for smaller code")
-    return DoesNotFitError(f"does not fit {board.name}: {'; '.join(said)} ({parts})", hint="; ".join(hints))
+    sized = f" ({parts})" if parts else ""
+    return DoesNotFitError(f"does not fit {board.name}: {'; '.join(said)}{sized}", hint="; ".join(hints))
 
 
 def _set_hints(board: Board, overflows: Mapping[str, int], *, at_least: bool) -> list[str]:

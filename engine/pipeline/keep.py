@@ -7,6 +7,7 @@ from engine.pipeline.fingerprint import analysis_key
 from engine.pipeline.local import fresh_analysis, fresh_record, save, save_analysis
 from engine.pipeline.measure import record_of
 from engine.pipeline.on_renode import confirm, unconfirmed
+from engine.pipeline.placements import placement_effects
 from engine.pipeline.prepare import Follower, Prepared, Progress, prepare
 from engine.pipeline.rethink import block_profile, retiming_of
 from engine.pipeline.settings import ResolvedRun
@@ -56,5 +57,8 @@ def analysis_of(run: ResolvedRun, progress: Progress = lambda _: None, made: Pre
     progress("analysing")
     rests_on = sensitivity(made.stored)
     analysis = analyse(run.id, analysis_key(run), retiming_of(made), block_profile(made), rests_on)
+    record = fresh_record(run)
+    if record is not None:
+        analysis = analysis.model_copy(update={"placements": placement_effects(made, record)})
     save_analysis(run, analysis)
     return analysis

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import engine
+from engine.catalog.assumptions import in_no_interval
 from engine.catalog.left_out import stand_ins
 from engine.catalog.load import board_sha256, core_sha256
 from engine.catalog.override_notes import override_notes
@@ -56,7 +57,8 @@ def record_of(made: Prepared, progress: Progress = lambda _: None) -> RunRecord:
     counters = count_regions(made.firmware, made.execution, run.board, made.decoder)
     timed = time_execution(made.stored)
     stand_in = run.target.note(run.core)
-    notes = (*idle_notes(made, timed), *([stand_in] if stand_in else []), *stand_ins(run.board), *timed.notes)
+    said = (*stand_ins(run.board), *in_no_interval(run.board, run.core))
+    notes = (*idle_notes(made, timed), *([stand_in] if stand_in else []), *said, *timed.notes)
     return _record(made, counters, timed, verdict, notes)
 
 

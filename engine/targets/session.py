@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.catalog.board import Board
 from engine.errors import CheckFailedError, ExecutionError, UsageError
 from engine.firmware.types import Firmware
 from engine.targets import layout as at
@@ -17,9 +14,8 @@ from engine.targets import state as shared
 from engine.targets.device import Device
 from engine.targets.follow import following
 from engine.targets.image import Image
-from engine.targets.memory_system import MemorySystem
 from engine.targets.state import State
-from engine.targets.types import Counted, Follow, MemoryProfile, Moved, Profile, Settled, Watching
+from engine.targets.types import Counted, Follow, Profile
 
 T = TypeVar("T")
 
@@ -156,87 +152,3 @@ def code_bytes(image: Image, profile: Profile) -> int:
     ends = np.array(sorted(image.block_ends), np.int64)
     starts = profile.dst.astype(np.int64)
     return int(((ends[np.searchsorted(ends, starts, "right")] - starts) * profile.count).sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Watched:
-    """What a memory run saw; ``stack`` holds bytes of stack in use per region, ``code_bytes`` those run by an inference.
-
-    ``alternatives``: ``warm`` of each simulated alternative of the board. ``totals`` [region][layout.TOTALS] are of one warm inference, ``trace`` is one inference in the words of ``trace_code`` (None: too long).
-    """
-
-    cold: MemoryProfile
-    warm: MemoryProfile
-    alternatives: tuple[MemoryProfile, ...]
-    output: bytes
-    stack: tuple[int, ...]
-    code_bytes: int
-    totals: NDArray[np.int64]
-    trace: NDArray[np.int64] | None
-
-
-def watch_inferences(
-    session: Session,
-    memory: State,
-    system: MemorySystem,
-    board: Board,
-    firmware: Firmware,
-    data: bytes,
-    follow: Follow | None = None,
-) -> Watched:
-    """On a booted session: a cold inference, then further ones until the memory system repeats itself.
-
-    ``memory`` is the state that holds the memory system's counters (the session's own, or that of a trace's reader), ``firmware``
-    the one linked for ``board``.
-    """
-
-    def remembered() -> NDArray[np.int64]:
-        return system.remembered(memory[memory[at.H_STREAMS] : memory[at.H_STREAMS_END]])
-
-    def moved(region: int) -> None:
-        assert follow is not None
-        read, written = (int(shared.totals(memory)[region, at.T_READS + n]) for n in (1, 3))
-        follow(Moved(region, read, written))
-
-    if follow is not None:
-        follow(Watching(1))
-    before = remembered()
-    shared.begin_recording(memory)
-    with following(memory, moved if follow else None):
-        output = session.infer(data)
-    trace = shared.take_recording(memory)
-    executed = int(memory[at.H_WORK])
-    cold, *others = shared.take_systems(memory, board)
-    warm = cold
-    totals = shared.take_totals(memory)
-    for repeat in range(STEADY_TRIES):
-        after = remembered()
-        if np.array_equal(before, after):
-            break  # the last inference began as it ended: every further one is the same
-        before = after
-        if follow is not None:
-            follow(Watching(2 + repeat))
-        if session.infer(data) != output or int(memory[at.H_WORK]) != executed:
-            raise CheckFailedError(
-                "a repeated inference gave another output or took another path", hint="report this with the ELF"
-            )
-        warm, *others = shared.take_systems(memory, board)
-        if not np.array_equal(shared.take_totals(memory), totals):
-            raise CheckFailedError("a repeated inference made other accesses", hint="report this with the ELF")
-    watched = Watched(cold, warm, tuple(others), output, _stack(session, memory, firmware), executed, totals, trace)
-    if follow is not None:
-        follow(Settled(cold, warm, watched.stack))
-    return watched
-
-
-def _stack(session: Session, memory: State, firmware: Firmware) -> tuple[int, ...]:
-    """Bytes between the initial stack pointer and the lowest address stored to; at least what ``main`` holds."""
-    low, top = shared.stack_limits(firmware)
-    lows = shared.stack_lows(memory)
-    if low and min(lows) <= low and firmware.stack_bytes:
-        raise ExecutionError(
-            f"the stack ({firmware.stack_bytes} bytes) is full: its lowest word was written",
-            hint="give the firmware a larger stack",
-        )
-    main = session.device.stack_top - session.device.stack_idle
-    return tuple(max(main, top - depth) for depth in lows)

@@ -17,15 +17,14 @@ from engine.targets.machine import Machine
 from engine.targets.session import (
     TRACE_WORDS,
     Session,
-    Watched,
     check_inputs,
     code_bytes,
     count_inferences,
-    watch_inferences,
     with_room,
 )
 from engine.targets.types import Execution, Follow, Profile
 from engine.targets.untyped import binding, unicorn, unicorn_const
+from engine.targets.watch import MemoryRun, Watched, watch_inferences
 
 EXIT_BYTES = 2  # the breakpoint an inference returns to
 
@@ -76,7 +75,8 @@ class UnicornTarget:
         """The memory run alone."""
         session = Watching(self, firmware, image)
         session.boot()
-        return watch_inferences(session, session.state, session.system, self.board, firmware, data, follow)
+        run = MemoryRun(session.state, session.system, self.board, load_core(self.core), firmware, image)
+        return watch_inferences(session, run, data, follow)
 
     def count(
         self, firmware: Firmware, image: Image, inputs: Sequence[bytes], follow: Follow | None = None

@@ -88,6 +88,12 @@ def _holds(side: BoundSide | None, simulated: float, interval: tuple[float, floa
     return interval[0] <= published <= interval[1]
 
 
+def _span_ms(cycles: tuple[int, int], record: RunRecord) -> tuple[float, float]:
+    """Cycles around those of the record as milliseconds around its latency, which is rounded."""
+    low, high = (c / record.clock_mhz / 1000 for c in cycles)
+    return min(low, record.latency_ms), max(high, record.latency_ms)
+
+
 def _compare(
     row: ReferenceRow,
     choice: Choice,
@@ -101,12 +107,10 @@ def _compare(
     simulated = error = None
     holds: bool | None = None
     if record is not None:
-        low, high = record.cycles_interval
-        interval = (low / record.clock_mhz / 1000, high / record.clock_mhz / 1000)
-        if record.alternatives_interval is not None:
-            fewest, most = record.alternatives_interval
-            alternatives = (fewest / record.clock_mhz / 1000, most / record.clock_mhz / 1000)
         simulated = record.latency_ms
+        interval = _span_ms(record.cycles_interval, record)
+        if record.alternatives_interval is not None:
+            alternatives = _span_ms(record.alternatives_interval, record)
         if row.latency_ms is not None:
             error = simulated / row.latency_ms - 1
             notes += _unit(simulated / row.latency_ms)

@@ -9,10 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from engine.catalog.alternatives import alternatives, simulated_alternatives
-from engine.catalog.assumptions import NO_REASON, assumptions
+from engine.catalog.assumptions import NO_REASON, assumptions, in_no_interval
 from engine.catalog.board import Board
 from engine.catalog.flash import INFERRED, Cache, FlashInterface
 from engine.catalog.load import BOARDS_DIR, board_sha256, list_boards, load_board, load_core
+from engine.catalog.override_alternatives import SETTLED
 from engine.catalog.override_text import parse_override
 from engine.catalog.overrides import override
 from engine.catalog.walk import value_at
@@ -93,6 +94,9 @@ def test_a_board_without_alternatives_keeps_its_hash() -> None:
         ({"alternatives": ({"ways": 2},)}, "why"),
         ({"alternatives": ({"ways": 4, "why": "test"},)}, "what the cache says"),
         ({"alternatives": ({"ways": 3, "why": "test"},)}, "multiple of line_bytes"),
+        ({"alternatives": ({"ways": 3, "why": "test"},)}, "alternative ways = 3 does not fit"),
+        ({"alternatives": ({"ways": 2, "why": "test"}, {"ways": 2, "why": "again"})}, "stands there twice"),
+        ({"bytes": 1536, "alternatives": ({"line_bytes": 24, "why": "test"},)}, "power of two"),
         ({"alternatives": ({"ways": 2, "why": "test"},), "unvaried": "test"}, "exclude each other"),
         ({"alternatives": ({"ways": 2, "why": "test"},), "inferred": None, "source": "test"}, "has a source"),
         ({"alternatives": ({"bytes": 512, "why": "test"},), "inferred": None, "source": "test"}, "has a source"),
@@ -121,6 +125,16 @@ def test_of_a_cache_with_a_source_what_is_left_out_may_be_varied() -> None:
         (
             {"alternatives": ({"ladder": ({"up_to_mhz": 50, "wait_states": 3}, {"up_to_mhz": 100, "wait_states": 2}), "why": "t"},)},
             "falls",
+        ),
+        ({"alternatives": ({"prefetch": True, "why": "test"}, {"prefetch": True, "why": "again"})}, "stands there twice"),
+        # left out, ways are all 128 lines of 8 bytes
+        (
+            {"icache": {"bytes": 1024, "inferred": "test", "alternatives": ({"ways": 128, "why": "test"},)}},
+            "is what the cache is where it is left out",
+        ),
+        (
+            {"icache": {"bytes": 1024, "inferred": "test", "alternatives": ({"ways": 3, "why": "test"},)}},
+            "alternative ways = 3 does not fit",
         ),
     ],
 )  # fmt: skip
@@ -154,3 +168,31 @@ def test_what_is_set_is_no_longer_in_doubt() -> None:
     ladders = [k for k in keys("apollo510-evb", "flash.wait_states=2") if "ladder" in k]
     assert ladders == []
     assert "flash.prefetch=true" in keys("apollo510-evb", "flash.wait_states=2")
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "key"),
+    [
+        ("nucleo-l4r5zi", ("flash.icache.ways=4",), "board.flash.icache"),
+        ("nucleo-l4r5zi", ("flash.dcache.ways=2", "flash.icache.bytes=2048"), "board.flash.dcache"),
+        ("apollo510-evb", ("flash.ladder.0.wait_states=1",), "board.flash.ladder"),
+    ],
+)
+def test_what_is_set_is_not_blamed_on_the_description(name: str, texts: tuple[str, ...], key: str) -> None:
+    board = load_board(name)
+    made, core = override(board, load_core(board.core), [parse_override(t) for t in texts])
+    reasons = {a.key: a.unvaried for a in assumptions(made, core) if a.unvaried}
+    assert NO_REASON not in reasons.values()
+    assert reasons.get(key) == SETTLED
+
+
+def test_what_no_interval_covers_is_noted() -> None:
+    core = load_core(L4R5.core)
+    assert not any(note for b in BOARDS for note in in_no_interval(b, load_core(b.core)))
+    bare = L4R5.model_copy(
+        update={
+            "flash": L4R5.flash.model_copy(update={"icache": Cache.model_validate({"bytes": 1024, "inferred": "test"})})
+        }
+    )
+    (note,) = in_no_interval(bare, core)
+    assert note.startswith("flash.icache is inferred and in no interval")

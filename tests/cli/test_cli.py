@@ -382,6 +382,15 @@ def test_what_if_with_a_figure_set(monkeypatch: pytest.MonkeyPatch) -> None:
     more = slower["cycles"] - plain["cycles"]
     assert f"so these are {more:+,}" in " ".join(invoke("whatif", RUN, "--set", "core.latency.load=4").stdout.split())
     assert "unknown key" in refused(invoke("whatif", RUN, "--set", "core.latency.lod=4"))
+    slow = invoke("whatif", RUN, "--clock", "60").stdout
+    assert "; latency +9" in slow  # fewer cycles, and yet it takes longer
+    assert "so these are −" in slow
+
+
+def test_what_if_takes_simulated_runs_only() -> None:
+    npu = next((REPO / "measurements" / "npu").glob("*.json"))
+    for name in (str(npu), npu.stem):
+        assert "is an estimate of an NPU: nothing of it can be timed again" in refused(invoke("whatif", name))
 
 
 def test_what_if_with_a_part_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -394,6 +403,8 @@ def test_what_if_with_a_part_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer["cycles"] < said["from_cycles"]
     shown = invoke("whatif", RUN, "--place", "weights=sram")
     assert shown.exit_code == 0, shown.output
+    assert shown.stdout.startswith(f"{answer['id']}: ")  # whole, however narrow the terminal
+    assert f"To link and run it: {said['command']}\n" in shown.stdout
     text = " ".join(shown.stdout.split())
     assert "An estimate from the stored profile, not linked: weights in sram1." in text
     assert "The linked run may differ." in text
@@ -454,8 +465,14 @@ def test_a_second_opinion_on_the_hottest_blocks(monkeypatch: pytest.MonkeyPatch)
         row = text.splitlines()[table + number]
         assert f"{block['llvm_mca']:.2f}" in row
         assert f"{block['ours']:.2f}" in row
-        assert block["function"][:8] in row  # a narrow terminal cuts the name, not the numbers
+        assert block["function"][:8] in row
     assert "data phase" in text
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = invoke("explain", RUN, "--mca").stdout.splitlines()
+    rows = [x for x in narrow if x[:2].strip().isdigit() and x[2] == " "][:10]
+    for row, block in zip(rows, opinion["blocks"], strict=True):  # names are broken there, figures never
+        assert [f"{block['ours']:.2f}", f"{block['llvm_mca']:.2f}"] == row.split()[-4:-2]
+        assert row.split()[-1] == f"{block['unexplained']:.2f}"
     assert "whole run" in refused(invoke("explain", RUN, "--mca", "--layer", "0"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.catalog.load import load_board
-from engine.explain.analysis import Analysis
+from engine.explain.analysis import Analysis, PlacementEffect
 from engine.explain.explain import explain_run
 from engine.explain.remedies import with_remedies
 from engine.records.run import RunRecord
@@ -67,6 +67,22 @@ def test_no_command_is_named_that_does_not_fit_or_stalls_itself() -> None:
     tight = board.model_copy(update={"memories": small})
     plain = explain_run(record)
     assert with_remedies(plain, record, analysis, tight).advice == plain.advice
+
+
+def test_what_the_trace_tells_is_said_instead_of_a_bound() -> None:
+    record = kws_record()
+    analysis = with_gain(make_analysis(record), Mechanism.PERFECT_DATA_READ, 0.1)
+    ram = record.placement.activations
+
+    def estimated(share: float, *ends: float) -> str:
+        effect = PlacementEffect(part="weights", memory=ram, effect_cycles=-1, effect_share=share, effect_shares=ends)  # type: ignore[arg-type]
+        return told(record, analysis.model_copy(update={"placements": (effect,)}))[0][0]
+
+    said = f"Weights in {ram} (--place weights={ram}): −3.1 %"
+    assert estimated(-0.031, -0.033, -0.029).startswith(f"{said} (−2.9 % to −3.3 %), estimated from the trace")
+    assert estimated(-0.031, -0.031, -0.031).startswith(f"{said}, estimated from the trace")
+    assert "Weights in" not in estimated(-0.01, -0.3, 0.0)  # whatever the bound says
+    assert "Weights in" not in estimated(0.05, 0.05, 0.05)
 
 
 def test_little_is_not_worth_saying() -> None:

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import UsageError
 from engine.explain.analysis import BLOCKS_PER_LAYER, Analysis
 from engine.explain.flame import folded_stacks
 from engine.pipeline import keep as keeping
-from engine.pipeline import local
+from engine.pipeline import local, placements
 from engine.pipeline.keep import analysis_of, kept, make
 from engine.pipeline.local import ANALYSIS, fresh_analysis, fresh_record
 from engine.pipeline.prepare import prepare
 from engine.pipeline.publication import gather
-from engine.pipeline.rethink import what_if
+from engine.pipeline.rethink import what_if, what_if_placed
 from engine.pipeline.settings import RunSettings, resolve
 from engine.records.run import RunRecord
 from engine.records.store import write_record
@@ -79,6 +80,25 @@ def test_the_command_line_answers_the_same(record: RunRecord) -> None:
     assert {g.mechanism: g.gain_cycles for g in asked.gains} == {
         g.mechanism.value: g.gain_cycles for g in found.run.gains
     }
+
+
+def test_its_placements_are_what_whatif_estimates(record: RunRecord) -> None:
+    found = {p.part: p for p in _analysis().placements}
+    assert set(found) == {"weights", "code"}
+    made = prepare(RUN)
+    for part, effect in found.items():
+        wanted = resolve(RunSettings("kws", "nucleo-l4r5zi", place=((part, effect.memory),)))
+        assert record.cycles.warm + effect.effect_cycles == what_if_placed(made, wanted).cycles
+        assert effect.effect_share == effect.effect_cycles / record.cycles.warm
+        assert all(-0.05 < x < 0 for x in effect.effect_shares)
+
+
+def test_where_only_a_link_can_tell_it_holds_no_placement(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise UsageError("too long", hint="link it")
+
+    monkeypatch.setattr(placements, "placed", refuse)
+    assert placements.placement_effects(prepare(RUN), record) == ()
 
 
 def test_clocks_and_blocks(record: RunRecord) -> None:

@@ -91,7 +91,18 @@ def test_a_trace_that_is_too_long_is_left_out(small: Ran, monkeypatch: pytest.Mo
     monkeypatch.setattr(unicorn_target, "TRACE_WORDS", 1000)
     made = ran("nucleo-l4r5zi")
     assert made[1].trace is None
-    assert made[1].warm == small[1].warm
+    # emulated again instead of replayed: the same events, of the alternatives too
+    assert (made[1].cold, made[1].warm) == (small[1].cold, small[1].warm)
+    assert made[1].alternatives == small[1].alternatives != ()
+
+
+def test_a_trace_that_gives_other_events_is_no_result(small: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.targets import watch
+
+    other = dataclasses.replace(small[1].cold, events=small[1].cold.events[:-1])
+    monkeypatch.setattr(watch, "replay", lambda *_: Replayed(other, other, ()))
+    with pytest.raises(CheckFailedError, match="does not give the memory events"):
+        UnicornTarget(load_board("nucleo-l4r5zi")).run(small[0], [DATA])
 
 
 @pytest.mark.parametrize("what", ["half", "elsewhere", "empty"])

@@ -351,6 +351,15 @@ ENERGY = "board,model,clock_mhz,latency_ms,energy_uj,voltage_v,kernels,use,bound
 
 
 @pytest.mark.usefixtures("at_100_ms")
+def test_every_span_of_the_committed_result_holds_the_latency() -> None:
+    for p in (p for r in read_validations(validations_path()).results for p in r.validation.points):
+        assert p.simulated_ms is not None
+        assert p.interval_ms is not None
+        low, high = p.interval_ms
+        fewest, most = p.alternatives_ms or p.interval_ms
+        assert low <= fewest <= p.simulated_ms <= most <= high
+
+
 def test_an_energy_is_predicted_without_its_own_row(tmp_path: Path) -> None:
     """The reference firmware's powers are 40.1 to 41.5 mW; a row of it must get the mean of the other three."""
     reference("kws_ref_model.tflite")

@@ -20,8 +20,9 @@ from engine.targets.device import Limits
 from engine.targets.image import Image
 from engine.targets.qemu.find import find_qemu
 from engine.targets.qemu.session import QemuSession, TraceReader
-from engine.targets.session import Watched, check_inputs, code_bytes, count_inferences, watch_inferences, with_room
+from engine.targets.session import check_inputs, code_bytes, count_inferences, with_room
 from engine.targets.types import Counted, Event, Execution, Follow, LaneProfile, Profile, RegionCounts, Relink
+from engine.targets.watch import MemoryRun, Watched, watch_inferences
 
 
 class QemuTarget:
@@ -58,7 +59,8 @@ class QemuTarget:
             reader = TraceReader(firmware, image, self.board, emulated, self.core, self.limits.per_inference(firmware))
             with QemuSession(twin, twin_image, self.core, self.limits, slots, reader=reader) as session:
                 session.boot()
-                watched = watch_inferences(session, reader.state, reader.system, self.board, firmware, inputs[0], told)
+                run = MemoryRun(reader.state, reader.system, self.board, self.core, firmware, image)
+                watched = watch_inferences(session, run, inputs[0], told)
                 lanes = shared.take_lanes(session.state)
                 shared.take_profile(session.state)
                 session.tracing = False
