@@ -97,7 +97,16 @@ class Finite(click.FloatRange):
         return found
 
 
-FINITE = Finite()
+class _AnyFinite(click.types.FloatParamType):
+    """A number without bounds: its help shows none, where click's range would say that it is at most nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As ``Finite`` does."""
+        return _UNBOUNDED.convert(value, param, ctx)
+
+
+_UNBOUNDED = Finite()
+FINITE = _AnyFinite()
 
 
 def _usage(error: click.UsageError) -> UsageError:

@@ -27,6 +27,18 @@ class Strategy(StrEnum):
     SLOW_AND_LOW = "slow_and_low"
     SAME = "same"
 
+    @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return _STRATEGIES[self]
+
+
+_STRATEGIES = {
+    Strategy.RACE_TO_IDLE: "race to idle",
+    Strategy.SLOW_AND_LOW: "slow and low",
+    Strategy.SAME: "no clock is better than another",
+}
+
 
 @dataclass(frozen=True)
 class Timed:
@@ -74,6 +86,15 @@ class EnergySweep(Record):
     strategy: Strategy | None
     breakeven_fixed_share: float | None
     reason: str
+
+    def marks(self, point: EnergyPoint) -> tuple[str, ...]:
+        """In what a clock of the sweep is the best."""
+        best = (
+            ("least energy", self.least_energy_mhz),
+            ("least EDP", self.least_edp_mhz),
+            ("fastest", self.fastest_mhz),
+        )
+        return tuple(name for name, clock in best if clock == point.clock_mhz)
 
 
 def energy_sweep(

@@ -30,7 +30,8 @@ def inferences(names: Sequence[str] = ()) -> tuple[Inference, ...]:
     Raises what ``find_record`` raises.
     """
     if names:
-        records = [find_record(n) for n in names]
+        # a run that is named twice says nothing twice
+        records = list({r.id: r for r in map(find_record, names)}.values())
     else:
         by_id = {r.id: r for r in read_records(simulated_dir())}
         records = list((by_id | {x.record.id: x.record for x in local_runs()}).values())
