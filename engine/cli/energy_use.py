@@ -124,7 +124,7 @@ def battery(
 @click.argument("records", nargs=-1)
 @json_option
 def check(records: tuple[str, ...], as_json: bool) -> None:
-    """Check energies: their range, the board's power, and that energy goes with latency. RECORDS: all known runs if absent.
+    """Check energies: their range, the board's power, and that energy goes with latency. RECORDS: all known runs and measurements if absent.
 
     Exit code 1 if a check failed that nothing explains.
     """
@@ -192,7 +192,7 @@ def _show_sweep(found: EnergySweep, out: Console) -> None:
 def _show_battery(life: BatteryLife, out: Console) -> None:
     low, high = life.life_hours_interval
     out.print(
-        f"{life.run}: {life.life_hours / 24:,.1f} days ({low / 24:,.1f} to {high / 24:,.1f}), {life.years:.2f} years, "
+        f"{life.run}: {life.life_hours / 24:,.1f} days ({low / 24:,.1f} to {high / 24:,.1f}), {life.years:,.2f} years, "
         f"{life.inferences:,} {'cold' if life.cold else 'warm'} inferences",
         soft_wrap=True,
     )
