@@ -155,8 +155,9 @@ def check(records: tuple[str, ...], as_json: bool) -> None:
 
 
 def _show_sweep(found: EnergySweep, out: Console) -> None:
+    volts = "" if found.voltage_v is None else f", {found.voltage_v:g} V"
     out.print(
-        f"{found.model} on {found.board}, {found.voltage_v:g} V (simulated); {found.rests_on.label}: {found.how}",
+        f"{found.model} on {found.board}{volts} (simulated); {found.rests_on.label}: {found.how}",
         soft_wrap=True,
     )
     table = Table(

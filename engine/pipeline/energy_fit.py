@@ -42,7 +42,7 @@ def predict(model: EnergyModel, record: RunRecord, board: Board, voltage_v: floa
             f"{board.name} has no printed current per MHz, which the model's cycles are counted in",
             hint="add [[current_ua_per_mhz]] without a clock to a board file of your own, or see `whycycles run --json`",
         )
-    published = [r.voltage_v for r in published_power() if r.board == board.name]
+    published = [r.voltage_v for r in published_power() if r.board == board.name and r.voltage_v is not None]
     usual = max(published, key=published.count) if published else headline.voltage_v
     supply = voltage_v or usual
     if supply is None:

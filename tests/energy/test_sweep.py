@@ -61,6 +61,14 @@ def test_without_a_sleep_current_there_is_no_strategy() -> None:
     assert all(p.period_uj is None for p in found.points)
 
 
+def test_a_board_whose_supply_is_not_known_has_energies_but_no_sleep() -> None:
+    apollo = load_board("apollo510-evb")
+    found = energy_sweep(apollo, "kws", FLASH, [at(250, 1_000_000), at(96, 1_000_000)], published_power(), 5.0)
+    assert isinstance(found, EnergySweep)
+    assert (found.voltage_v, found.sleep_ua, found.strategy) == (None, None, None)
+    assert "supply is not known" in found.sleep_source
+
+
 def test_a_board_without_power_says_why() -> None:
     found = energy_sweep(load_board("nrf5340-dk"), "kws", FLASH, [at(64, 10)], published_power())
     assert isinstance(found, NoEnergy)
