@@ -39,16 +39,15 @@ def load_toml(kind: type[T], path: Path, example: str) -> T:
 def read_toml(path: Path, example: str) -> dict[str, object]:
     """The parsed file. Raises CatalogError if it is absent, no text, too large or no TOML."""
     try:
-        if path.is_file():
-            with path.open("rb") as file:
-                mark = file.read(8)[_TFLITE_MARK]
-            if mark == b"TFL3" or path.suffix.lower() in _MODEL_SUFFIXES:
-                raise CatalogError(
-                    f"{path}: is a model, not a TOML file", hint="the model is the first argument; " + example
-                )
-            if path.stat().st_size > _MAX_FILE_BYTES:
-                raise CatalogError(f"{path}: larger than 1 MiB", hint="give a TOML file; " + example)
-        text = path.read_bytes().decode()
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)  # a device or a pipe may never end
+        if content[_TFLITE_MARK] == b"TFL3" or path.suffix.lower() in _MODEL_SUFFIXES:
+            raise CatalogError(
+                f"{path}: is a model, not a TOML file", hint="the model is the first argument; " + example
+            )
+        if len(content) > _MAX_FILE_BYTES:
+            raise CatalogError(f"{path}: larger than 1 MiB", hint="give a TOML file; " + example)
+        text = content.decode()
     except FileNotFoundError:
         raise CatalogError(f"{path}: no such file", hint="give a name, or the path of a TOML file") from None
     except UnicodeDecodeError as error:

@@ -24,8 +24,15 @@ from engine.records.agreement import Agreement, AgreementCase, read_agreement, w
 @click.option(
     "--update", is_flag=True, help="Keep what agrees in measurements/agreement.json, which the website shows."
 )
+@click.option(
+    "--trace",
+    is_flag=True,
+    help="Renode also traces an inference of up to 20 million instructions: blocks, loads, stores. Minutes per firmware.",
+)
 @json_option
-def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update: bool, as_json: bool) -> None:
+def agree(
+    models: tuple[str, ...], boards: tuple[str, ...], every: bool, update: bool, trace: bool, as_json: bool
+) -> None:
     """Run the same firmware on every emulator of this machine and compare, layer by layer and exactly: issued instructions, loads,
     stores, bytes, outputs. Both kernel libraries, every core that two emulators have.
 
@@ -35,10 +42,20 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
 
     from engine.catalog.load import load_board
     from engine.errors import CheckFailedError, UsageError
-    from engine.pipeline.agree import DEFAULT_MODELS, absent_emulators, agreement, answer, every_model, questions
+    from engine.pipeline.agree import (
+        DEFAULT_MODELS,
+        absent_emulators,
+        agreement,
+        answer,
+        check_traced,
+        every_model,
+        questions,
+    )
 
     if every and models:
         raise UsageError("--all and a model exclude each other", hint="leave one of them out")
+    if trace:
+        check_traced()
     cores = sorted({load_board(b).core for b in boards}) or None
     asked = questions(every_model() if every else models or DEFAULT_MODELS, cores)
     err = progress_console()
@@ -48,7 +65,7 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task("agreement", total=len(asked))
-        answers = answer(asked)
+        answers = answer(asked, trace=trace)
         for question in asked:
             bar.update(task, description=question.name)
             cases.append(next(answers))
@@ -57,6 +74,12 @@ def agree(models: tuple[str, ...], boards: tuple[str, ...], every: bool, update:
                 _keep(agreement(cases[-1:]))  # at once: what is interrupted has not been in vain
             if not err.is_terminal:
                 err.print(f"{len(cases)}/{len(asked)} {question.name}: {_verdict(cases[-1])}", soft_wrap=True)
+    if trace:
+        from engine.targets.renode.target import MOST_TRACED
+
+        for case in cases:
+            if case.instructions > MOST_TRACED:
+                err.print(f"{case.name}: counted, not traced: {case.instructions:,} instructions", soft_wrap=True)
     found = agreement(cases)
     if as_json:
         print_json(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -178,6 +179,8 @@ def _marker(text: str) -> tuple[float, float]:
 
     try:
         begin, end = map(float, text.split(","))
+        if not (math.isfinite(begin) and math.isfinite(end)):
+            raise ValueError(text)
     except ValueError:
         raise UsageError(
             f"'{text}' is no marker", hint="write BEGIN,END in seconds of the trace, like 0.25,0.31"

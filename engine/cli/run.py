@@ -48,7 +48,7 @@ from engine.targets.choose import AUTO, NAMES
     type=click.Choice([AUTO, *NAMES, "npu", "host"]),
     default=AUTO,
     show_default=True,
-    help="What executes it; for a board, auto is unicorn, or qemu if unicorn lacks the core.",
+    help="What executes it; for a board, auto is unicorn, or qemu if unicorn lacks the core. Renode, where installed, counts each run again.",
 )
 @click.option(
     "--place", multiple=True, metavar="PART=MEMORY", help="Place code, weights, activations or stack elsewhere."

@@ -96,6 +96,10 @@ class Finite(click.FloatRange):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return found
 
+    def _describe_range(self) -> str:
+        """For the help: nothing where there are no bounds (click would say "x<=None")."""
+        return "" if self.min is None and self.max is None else super()._describe_range()
+
 
 class _AnyFinite(click.types.FloatParamType):
     """A number without bounds: its help shows none, where click's range would say that it is at most nothing."""

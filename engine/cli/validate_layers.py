@@ -20,6 +20,11 @@ _HEADINGS = {
     Event.STORES: "stores",
 }
 
+_WHAT_STALLS_ARE = (
+    "STALL: cycles that issue nothing; MVE_STALL: those of them that wait for Helium. The chip's hold the framework's and interrupts', ours are the "
+    "model's. What the chip counts of two waits at a time, and of Helium waiting for others, is not published."
+)
+
 
 def validate_layers(against: Path | None, compiler: CompilerName, update: bool, note: str, as_json: bool) -> None:
     """Run, compare, print, and keep if asked."""
@@ -56,10 +61,12 @@ def _print(found: LayerValidation) -> None:
         table.add_row(layer_title(p.op, p.layer), *_cells(p.published, p.simulated))
     table.add_row("all", *_cells(*found.total()), style="bold")
     out.print(table)
+    low, high = found.cycles_interval
+    out.print(f"Interval of the whole inference: {low} to {high} cycles (timing rules alone, not other instructions).")
     if found.has_stalls:
         out.print()
         out.print(_stalls(found))
-        out.print("STALL: cycles that issue nothing. MVE_STALL: those that wait for Helium.")
+        out.print(_WHAT_STALLS_ARE)
     out.print("Why they differ is on the site's page of this validation.")
 
 

@@ -10,7 +10,7 @@ is ever timed on these boards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.catalog.board import Board, Memory, MemoryKind, Placement
@@ -23,6 +23,8 @@ from engine.firmware.types import Section
 
 _PAGE = 4096
 _RESERVED = 1024  # of the code memory, for the address that an inference returns to
+# BL in Thumb reaches 16 MB either way ("BL, BLX" in the Armv6-M to Armv8-M manuals); farther calls get a veneer from the linker
+_REACH = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -96,20 +98,34 @@ def mps2_board(core: Core) -> Board:
 def emulated_board(board: Board, core: Core, sections: Sequence[Section]) -> Board:
     """A board with its memories moved to where the machine of its core has some; only what ``sections`` use is left of them.
 
+    Code that the boot memory calls directly on the board stays within a call's reach, or only the machine's link would need a veneer.
+
     Raises UsageError if there is no machine for the core, DoesNotFitError if the machine's memories are too small.
     """
     machine = _machine(core)
     boot = boot_memory(board)
+    used = {m.name: _used(m, sections) for m in board.memories}
+    code = board.memory(board.placement.code)
+    called = code != boot and _within_reach(code, boot, used)
+    top = machine.code_bytes - _RESERVED
+    if called:
+        top = (top - used[code.name]) // _PAGE * _PAGE
+    if top < used[boot.name]:
+        raise DoesNotFitError(
+            f"{board.name} with {used[boot.name] + used[code.name]} bytes of code and constants does not fit QEMU's {machine.qemu}, "
+            f"which has {machine.code_bytes}",
+            hint="use a smaller model, or --target unicorn if it has the core",
+        )
     # what start-up copies is stored behind the sections of the boot memory: that one keeps all the room there is
-    size = min(boot.bytes, machine.code_bytes - _RESERVED)
-    memories = [boot.model_copy(update={"origin": machine.code, "bytes": size})]
+    memories = [boot.model_copy(update={"origin": machine.code, "bytes": min(boot.bytes, top)})]
     ram = machine.ram
     for memory in board.memories:
-        ends = [s.address + s.bytes for s in sections if s.memory == memory.name]
-        if ends and memory != boot:
-            size = -(-(max(ends) - memory.origin) // _PAGE) * _PAGE
-            memories.append(memory.model_copy(update={"origin": ram, "bytes": size}))
-            ram += size
+        if not used[memory.name] or memory == boot:
+            continue
+        near = called and memory == code
+        origin = machine.code + top if near else ram
+        memories.append(memory.model_copy(update={"origin": origin, "bytes": used[memory.name]}))
+        ram += 0 if near else used[memory.name]
     if ram > machine.ram + machine.ram_bytes:
         raise DoesNotFitError(
             f"{board.name} with {ram - machine.ram} bytes of RAM in use does not fit QEMU's {machine.qemu}, "
@@ -117,6 +133,18 @@ def emulated_board(board: Board, core: Core, sections: Sequence[Section]) -> Boa
             hint="use a smaller model, or --target unicorn if it has the core",
         )
     return board.model_copy(update={"name": f"{board.name} on {machine.qemu}", "memories": tuple(memories)})
+
+
+def _used(memory: Memory, sections: Sequence[Section]) -> int:
+    """Bytes from a memory's start to the end of what lies in it, in whole pages."""
+    ends = [s.address + s.bytes for s in sections if s.memory == memory.name]
+    return -(-(max(ends) - memory.origin) // _PAGE) * _PAGE if ends else 0
+
+
+def _within_reach(one: Memory, other: Memory, used: Mapping[str, int]) -> bool:
+    """Does a call reach from any code in one memory to any in the other?"""
+    ends = (m.origin + used[m.name] for m in (one, other))
+    return max(ends) - min(one.origin, other.origin) <= _REACH
 
 
 def return_address(core: Core) -> int:

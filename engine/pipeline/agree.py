@@ -93,8 +93,19 @@ def agreement(cases: Sequence[AgreementCase]) -> Agreement:
     )
 
 
-def answer(asked: Sequence[Question]) -> Iterator[AgreementCase]:
-    """Run every question on its emulators, one after the other, and compare.
+def check_traced() -> None:
+    """Raises ToolError if no emulator is here that traces."""
+    absent = absent_emulators()
+    able = [e.name for e in EMULATORS if e.trace]
+    if all(name in absent for name in able):
+        raise ToolError(
+            f"{', '.join(able) or 'an emulator that traces'} is not here: nothing to trace",
+            hint="; ".join(absent[name] for name in able) or "leave --trace out",
+        )
+
+
+def answer(asked: Sequence[Question], *, trace: bool = False) -> Iterator[AgreementCase]:
+    """Run every question on its emulators, one after the other, and compare; with ``trace`` those that can also trace an inference.
 
     Raises ModelError, BuildError or ToolError where a firmware cannot be built; an emulator that fails is part of the answer.
     """
@@ -102,10 +113,10 @@ def answer(asked: Sequence[Question]) -> Iterator[AgreementCase]:
     for question in asked:
         if question.model not in graphs:
             graphs[question.model] = read_graph(resolve_model(question.model).path)
-        yield _answer(question, graphs[question.model])
+        yield _answer(question, graphs[question.model], trace)
 
 
-def _answer(question: Question, graph: Graph) -> AgreementCase:
+def _answer(question: Question, graph: Graph, trace: bool) -> AgreementCase:
     firmware = build(
         graph, model=question.model, library=question.kernels, board=mps2_board(question.core), core=question.core,
         compiler=COMPILER, opt=OPT,
@@ -115,7 +126,8 @@ def _answer(question: Question, graph: Graph) -> AgreementCase:
     failures: list[str] = []
     for emulator in question.emulators:
         try:
-            found.append(emulator.count(firmware, question.core, inputs))
+            count = emulator.trace if trace and emulator.trace else emulator.count
+            found.append(count(firmware, question.core, inputs))
         except WhycyclesError as error:
             failures.append(f"{emulator.name}: {error.message}")
     first = found[0] if found else None

@@ -151,8 +151,11 @@ def overrides_of(settings: RunSettings) -> tuple[Override, ...]:
 def parse_place(text: str) -> tuple[str, str]:
     """``weights=sram`` as a (part, memory) pair; a memory, or a kind of one (see ``resolve``). Raises UsageError."""
     part, equals, memory = text.partition("=")
-    if not equals or part not in PARTS or not memory:
-        raise UsageError(f"--place {text} is not understood", hint=f"write PART=MEMORY, PART one of {', '.join(PARTS)}")
+    if not equals or part not in PARTS or not memory or "," in memory:
+        raise UsageError(
+            f"--place {text} is not understood",
+            hint=f"write PART=MEMORY, PART one of {', '.join(PARTS)}; one --place for each part",
+        )
     return part, memory
 
 

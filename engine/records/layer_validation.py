@@ -158,8 +158,8 @@ class LayerValidation(_Kept):
 
     @property
     def has_stalls(self) -> bool:
-        """Are cycles without issue compared in every layer?"""
-        return all(None not in (p.published.stall_cycles, p.simulated.stall_cycles) for p in self.points)
+        """Are cycles without issue, and those of them for Helium, compared in every layer?"""
+        return all(c.of(event) is not None for p in self.points for c in (p.published, p.simulated) for event in STALLS)
 
     def big(self) -> Iterator[LayerPoint]:
         """The layers that matter."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from engine.records.run import Layer, RunRecord
 PLACED = (("weights", "dtcm"),)
 """The chip counted next to no accesses to the data cache and many to the DTCM: weights and activations lay in the latter."""
 
+_MOST = 2**63 - 1
+_MOST_BYTES = 16 << 20
 _TEXT = ("board", "model", "framework", "kernels", "op", "source")
 _NUMBERS = ("clock_mhz", "layer", "macs", *(e.value for e in Event if e not in STALLS))
 
@@ -45,7 +48,11 @@ def published_layers(path: Path | None = None) -> tuple[PublishedLayer, ...]:
     """The project's rows, or those of a file of the same columns. Raises RecordError with file and line."""
     path = path or measurements_dir() / "published" / "layers.csv"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise RecordError(f"{path} has more than {_MOST_BYTES} bytes", hint="give a CSV file of published layers")
+        with io.StringIO(content.decode("utf-8-sig"), newline="") as file:
             reader = csv.DictReader(file)
             missing = [c for c in (*_TEXT, *_NUMBERS) if c not in (reader.fieldnames or ())]
             if missing:
@@ -53,9 +60,12 @@ def published_layers(path: Path | None = None) -> tuple[PublishedLayer, ...]:
                     f"{path} has no column {', '.join(missing)}", hint="see measurements/published/layers.csv"
                 )
             numbers = (*_NUMBERS, *(e.value for e in STALLS if e.value in (reader.fieldnames or ())))
-            return tuple(_row(path, line, row, numbers) for line, row in enumerate(reader, start=2))
+            rows = tuple(_row(path, line, row, numbers) for line, row in enumerate(reader, start=2))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"{path} cannot be read: {error}", hint="give a CSV file with one layer per row") from None
+    if not rows:
+        raise RecordError(f"{path} has no row", hint="give a CSV file with one layer per row")
+    return rows
 
 
 def _row(path: Path, line: int, row: dict[str, str | None], columns: tuple[str, ...]) -> PublishedLayer:
@@ -67,6 +77,15 @@ def _row(path: Path, line: int, row: dict[str, str | None], columns: tuple[str, 
         ) from None
     if min(numbers.values()) < 0:
         raise RecordError(f"{path} line {line}: a count is negative", hint="one count per column")
+    if max(numbers.values()) > _MOST:
+        raise RecordError(f"{path} line {line}: a count is larger than any counter", hint="one count per column")
+    # the second is part of the first, see `Event`
+    for part, whole in ((Event.STALLS, Event.CYCLES), (Event.MVE_STALLS, Event.STALLS)):
+        if numbers.get(part, 0) > numbers.get(whole, _MOST):
+            raise RecordError(
+                f"{path} line {line}: {part} ({numbers[part]}) is more than {whole} ({numbers[whole]})",
+                hint="it is part of it: is a column shifted?",
+            )
     text = {name: (row[name] or "").strip() for name in _TEXT}
     return PublishedLayer(
         board=text["board"], model=text["model"], framework=text["framework"], kernels=text["kernels"],
@@ -88,6 +107,11 @@ def validate_layers(
     if len(runs) != 1:
         raise RecordError(
             f"the rows are of {len(runs)} runs", hint="compare the layers of one board, model and clock at a time"
+        )
+    twice = sorted({r.layer for r in rows if sum(r.layer == other.layer for other in rows) > 1})
+    if twice:
+        raise RecordError(
+            f"layer {', '.join(map(str, twice))} has more than one row", hint="one row per layer: they are added up"
         )
     first = rows[0]
     run = resolve(

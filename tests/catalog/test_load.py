@@ -162,6 +162,11 @@ def test_a_model_is_not_a_board(tmp_path: Path) -> None:
         load_board(renamed)
 
 
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(CatalogError, match="larger than 1 MiB"):
+        load_board("/dev/zero")
+
+
 def test_two_wait_ladders_that_fall_or_do_not() -> None:
     flash = load_board("nucleo-g0b1re").flash
 

@@ -41,6 +41,7 @@ def test_every_command_has_help(path: tuple[str, ...]) -> None:
     result = invoke(*path, "--help")
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 4
+    assert "None" not in result.output  # click's text for a number without bounds
 
 
 def test_every_command_is_in_the_documentation() -> None:

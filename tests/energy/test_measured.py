@@ -126,6 +126,7 @@ def test_import_over_a_measurement_cuts_by_what_the_board_counted(
     ("arguments", "words"),
     [
         (["--marker", "0.1"], "no marker"),
+        (["--marker", "nan,0.1"], "no marker"),
         (["--marker", "0.1,9"], "outside the trace"),
         (["--power", "p"], "say it twice"),
     ],

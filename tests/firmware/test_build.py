@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.catalog.board import Board
 from engine.catalog.load import load_board, load_core
 from engine.errors import DoesNotFitError, ToolError, UsageError
 from engine.firmware import assemble
@@ -41,6 +43,7 @@ BOARDS = {
     "cortex-m4": "nucleo-l4r5zi",
     "cortex-m7": "nucleo-h743zi",
     "cortex-m33": "nrf5340-dk",
+    "cortex-m55": "apollo510-evb",
 }
 
 
@@ -264,6 +267,26 @@ def test_a_link_for_an_emulator_differs_in_addresses_only(kws: Graph, place: dic
         assert any(m.origin <= memory.origin and memory.end <= m.end for m in machine.memories)
 
 
+def test_code_within_a_call_of_the_boot_memory_stays_there_for_an_emulator(kws: Graph) -> None:
+    """The Apollo510's MRAM calls its ITCM directly: a veneer in the emulator's link alone would shift what follows."""
+    board = load_board("apollo510-evb")
+    board = board.model_copy(update={"placement": board.placement.model_copy(update={"code": "itcm"})})
+    core = load_core("cortex-m55")
+    plain = made(kws, board=board, core=core.name)
+    there = emulated_board(board, core, plain.sections)
+    twin = made(kws, board=board, core=core.name, memory_map=there)
+    assert _in_memory(twin, there) == _in_memory(plain, board)
+    memories = sorted(there.memories, key=lambda m: m.origin)
+    assert all(one.end <= next_one.origin for one, next_one in itertools.pairwise(memories))
+    machine = mps2_board(core)
+    for memory in there.memories:
+        assert any(m.origin <= memory.origin and memory.end <= m.end for m in machine.memories)
+
+
+def _in_memory(firmware: Firmware, board: Board) -> set[tuple[str, int, int]]:
+    return {(s.name, s.address - board.memory(s.memory).origin, s.bytes) for s in firmware.sections}
+
+
 def _rank(section: Section, plain: Firmware) -> int:
     return [s.name for s in plain.sections].index(section.name)
 
@@ -274,6 +297,12 @@ def test_what_an_emulator_has_no_room_for_is_refused(kws: Graph) -> None:
     huge = replace(sections[-1], bytes=5 << 20)
     with pytest.raises(DoesNotFitError, match="does not fit QEMU's mps2-an386"):
         emulated_board(board, CORES["cortex-m4"], [*sections[:-1], huge])
+    near = load_board("apollo510-evb")
+    near = near.model_copy(update={"placement": near.placement.model_copy(update={"code": "itcm"})})
+    code = Section(".text", "code", "itcm", near.memory("itcm").origin, 200 << 10)
+    constants = Section(".weights", "weights", "flash", near.memory("flash").origin, 400 << 10)
+    with pytest.raises(DoesNotFitError, match="614400 bytes of code and constants does not fit QEMU's mps3-an547"):
+        emulated_board(near, load_core("cortex-m55"), [code, constants])
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,22 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+def test_a_trace_is_taken_where_it_is_asked_for(use: Callable[..., None]) -> None:
+    def wrong(firmware: Firmware, _core: Core, _inputs: Sequence[bytes]) -> RegionCounts:
+        return replace(counts(firmware, "b"), loads=tuple(range(101, 102 + len(firmware.layers))))
+
+    use(emulator("a"), replace(emulator("b"), trace=wrong))
+    assert run()[0] == 0
+    code, _, err = run("--trace")
+    assert code == 1
+    assert "loads" in err
+    use(emulator("a"), emulator("c"), replace(emulator("b", missing="b is not installed"), trace=wrong))
+    code, _, err = run("--trace")
+    assert code == 2
+    assert "b is not here: nothing to trace" in err
+    assert "b is not installed" in err
+
+
 def test_the_command(use: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "agreement.json"
     monkeypatch.setattr("engine.pipeline.local.agreement_path", lambda: path)

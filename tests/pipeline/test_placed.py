@@ -97,7 +97,7 @@ def test_every_placement_of_every_kind_of_board(model: str, board: str, place: s
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed")
-@pytest.mark.parametrize("place", ["weights=dtcm", "weights=sram"])
+@pytest.mark.parametrize("place", ["weights=dtcm", "weights=sram", "code=itcm"])
 def test_a_trace_of_qemu(place: str) -> None:
     compared(run_of("mlperf-tiny/ad", "apollo510-evb", place), run_of("mlperf-tiny/ad", "apollo510-evb"))
 

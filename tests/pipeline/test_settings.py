@@ -73,7 +73,7 @@ def test_a_clock_the_board_cannot_run_at_is_refused(clock_mhz: float) -> None:
         resolve(RunSettings("kws", "nucleo-l4r5zi", clock_mhz=clock_mhz))
 
 
-@pytest.mark.parametrize("text", ["weights", "=sram", "weights=", "soul=sram", ""])
+@pytest.mark.parametrize("text", ["weights", "=sram", "weights=", "soul=sram", "weights=sram3,code=sram2", ""])
 def test_a_placement_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not understood"):
         parse_place(text)

@@ -12,7 +12,7 @@ import pytest
 from engine.catalog.load import load_core
 from engine.errors import CheckFailedError, ExecutionError, ToolError, UsageError, WhycyclesError
 from engine.targets.device import Limits
-from engine.targets.qemu import plugin, stub
+from engine.targets.qemu import machine, plugin, stub
 from engine.targets.qemu.find import find_qemu
 from engine.targets.qemu.target import QemuTarget
 from tests.targets import kit
@@ -72,6 +72,15 @@ def test_limits_hold_in_layers_and_at_start_up(make: Builder) -> None:
     error = fails(make, code, limits=Limits(10**15, 0.3))
     assert "did not finish within 0.3 s, in layer 0 (layer0)" in error.message
     assert "start-up" in fails(make, in_layer(""), limits=Limits(10, 20)).message
+
+
+@REAL
+def test_a_core_that_sleeps_is_told_at_once(make: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_STILL_S", 0.3)
+    error = fails(make, in_layer('__asm volatile("wfi");', CULPRIT), limits=Limits(10**15, 10_000))
+    assert "the core has executed nothing for 0.3 s, last in " in error.message
+    assert "in layer 0 (layer0)" in error.message
+    assert "WFI" in error.hint
 
 
 @REAL
@@ -239,6 +248,16 @@ def test_a_qemu_that_says_nothing(make: Builder, fake: object, monkeypatch: pyte
     monkeypatch.setattr(stub, "_ANSWER_S", 0.2)
     fake("time.sleep(60)")  # type: ignore[operator]
     assert "did not start" in refused(make).message
+
+
+def test_a_qemu_that_hangs_in_a_run(make: Builder, fake: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It executes nothing and does not stop: known long before the limit of a run that executes."""
+    monkeypatch.setattr(machine, "_STILL_S", 0.2)
+    monkeypatch.setattr(machine, "_PATIENCE_S", 0.2)
+    fake(STUB.format(then="time.sleep(10_000)"))  # type: ignore[operator]
+    firmware = make("cortex-m4", kit.SMALL_NET, 3)
+    with pytest.raises(ExecutionError, match="QEMU no longer answers, during start-up"):
+        QemuTarget(kit.board("cortex-m4"), limits=Limits(10**15, 10_000)).run(firmware, [bytes(64)])
 
 
 def test_a_plugin_that_cannot_be_compiled(

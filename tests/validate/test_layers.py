@@ -32,6 +32,11 @@ HEADER = "board,model,clock_mhz,framework,kernels,layer,op,macs,cycles,instructi
 ROW = "apollo510-evb,kws,250,TFLM,CMSIS-NN,0,CONV_2D,320000,1000,800,500,200,100,260,somewhere\n"
 
 
+def stalled(stalls: int, mve_stalls: int) -> str:
+    header = HEADER.replace("source", "stall_cycles,mve_stall_cycles,source")
+    return header + ROW.replace("somewhere", f"{stalls},{mve_stalls},somewhere")
+
+
 def read(tmp_path: Path, text: str) -> tuple[PublishedLayer, ...]:
     path = tmp_path / "layers.csv"
     path.write_text(text, encoding="utf-8")
@@ -62,6 +67,10 @@ def test_the_projects_own_rows_can_be_read() -> None:
         (HEADER + ROW + ROW.replace("1000", "many"), "line 3: not all counts are whole numbers"),
         (HEADER + ROW.replace("1000", "-1"), "line 2: a count is negative"),
         (HEADER + "apollo510-evb,kws\n", "line 2: not all counts"),
+        (HEADER, "layers.csv has no row"),
+        (HEADER + ROW.replace("1000", "9" * 400), "line 2: a count is larger than any counter"),
+        (stalled(1001, 0), r"line 2: stall_cycles \(1001\) is more than cycles \(1000\)"),
+        (stalled(10, 11), r"line 2: mve_stall_cycles \(11\) is more than stall_cycles \(10\)"),
     ],
 )
 def test_bad_rows_are_refused_with_their_line(tmp_path: Path, text: str, said: str) -> None:
@@ -73,6 +82,26 @@ def test_rows_of_two_runs_are_refused(tmp_path: Path) -> None:
     rows = read(tmp_path, HEADER + ROW + ROW.replace(",250,", ",192,"))
     with pytest.raises(RecordError, match="of 2 runs"):
         comparing.validate_layers(rows)
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(RecordError, match="has more than 16777216 bytes"):
+        published_layers(Path("/dev/zero"))
+
+
+def test_a_layer_given_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="layer 0 has more than one row"):
+        comparing.validate_layers(read(tmp_path, HEADER + ROW + ROW))
+
+
+def test_stalls_are_compared_where_both_counters_are_there() -> None:
+    record = kws_record()
+    found = compare_layers(published(record), record)
+    both = EventCounts(**{e.value: 10 for e in Event})
+    one = both.model_copy(update={"mve_stall_cycles": None})
+    points = {c: found.points[0].model_copy(update={"published": c, "simulated": both}) for c in (both, one)}
+    assert found.model_copy(update={"points": (points[both],)}).has_stalls
+    assert not found.model_copy(update={"points": (points[both], points[one])}).has_stalls
 
 
 def test_every_event_is_compared() -> None:

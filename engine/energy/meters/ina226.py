@@ -18,6 +18,7 @@ from engine.energy.meters.ina226_registers import (
     CONVERSION_READY,
     DIE_ID,
     MANUFACTURER_ID,
+    MATH_OVERFLOW,
     RESET,
     Ina226Settings,
     Reading,
@@ -97,9 +98,10 @@ class Ina226(SampledMeter):
         self._bus: Bus | None = None
         self._times: list[float] = []
         self._readings: list[Reading] = []
+        self._overflowed = False
 
     def open(self) -> None:
-        """Reset, identify, configure. Raises ToolError."""
+        """Reset, identify, calibrate, configure. Raises ToolError."""
         self._bus = self._open_bus()
         self._times.clear()
         self._readings.clear()
@@ -114,14 +116,17 @@ class Ina226(SampledMeter):
                     hint="give the meter's own address (set by its pins A0 and A1: 0x40 to 0x4f)",
                 )
             self._bus.write(self._address, Register.CONFIGURATION, RESET)
-            wanted = self._settings.configuration
-            self._bus.write(self._address, Register.CONFIGURATION, wanted)
-            found = self._bus.read(self._address, Register.CONFIGURATION)
-            if found != wanted:
-                raise ToolError(
-                    f"{self.name}: register configuration holds {found:04x}h after {wanted:04x}h was written",
-                    hint="check the wiring and the pull-ups of the I2C bus",
-                )
+            for register, wanted in (
+                (Register.CALIBRATION, self._settings.calibration),
+                (Register.CONFIGURATION, self._settings.configuration),
+            ):
+                self._bus.write(self._address, register, wanted)
+                found = self._bus.read(self._address, register)
+                if found != wanted:
+                    raise ToolError(
+                        f"{self.name}: register {register.name.lower()} holds {found:04x}h after {wanted:04x}h was written",
+                        hint="check the wiring and the pull-ups of the I2C bus",
+                    )
         except OSError as error:
             self.close()
             raise ToolError(
@@ -134,6 +139,7 @@ class Ina226(SampledMeter):
         self._last = self._clock()
         self._seen, self._proven = self._last, 0
         self._cleared, self._waiting = -math.inf, True
+        self._overflowed = False
 
     def fetch(self) -> None:
         """Wait for one result and keep it. Raises ExecutionError when the meter is gone."""
@@ -142,7 +148,9 @@ class Ina226(SampledMeter):
             now = self._clock()
             surely_new = not self._waiting and now - self._last >= self._settings.longest_period_s
             if not surely_new or now - self._seen >= _TRUST_S:
-                ready = self._bus.read(self._address, Register.MASK_ENABLE) & CONVERSION_READY
+                mask = self._bus.read(self._address, Register.MASK_ENABLE)
+                ready = mask & CONVERSION_READY
+                self._overflowed = self._overflowed or bool(ready and mask & MATH_OVERFLOW)
                 now = self._clock()
                 cleared, self._cleared, self._waiting = self._cleared, now, not ready
                 if not ready:
@@ -186,9 +194,11 @@ class Ina226(SampledMeter):
         """What was fetched. Raises BadInputError if it is too little."""
         if len(self._times) < 2:
             raise BadInputError(f"{self.name} gave {len(self._times)} samples", hint="measure for longer")
+        # the samples hold: they come from the shunt's voltage, not from what the chip multiplied
+        beyond = f", more than {self._settings.max_current_a:g} A (overflow flag)" if self._overflowed else ""
         return PowerTrace(
             np.array(self._times),
             np.array([r.power_w for r in self._readings]),
-            MeterInfo(self.name, self._settings.text, integration_s=self._settings.period_s),
+            MeterInfo(self.name, self._settings.text + beyond, integration_s=self._settings.period_s),
             saturated=np.array([r.saturated for r in self._readings]),
         )

@@ -1,7 +1,7 @@
 """Registers of the INA226, after its datasheet (Texas Instruments SBOS547: section Register Maps and "Programming the INA226").
 
-Pure arithmetic: what to write for a conversion time, and what readings mean. The chip's own current and power registers are not used: they are the
-shunt's and the bus's results multiplied and truncated, may overflow, and cost reads.
+Pure arithmetic: what to write for a shunt and a conversion time, and what readings mean. The chip is calibrated, so that its current register and its
+overflow flag mean what the datasheet says; samples come from the shunt's voltage, which the chip's current is a truncated multiple of.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ class Register(IntEnum):
     CONFIGURATION = 0x00
     SHUNT_VOLTAGE = 0x01
     BUS_VOLTAGE = 0x02
+    CURRENT = 0x04
+    CALIBRATION = 0x05
     MASK_ENABLE = 0x06
     MANUFACTURER_ID = 0xFE
     DIE_ID = 0xFF
@@ -27,9 +29,13 @@ MANUFACTURER_ID, DIE_ID = 0x5449, 0x2260
 RESET = 1 << 15
 CONVERSION_READY = 1 << 3
 """CVRF in Mask/Enable: set when all conversions, averages and multiplications are done, cleared by reading the register."""
+MATH_OVERFLOW = 1 << 2
+"""OVF in Mask/Enable: an arithmetic operation overflowed, the chip's own current and power may be wrong."""
 
 SHUNT_LSB_V = 2.5e-6
 BUS_LSB_V = 1.25e-3
+_SCALING = 0.00512  # "internal fixed value", equation 1
+_CALIBRATION_MAX = 0x7FFF  # FS14..FS0: bit 15 is not there
 AVERAGES = (1, 4, 16, 64, 128, 256, 512, 1024)
 CONVERSION_US = (140, 204, 332, 588, 1100, 2116, 4156, 8244)
 _SHUNT_AND_BUS_CONTINUOUS = 0b111
@@ -76,9 +82,19 @@ class Ina226Settings:
             )
 
     @property
-    def current_lsb_a(self) -> float:
+    def ampere_per_step(self) -> float:
         """Amperes per bit of the shunt voltage register."""
         return SHUNT_LSB_V / self.shunt_ohm
+
+    @property
+    def calibration(self) -> int:
+        """What the calibration register gets: equation 1 for the largest current in 2^15 steps (equation 2), truncated as the datasheet does."""
+        return min(_CALIBRATION_MAX, int(_SCALING / (self.max_current_a / 2**15 * self.shunt_ohm)))
+
+    @property
+    def current_lsb_a(self) -> float:
+        """Amperes per bit of the chip's current register, which the truncated calibration really gives."""
+        return _SCALING / (self.calibration * self.shunt_ohm)
 
     @property
     def configuration(self) -> int:
@@ -119,7 +135,7 @@ class Reading:
 def reading_of(settings: Ina226Settings, shunt: int, bus: int) -> Reading:
     """Turn raw 16-bit register values into a reading."""
     return Reading(
-        current_a=signed(shunt) * settings.current_lsb_a,
+        current_a=signed(shunt) * settings.ampere_per_step,
         bus_v=(bus & 0x7FFF) * BUS_LSB_V,
         saturated=signed(shunt) in (0x7FFF, -0x8000),
     )

@@ -119,6 +119,8 @@ def _power(table: pd.DataFrame, form: TableFormat, path: Path) -> tuple[Floats, 
 
 
 def _load(path: Path) -> pd.DataFrame:
+    if path.is_char_device() or path.is_block_device():  # pandas would read without an end
+        raise BadInputError(f"{path} is a device", hint="give the file of a power trace")
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)

@@ -109,7 +109,7 @@ def _refused(port: str, baud: int, error: Exception) -> ToolError:
     if number == errno.ENOENT or "No such file" in text:
         near = sorted(str(p) for pattern in ("ttyACM*", "ttyUSB*") for p in Path("/dev").glob(pattern))
         seen = (
-            f"this machine has {', '.join(near)}" if near else "no USB serial port is there: is the board plugged in?"
+            f"this machine has {', '.join(near)}" if near else "no USB serial port is there (is the board plugged in?)"
         )
         return ToolError(f"there is no serial port {port}", hint=f"{seen}; `whycycles doctor` lists all")
     if number == errno.EACCES:

@@ -12,9 +12,10 @@ from engine.firmware.types import Firmware
 from engine.targets.device import Device, Limits, Where
 from engine.targets.image import Image
 from engine.targets.qemu.process import Process
-from engine.targets.qemu.stub import LR, PC, SP, StubGoneError, StubRefusedError
+from engine.targets.qemu.stub import LR, PC, SP, StubGoneError, StubRefusedError, StubSilentError
 
 _POLL_S = 0.05  # how often a running machine is asked whether the plugin found an error
+_STILL_S = 30.0  # that a running machine may execute nothing: the longest kernel executes something all the time
 _PATIENCE_S = 10.0  # until a machine that was told to stop has stopped
 _CFSR, _BFAR = 0xE000ED28, 0xE000ED38
 _CAUSES = (
@@ -39,7 +40,8 @@ _OTHER_HINT = "look at the instruction at this address: a breakpoint, a trap, or
 class QemuMachine(Device):
     """A process with a firmware.
 
-    ``failed``, asked while it runs, says whether to stop it, ``last_code`` what it ran last; ``trace_pipe`` is read by ``read_trace``.
+    ``failed``, asked while it runs, says whether to stop it, ``work`` how much code it has executed, ``last_code`` what it ran last;
+    ``trace_pipe`` is read by ``read_trace``.
     """
 
     def __init__(self, firmware: Firmware, image: Image, process: Process, sentinel: int, limits: Limits) -> None:
@@ -49,6 +51,7 @@ class QemuMachine(Device):
         self.sentinel = sentinel
         self._fault = self.require("wc_fault")
         self.failed: Callable[[], bool] = lambda: False
+        self.work: Callable[[], int] = int
         self.last_code: Callable[[], str] = str
         self.trace_pipe = -1
         self.read_trace: Callable[[], None] = lambda: None
@@ -87,18 +90,27 @@ class QemuMachine(Device):
         """What goes wrong between us and QEMU, as an error for people."""
         try:
             yield
-        except StubGoneError:
-            raise self._process.gone(f"{where()}{self.last_code()}") from None
+        except StubGoneError as error:
+            silent = isinstance(error, StubSilentError)
+            raise self._process.gone(f"{where()}{self.last_code()}", silent=silent) from None
         except StubRefusedError as error:
             raise ExecutionError(f"QEMU refused a request: {error}{where()}", hint="report this with the ELF") from None
 
     def _run(self, until: int, where: Where) -> None:
         end = time.monotonic() + self.limits.wall_seconds
+        still, done = 0, -1  # in polls: while this program is stopped itself (Ctrl-Z), none passes
         self._stub.resume()
         while self._stub.wait(_POLL_S, self.trace_pipe, self.read_trace) is None:
             if self.failed():
                 self._halt()
                 self._explain(where)
+            still, done = (still + 1, done) if self.work() == done else (0, self.work())
+            if still * _POLL_S > _STILL_S:
+                self._halt()
+                raise ExecutionError(
+                    f"the core has executed nothing for {_STILL_S:g} s{self.last_code()}{where()}",
+                    hint="it sleeps (WFI, WFE), most likely, and no interrupt is enabled that would wake it",
+                )
             if time.monotonic() > end:
                 self._halt()
                 raise ExecutionError(
@@ -116,7 +128,7 @@ class QemuMachine(Device):
         end = time.monotonic() + _PATIENCE_S
         while self._stub.wait(_POLL_S, self.trace_pipe, self.read_trace) is None:
             if time.monotonic() > end:
-                raise StubGoneError("does not stop")
+                raise StubSilentError("does not stop")
 
     def _explain(self, where: Where) -> NoReturn:
         """Raise the error the plugin or the trace's reader noted, or the fault the core took: it stands at its handler."""

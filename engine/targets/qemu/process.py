@@ -94,10 +94,10 @@ class Process:
         what = _first_line(said) or f"exit code {self._popen.returncode}"
         return ToolError(f"{version} did not start its machine {machine}: {what}", hint=_INSTALL_AGAIN)
 
-    def gone(self, where: str) -> ExecutionError:
-        """The error for a QEMU that ended, or no longer answers, in the middle of a run."""
+    def gone(self, where: str, *, silent: bool = False) -> ExecutionError:
+        """The error for a QEMU that ended, or no longer answers (``silent``), in the middle of a run."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(_PATIENCE_S)
+            self._popen.wait(0 if silent else _PATIENCE_S)
         code = self._popen.returncode
         self.close()
         said = self._said()

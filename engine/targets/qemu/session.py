@@ -151,6 +151,7 @@ class QemuSession(Session):
             self._open = stack.pop_all()
         self.state = state
         self.device.failed = self._failed
+        self.device.work = lambda: int(state[at.H_WORK])
         self.device.last_code = lambda: (
             f", last in {image.describe(int(state[at.H_BLOCK]))}" if state[at.H_BLOCK] else ""
         )

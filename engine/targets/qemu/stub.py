@@ -21,6 +21,10 @@ class StubGoneError(Exception):
     """The other side closed the pipe or does not answer."""
 
 
+class StubSilentError(StubGoneError):
+    """The other side is there, but does not answer."""
+
+
 class StubRefusedError(Exception):
     """The machine cannot do what was asked, such as read where it has no memory."""
 
@@ -41,7 +45,7 @@ class Stub:
         self._send(request)
         answer = self.wait(_ANSWER_S)
         if answer is None:
-            raise StubGoneError(f"no answer to {request[:20].decode()}")
+            raise StubSilentError(f"no answer to {request[:20].decode()}")
         return answer
 
     def register(self, number: int) -> int:

@@ -33,9 +33,10 @@ class FakeIna226:
     stalls_at_s: float = float("inf")
     ids: tuple[int, int] = (0x5449, 0x2260)
     forgets_configuration: bool = False
+    forgets_calibration: bool = False
     slower: float = 1.0  # conversions take so many times as long: the datasheet allows 1.1
     closed: bool = False
-    registers: dict[int, int] = field(default_factory=lambda: {0: 0x4127})
+    registers: dict[int, int] = field(default_factory=lambda: {0: 0x4127, 5: 0})
     _result: tuple[int, int] = (0, 0)  # shunt, bus
     _done: int = -1
     _ready: bool = False
@@ -45,7 +46,7 @@ class FakeIna226:
         self._transfer(address)
         self._convert()
         if register == 0x06:
-            word = 8 if self._ready else 0
+            word = (8 if self._ready else 0) | (4 if abs(self._current()) > 0x7FFF else 0)
             self._ready = False
             return word
         if register == 0xFE:
@@ -54,17 +55,23 @@ class FakeIna226:
             return self.ids[1]
         if register in (1, 2):
             return self._result[register - 1] & 0xFFFF
+        if register == 4:
+            return self._current() & 0xFFFF
         return self.registers[register]
+
+    def _current(self) -> int:
+        """Equation 3 of the datasheet; without a calibration the register holds 0."""
+        return int(self._result[0] * self.registers.get(5, 0) / 2048)
 
     def write(self, address: int, register: int, value: int) -> None:
         self._transfer(address)
         if register == 0:
             if value & 0x8000 or self.forgets_configuration:
-                self.registers = {0: 0x4127}
+                self.registers = {0: 0x4127, 5: 0}
             else:
                 self.registers[0] = value
             self._since, self._done, self._ready = self.time.now, -1, False
-        else:
+        elif register != 5 or not self.forgets_calibration:
             self.registers[register] = value
 
     def close(self) -> None:

@@ -32,9 +32,12 @@ def sample(fake: FakeIna226, until_s: float, settings: Ina226Settings = SETTINGS
 
 
 def test_the_datasheets_own_example() -> None:
-    """SBOS547, table "Configure/Measure/Calculate Example": 10 A over 2 mohm are 8000 in the shunt voltage register."""
+    """SBOS547, table "Configure/Measure/Calculate Example": 10 A over 2 mohm are 8000 in the shunt voltage register, 10000 in that of the current."""
     settings = Ina226Settings(shunt_ohm=0.002, max_current_a=2**15 * 1e-3, conversion_us=1100)
-    assert settings.current_lsb_a == pytest.approx(1.25e-3)
+    assert settings.ampere_per_step == pytest.approx(1.25e-3)
+    assert settings.calibration == 0x0A00
+    assert settings.current_lsb_a == pytest.approx(1e-3)
+    assert 8000 * settings.calibration // 2048 == 10_000
     reading = reading_of(settings, shunt=8000, bus=9584)
     assert reading.current_a == pytest.approx(10.0)
     assert reading.bus_v == pytest.approx(11.98)
@@ -54,7 +57,8 @@ def test_the_largest_current_is_within_range_and_well_resolved_or_refused(
         settings = Ina226Settings(shunt_ohm, max_current_a)
     except UsageError:
         return
-    assert 99 <= max_current_a / settings.current_lsb_a <= 0x7FFF * (1 + 1e-6)
+    assert 99 <= max_current_a / settings.ampere_per_step <= 0x7FFF * (1 + 1e-6)
+    assert 1 <= settings.calibration <= 0x7FFF
 
 
 @given(st.integers(-0x8000, 0x7FFF))
@@ -172,11 +176,21 @@ def test_more_than_the_expected_current_is_measured_where_the_shunt_allows_it() 
     np.testing.assert_allclose(trace.power_w, 0.06 * 3.3, rtol=1e-3)
     assert trace.saturated is not None
     assert not trace.saturated.any()
+    assert "more than 0.011 A (overflow flag)" in trace.meter.settings
+
+
+def test_the_chip_is_calibrated_so_that_its_own_current_is_ours() -> None:
+    fake = chip()
+    trace = sample(fake, 0.05)
+    assert fake.registers[5] == SETTINGS.calibration == 3355
+    assert fake.read(0x40, 4) * SETTINGS.current_lsb_a == pytest.approx(0.02, rel=1e-3)
+    assert "overflow" not in trace.meter.settings
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
+        ({"forgets_calibration": True}, "calibration holds 0000h after 0d1bh"),
         ({"ids": (0x5449, 0x1234)}, "no INA226.*1234h"),
         ({"address": 0x41}, "nothing answers at 0x40"),
         ({"forgets_configuration": True}, "configuration holds 4127h after 4007h"),

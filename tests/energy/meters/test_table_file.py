@@ -131,6 +131,11 @@ def test_a_missing_file_is_one_message(tmp_path: Path) -> None:
         read_table(tmp_path / "b.csv", TableFormat(TIME, power=Column("p", 1.0)))
 
 
+def test_a_device_is_no_table() -> None:
+    with pytest.raises(BadInputError, match="is a device"):
+        read_table(Path("/dev/zero"), TableFormat(TIME, power=Column("p", 1.0)))
+
+
 def test_numbers_of_hundreds_of_digits_are_one_message(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"t,p\n0,1\n1,{'9' * 400}\n")
     form = TableFormat(TIME, power=Column("p", 1.0))

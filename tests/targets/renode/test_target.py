@@ -19,6 +19,8 @@ from engine.counters.count import count_regions
 from engine.errors import BadInputError, CheckFailedError, ExecutionError, ToolError, UsageError
 from engine.firmware.mps2 import mps2_board
 from engine.firmware.types import Firmware
+from engine.pipeline.agree import differences
+from engine.pipeline.emulators import EMULATORS
 from engine.targets.renode import process, target
 from engine.targets.renode.find import Renode, find_renode
 from engine.targets.renode.process import RenodeLimits
@@ -75,6 +77,24 @@ def test_a_trace_gives_the_same_profile_and_accesses(small_net: Toy) -> None:
     counters = count_regions(firmware, execution, mps2_board(load_core("cortex-m4")))
     assert found.loads == tuple(c.read_accesses for c in counters)
     assert found.stores == tuple(c.write_accesses for c in counters)
+
+
+def test_agreement_takes_blocks_and_accesses_from_a_trace(small_net: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    (renode,) = (e for e in EMULATORS if e.trace)
+    assert renode.trace is not None
+    (unicorn,) = (e for e in EMULATORS if e.name == "unicorn")
+    core, firmware = load_core("cortex-m4"), small_net("cortex-m4")
+    found, ours = (f(firmware, core, [INPUT, bytes(64)]) for f in (renode.trace, unicorn.count))
+    assert not list(differences(firmware, ours, found))
+    assert found.loads == ours.loads is not None
+    assert found.stores == ours.stores
+    traced = target.trace(firmware, core, INPUT, accesses=True)
+    fewer = dataclasses.replace(traced.profile, count=traced.profile.count - 1)
+    monkeypatch.setattr(target, "trace", lambda *_, **__: dataclasses.replace(traced, profile=fewer))
+    with pytest.raises(CheckFailedError, match="other edges between blocks"):
+        renode.trace(firmware, core, [INPUT])
+    monkeypatch.setattr(target, "MOST_TRACED", 100)
+    assert renode.trace(firmware, core, [INPUT]).loads is None
 
 
 def test_a_long_inference_is_not_traced(small_net: Toy) -> None:
