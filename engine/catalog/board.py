@@ -14,6 +14,7 @@ from engine.catalog.flash import FlashInterface
 
 _ALIGNED = 8  # bytes: start-up copies words, the stack must be aligned to 8
 _WRITTEN = {"activations": "they are written, so they need RAM", "stack": "it is written, so it needs RAM"}
+_LEAST_CURRENT, _MOST_CURRENT = 0.001, 10_000_000  # 1 nA and 10 A: beyond them a current was written in another unit
 _MOST_MHZ = 10_000  # a clock above it was written in Hz or kHz
 
 
@@ -85,6 +86,15 @@ class Placement(Frozen):
     stack: str
 
 
+def _check_current(current: Figure, unit: str) -> None:
+    if current.lowest <= 0:
+        raise RefusalError("a current must be greater than 0", f"write {unit}")
+    if current.lowest < _LEAST_CURRENT or current.highest > _MOST_CURRENT:
+        raise RefusalError(
+            f"a current must lie between {_LEAST_CURRENT:g} and {_MOST_CURRENT:,.0f} {unit}", f"write {unit}"
+        )
+
+
 class Current(Figure):
     """Supply current of the microcontroller per MHz of core clock, in µA/MHz, and the conditions it holds under.
 
@@ -100,9 +110,8 @@ class Current(Figure):
     caches: bool | None = None
 
     @model_validator(mode="after")
-    def _positive(self) -> Self:
-        if self.lowest <= 0:
-            raise RefusalError("a current must be greater than 0", "write µA per MHz")
+    def _plausible(self) -> Self:
+        _check_current(self, "µA per MHz")
         return self
 
 
@@ -113,9 +122,8 @@ class SleepCurrent(Figure):
     keeps_ram: bool
 
     @model_validator(mode="after")
-    def _positive(self) -> Self:
-        if self.lowest <= 0:
-            raise RefusalError("a current must be greater than 0", "write µA")
+    def _plausible(self) -> Self:
+        _check_current(self, "µA")
         return self
 
 

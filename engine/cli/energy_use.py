@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from engine.energy.battery import BatteryLife
     from engine.energy.sweep import EnergySweep
 
+_MOST_UA = 1e7
+"""10 A: beyond it a current asleep is in another unit."""
+
 
 @click.command("sweep")
 @click.argument("model")
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--kernels", type=click.Choice([k.value for k in KernelLibrary]), default="cmsis-nn", show_default=True)
 @click.option("--compiler", type=click.Choice([c.value for c in CompilerName]), default="clang", show_default=True)
 @click.option("--opt", type=click.Choice(OPTS), default="O2", show_default=True)
-@click.option("--sleep-ua", type=Finite(0), metavar="UA", help="Current asleep; the board's own if absent.")
+@click.option("--sleep-ua", type=Finite(0, _MOST_UA), metavar="UA", help="Current asleep; the board's own if absent.")
 @json_option
 def sweep(model: str, board: str, kernels: str, compiler: str, opt: str, sleep_ua: float | None, as_json: bool) -> None:
     """Latency, power, energy and energy-delay product of MODEL over a board's clocks, and the clock of least energy."""
@@ -56,14 +59,16 @@ def sweep(model: str, board: str, kernels: str, compiler: str, opt: str, sleep_u
 
 @click.command("battery")
 @click.argument("record")
-@click.option("--every", "every_s", type=Finite(min=0, min_open=True), required=True, metavar="SECONDS", help="Time from one inference to the next.")  # fmt: skip
-@click.option("--capacity", "capacity_mah", type=Finite(min=0, min_open=True), default=220.0, show_default=True, metavar="MAH")  # fmt: skip
-@click.option("--battery-v", type=Finite(min=0, min_open=True), default=3.0, show_default=True, metavar="V")
-@click.option("--sleep-ua", type=Finite(0), metavar="UA", help="Current asleep; the board's own if absent.")
+@click.option("--every", "every_s", type=Finite(0, 1e9, min_open=True), required=True, metavar="SECONDS", help="Time from one inference to the next.")  # fmt: skip
+@click.option("--capacity", "capacity_mah", type=Finite(0, 1e9, min_open=True), default=220.0, show_default=True, metavar="MAH")  # fmt: skip
+@click.option("--battery-v", type=Finite(0, 1000, min_open=True), default=3.0, show_default=True, metavar="V")
+@click.option("--sleep-ua", type=Finite(0, _MOST_UA), metavar="UA", help="Current asleep; the board's own if absent.")
 @click.option(
-    "--keeps-ram/--loses-ram", default=True, help="With --sleep-ua: whether RAM survives, or waking is a reset."
+    "--keeps-ram/--loses-ram",
+    default=None,
+    help="With --sleep-ua: whether RAM survives, or waking is a reset.  [default: keeps-ram]",
 )
-@click.option("--wake-ms", type=Finite(0), default=0.0, show_default=True, metavar="MS", help="At run power, before each inference.")  # fmt: skip
+@click.option("--wake-ms", type=Finite(0, 1e9), default=0.0, show_default=True, metavar="MS", help="At run power, before each inference.")  # fmt: skip
 @json_option
 def battery(
     record: str,
@@ -71,7 +76,7 @@ def battery(
     capacity_mah: float,
     battery_v: float,
     sleep_ua: float | None,
-    keeps_ram: bool,
+    keeps_ram: bool | None,
     wake_ms: float,
     as_json: bool,
 ) -> None:
@@ -87,18 +92,28 @@ def battery(
     from engine.pipeline.rerun import hardware_for
     from engine.records.run_energy import NoEnergy
 
+    if keeps_ram is not None and sleep_ua is None:
+        raise UsageError(
+            "--keeps-ram and --loses-ram say something of --sleep-ua, which is missing",
+            hint="give that sleep's current; without one the board's own sleep counts, of which its source says whether RAM survives",
+        )
     found = find_record(record)
     board = hardware_for(found).board
     energy = energy_of(found, board)
     if isinstance(energy, NoEnergy) or board is None:
         reason = energy.reason if isinstance(energy, NoEnergy) else ""
-        raise UsageError(f"{found.id} has no energy: {reason}", hint="see `whycycles energy predict`, or measure it")
+        raise UsageError(
+            f"{found.id} has no energy: {reason}",
+            hint="run it on a board file of your own with [[current_ua_per_mhz]], or measure it",
+        )
     if sleep_ua is None:
         if not board.sleep_current_ua:
             raise UsageError(f"no sleep current of {board.name} was found", hint="add --sleep-ua, in microamperes")
         printed = min(board.sleep_current_ua, key=lambda s: s.value)
         sleep_ua, keeps_ram = float(printed.value), printed.keeps_ram
-    life = battery_life(found, energy, Duty(every_s, sleep_ua, keeps_ram, wake_ms, capacity_mah, battery_v))
+    life = battery_life(
+        found, energy, Duty(every_s, sleep_ua, keeps_ram is not False, wake_ms, capacity_mah, battery_v)
+    )
     if as_json:
         print_json(life)
     else:
@@ -109,7 +124,7 @@ def battery(
 @click.argument("records", nargs=-1)
 @json_option
 def check(records: tuple[str, ...], as_json: bool) -> None:
-    """Check energies: their range, the board's power, and that energy goes with latency. RECORDS: all known runs if absent.
+    """Check energies: their range, the board's power, and that energy goes with latency. RECORDS: all known runs and measurements if absent.
 
     Exit code 1 if a check failed that nothing explains.
     """
@@ -140,8 +155,9 @@ def check(records: tuple[str, ...], as_json: bool) -> None:
 
 
 def _show_sweep(found: EnergySweep, out: Console) -> None:
+    volts = "" if found.voltage_v is None else f", {found.voltage_v:g} V"
     out.print(
-        f"{found.model} on {found.board}, {found.voltage_v:g} V (simulated); {found.rests_on.label}: {found.how}",
+        f"{found.model} on {found.board}{volts} (simulated); {found.rests_on.label}: {found.how}",
         soft_wrap=True,
     )
     table = Table(
@@ -161,30 +177,23 @@ def _show_sweep(found: EnergySweep, out: Console) -> None:
         column.justify = "right"
     table.columns[5].no_wrap = True  # an interval reads as one
     for p in found.points:
-        marks = [
-            name
-            for name, clock in (
-                ("least energy", found.least_energy_mhz), ("least EDP", found.least_edp_mhz), ("fastest", found.fastest_mhz)
-            )
-            if clock == p.clock_mhz
-        ]  # fmt: skip
         low, high = p.interval_uj
         period = "-" if p.period_uj is None else significant(p.period_uj / 1000)
         table.add_row(
             f"{p.clock_mhz:g}", str(p.wait_states), significant(p.latency_ms), significant(p.power_mw), significant(p.energy_uj / 1000),
-            f"{significant(low / 1000)} to {significant(high / 1000)}", significant(p.edp_uj_ms / 1000), period, ", ".join(marks),
+            f"{significant(low / 1000)} to {significant(high / 1000)}", significant(p.edp_uj_ms / 1000), period, ", ".join(found.marks(p)),
         )  # fmt: skip
     out.print(table)
     sleep = "no sleep current" if found.sleep_ua is None else f"asleep {found.sleep_ua:g} µA"
     out.print(f"{sleep}: {found.sleep_source}", soft_wrap=True)
-    verdict = "" if found.strategy is None else f"{found.strategy.value.replace('_', ' ')}: "
+    verdict = "" if found.strategy is None else f"{found.strategy.label}: "
     out.print(f"{verdict}{found.reason}.", soft_wrap=True)
 
 
 def _show_battery(life: BatteryLife, out: Console) -> None:
     low, high = life.life_hours_interval
     out.print(
-        f"{life.run}: {life.life_hours / 24:,.1f} days ({low / 24:,.1f} to {high / 24:,.1f}), {life.years:.2f} years, "
+        f"{life.run}: {life.life_hours / 24:,.1f} days ({low / 24:,.1f} to {high / 24:,.1f}), {life.years:,.2f} years, "
         f"{life.inferences:,} {'cold' if life.cold else 'warm'} inferences",
         soft_wrap=True,
     )

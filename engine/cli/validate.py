@@ -226,7 +226,7 @@ def _print_summary(found: Validation, out: Console) -> None:
     else:
         out.print("no exact point was run, so there is no mean error")
     for e in found.energy:
-        out.print(f"energy of {e.points} {e.what}:")
+        out.print(f"energy of {e.title}:")
         r2 = "" if e.telling_r2 is None else f"; R² {e.telling_r2:.3f}"
         line = (
             f"mean absolute error {share_text(e.mape)}, worst {share_text(e.worst)}; {share_text(e.inside_share, 0)} within "

@@ -56,7 +56,12 @@ class BatteryLife(Record):
 
 
 def battery_life(record: RunRecord, energy: RunEnergy, duty: Duty) -> BatteryLife:
-    """Raises UsageError for a battery below the supply, or a period that is shorter than waking and inferring."""
+    """Raises UsageError for a supply that is not known or above the battery, or a period that is shorter than waking and inferring."""
+    if energy.voltage_v is None:
+        raise UsageError(
+            f"the supply that the power of {record.board} was measured at is not known, so neither is the charge it draws",
+            hint="run it on a board file of your own with [[current_ua_per_mhz]] and its voltage_v",
+        )
     if duty.battery_v < energy.voltage_v:
         raise UsageError(
             f"a battery of {duty.battery_v:g} V cannot supply {energy.voltage_v:g} V without a step-up converter",

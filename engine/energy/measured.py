@@ -62,7 +62,8 @@ def measured_energy(
 ) -> MeasuredEnergy:
     """The energy of a run's inference from a trace; without a ``timeline`` it has no layers. ``busy`` as in ``energy_of``.
 
-    Raises BadInputError for a trace or windows that cannot be integrated, CheckFailedError if an inference lasts half or twice as long as the run's.
+    Raises BadInputError for a trace or windows that cannot be integrated, CheckFailedError if an inference lasts half or twice as long as the run's,
+    or takes no energy.
     """
     names, shares = (timeline.names, _shares(timeline.cycles)) if timeline else ((), ())
     found = energy_of(trace, windows, shares, busy)
@@ -72,6 +73,11 @@ def measured_energy(
         raise CheckFailedError(
             f"an inference in the trace lasts {ms:.4g} ms, the run {record.id} says {said:.4g} ms",
             hint="name the run that was measured, and how many inferences lie between two edges",
+        )
+    if found.gross.energy_nj <= 0:
+        raise CheckFailedError(
+            f"an inference in the trace takes {found.gross.energy_nj / 1e3:,.1f} µJ with the idle board's power, and no board takes nothing",
+            hint="check the columns, their units and the direction of the current",
         )
     return MeasuredEnergy(
         schema_version=1,

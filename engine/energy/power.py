@@ -38,12 +38,12 @@ class Operation:
 
 @dataclass(frozen=True)
 class Power:
-    """Power in mW with its interval, what it rests on and how it was worked out."""
+    """Power in mW with its interval, what it rests on and how it was worked out. ``voltage_v`` None: no source gives the supply."""
 
     power_mw: float
     low_mw: float
     high_mw: float
-    voltage_v: float
+    voltage_v: float | None
     kind: PowerKind
     how: str
     sources: tuple[str, ...]
@@ -69,7 +69,11 @@ def _measured(wanted: Operation, here: tuple[PublishedPower, ...], rows: tuple[P
     power = measured_mw(used, wanted.clock_mhz, voltage)
     band = measured_band(kind, rows, wanted.firmware).widened(_off_by_clock(wanted.clock_mhz, used[0].clock_mhz))
     firmwares = len({r.firmware for r in used})
-    how = f"mean of {len(used)} results of {firmwares} firmware{'s' if firmwares > 1 else ''} at {voltage:g} V"
+    how = f"mean of {len(used)} results of {firmwares} firmware{'s' if firmwares > 1 else ''}"
+    how += f" at {voltage:g} V" if used[0].voltage_v is not None else ", whose supply is not given"
+    if used[0].voltage_v is None and voltage is not None:
+        # the same current at whatever supply they were measured at, or the same power
+        band *= Band(1.0, min(1.0, voltage / _SUPPLY_V.high), max(1.0, voltage / _SUPPLY_V.low))
     if wanted.clock_mhz != used[0].clock_mhz:
         how += f", taken from {used[0].clock_mhz:g} MHz to {wanted.clock_mhz:g} MHz with the same current per MHz"
     return _power(power, band, voltage, kind, how, tuple(dict.fromkeys(r.submission for r in used)))
@@ -101,7 +105,9 @@ def _printed(board: Board, current: Current, wanted: Operation, rows: tuple[Publ
     return _power(power, whole.relative, supply.value, kind, how, (current.source or f"inferred: {current.inferred}",))
 
 
-def _power(power_mw: float, band: Band, voltage_v: float, kind: PowerKind, how: str, sources: tuple[str, ...]) -> Power:
+def _power(
+    power_mw: float, band: Band, voltage_v: float | None, kind: PowerKind, how: str, sources: tuple[str, ...]
+) -> Power:
     return Power(power_mw, power_mw * band.low, power_mw * band.high, voltage_v, kind, how, sources)
 
 

@@ -1,7 +1,8 @@
 """Powers and energies that somebody measured with a meter and published, one row per board, firmware and model.
 
-The table holds the closed MLPerf Tiny results whose inference ran on the core itself (accelerators are left out). ``firmware`` names
-one submission's build for one board; ``platform`` the operating system it says it was built with, where it says so.
+The table holds the closed MLPerf Tiny results whose inference ran on the core itself (accelerators are left out), and Ambiq's of a
+Cortex-M55 at a stated clock (left out: those in a mode whose clock is not given, and one whose time, power and energy contradict each
+other). ``firmware`` names one build for one board; ``platform`` the operating system it says it was built with, where it says so.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ _PLATFORMS = ("zephyr", "mbed")
 
 @dataclass(frozen=True)
 class PublishedPower:
-    """One row. ``regulator`` "smps" where the result says that a switching one was used: its power hardly follows the supply's voltage."""
+    """One row. ``regulator`` "smps" where the result says that a switching one was used: its power hardly follows the supply's voltage.
+
+    ``voltage_v`` None: the source gives no supply; then the power is taken as it is, and teaches no interval.
+    """
 
     board: str
     clock_mhz: float
-    voltage_v: float
+    voltage_v: float | None
     regulator: str
     power_mw: float
     latency_ms: float
@@ -46,12 +50,16 @@ class PublishedPower:
     @property
     def submission(self) -> str:
         """Where the results of the firmware lie: the source without the model."""
-        return self.source.removesuffix("/performance").rpartition("/")[0] or self.source
+        if not self.source.endswith("/performance"):
+            return self.source
+        return self.source.removesuffix("/performance").rpartition("/")[0]
 
-    def power_at(self, clock_mhz: float, voltage_v: float) -> float:
+    def power_at(self, clock_mhz: float, voltage_v: float | None) -> float:
         """Power in mW with the same current per MHz at another clock; behind a linear regulator also with the same current at another voltage."""
         scale = clock_mhz / self.clock_mhz
-        return self.power_mw * scale * (1.0 if self.regulator == "smps" else voltage_v / self.voltage_v)
+        if self.regulator == "smps" or voltage_v is None or self.voltage_v is None:
+            return self.power_mw * scale
+        return self.power_mw * scale * (voltage_v / self.voltage_v)
 
 
 @cache
@@ -66,7 +74,7 @@ def published_power(path: Path | None = None) -> tuple[PublishedPower, ...]:
                     PublishedPower(
                         board=row["board"],
                         clock_mhz=_positive(row["clock_mhz"]),
-                        voltage_v=_positive(row["voltage_v"]),
+                        voltage_v=_positive(row["voltage_v"]) if row["voltage_v"] else None,
                         regulator=row["regulator"],
                         power_mw=_positive(row["power_mw"]),
                         latency_ms=_positive(row["latency_ms"]),

@@ -43,6 +43,10 @@ def candidates() -> tuple[tuple[PublishedPower, ...], tuple[ExcludedRow, ...]]:
             )
         elif row.board not in headlines():
             excluded.append(ExcludedRow(id=row.id, reason=f"no printed current per MHz of {row.board} was found"))
+        elif row.voltage_v is None:
+            excluded.append(
+                ExcludedRow(id=row.id, reason="its source gives no supply, so no printed current gives its power")
+            )
         else:
             used.append(row)
     return tuple(used), tuple(excluded)
@@ -50,6 +54,7 @@ def candidates() -> tuple[tuple[PublishedPower, ...], tuple[ExcludedRow, ...]]:
 
 def training_row(row: PublishedPower, run: RunRecord) -> TrainingRow:
     """A published row with its load: measured cycles, and the traffic of our run."""
+    assert row.voltage_v is not None, "candidates have a supply"
     regions = [x.counters for x in (*run.layers, run.glue)]
     load = Load(
         printed_ua_per_mhz=headlines()[row.board],

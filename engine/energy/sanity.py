@@ -38,14 +38,19 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class Inference:
-    """An energy to be checked, whatever it comes from."""
+    """An energy to be checked, whatever it comes from.
+
+    ``macs`` None: of a firmware that is not known. ``modelled_mw``: lowest and highest power that the power model gives the board; None
+    where nothing is known of it.
+    """
 
     run: str
     board: str
     clock_mhz: float
     energy_uj: float
     latency_ms: float
-    macs: int
+    macs: int | None
+    modelled_mw: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,12 @@ def issues_of(one: Inference, rows: Sequence[PublishedPower]) -> tuple[EnergyIss
     if not low <= one.energy_uj <= high:
         found.append(EnergyIssue(IssueCode.RANGE, one.run, f"{one.energy_uj / 1000:.4g} mJ per inference", _why(one)))
     powers = [r.power_at(one.clock_mhz, r.voltage_v) for r in rows if r.board == one.board]
-    if powers and one.latency_ms:
+    limits = (min(powers), max(powers)) if powers else one.modelled_mw
+    if limits is not None and one.latency_ms:
         mw = one.energy_uj / one.latency_ms
-        if not min(powers) / _APART <= mw <= max(powers) * _APART:
-            message = f"{mw:.4g} mW; others measured {min(powers):.4g} to {max(powers):.4g} mW at this clock"
+        if not limits[0] / _APART <= mw <= limits[1] * _APART:
+            who = "others measured" if powers else "the data sheet's current gives"
+            message = f"{mw:.4g} mW; {who} {limits[0]:.4g} to {limits[1]:.4g} mW at this clock"
             found.append(EnergyIssue(IssueCode.POWER, one.run, message))
     return tuple(found)
 
@@ -91,6 +98,8 @@ def correlation_issues(many: Sequence[Inference]) -> tuple[EnergyIssue, ...]:
 
 
 def _why(one: Inference) -> str:
+    if one.macs is None:
+        return ""
     if one.energy_uj < RANGE_UJ[0] and one.macs < _SMALL_MACS:
         return f"a small model: {one.macs:,} MACs"
     if one.energy_uj > RANGE_UJ[1] and one.macs > _LARGE_MACS:

@@ -48,14 +48,15 @@ def nearest(
 ) -> tuple[PowerKind, tuple[PublishedPower, ...]]:
     """Of one board's rows the closest to what is wanted, all at one voltage, and how close they are.
 
-    The voltage asked for, else the one most rows have. Rows of another voltage only where that voltage has none.
+    The voltage asked for, else the one most rows have. Rows of another voltage only where that voltage has none, and rows without one only
+    where no row of the board has one.
     """
-    volts = [r.voltage_v for r in here]
-    wanted_v = max(volts, key=volts.count) if voltage_v is None else voltage_v
-    rows = tuple(r for r in here if r.voltage_v == wanted_v)
-    if not rows:
-        other = min(volts, key=lambda v: abs(v - wanted_v))
-        rows = tuple(r for r in here if r.voltage_v == other)
+    volts = [r.voltage_v for r in here if r.voltage_v is not None]
+    rows = tuple(here)
+    if volts:
+        wanted_v = max(volts, key=volts.count) if voltage_v is None else voltage_v
+        closest = min(volts, key=lambda v: abs(v - wanted_v))
+        rows = tuple(r for r in here if r.voltage_v == closest)
     same = tuple(r for r in rows if firmware and r.firmware == firmware)
     if same:
         return PowerKind.SAME_FIRMWARE, same
@@ -63,7 +64,7 @@ def nearest(
     return (PowerKind.SAME_PLATFORM, system) if system else (PowerKind.OTHER_FIRMWARE, rows)
 
 
-def measured_mw(rows: Sequence[PublishedPower], clock_mhz: float, voltage_v: float) -> float:
+def measured_mw(rows: Sequence[PublishedPower], clock_mhz: float, voltage_v: float | None) -> float:
     """Mean over firmwares of the mean power of each, in mW, at a clock and voltage."""
     ordered = sorted(rows, key=lambda r: r.firmware)
     return mean(
@@ -96,7 +97,7 @@ def _ratios(kind: PowerKind, rows: tuple[PublishedPower, ...]) -> list[float]:
     for row in rows:
         one_model = kind is PowerKind.SAME_FIRMWARE
         others = [r for r in rows if r.board == row.board and (r != row if one_model else r.firmware != row.firmware)]
-        if not any(r.voltage_v == row.voltage_v for r in others):
+        if row.voltage_v is None or not any(r.voltage_v == row.voltage_v for r in others):
             continue
         platform = row.platform if kind is PowerKind.SAME_PLATFORM else ""
         is_kind, used = nearest(others, row.voltage_v, row.firmware if one_model else "", platform)
@@ -117,7 +118,9 @@ def headline_band(rows: tuple[PublishedPower, ...], without_board: str) -> Band:
         if headline is None or board.name == without_board:
             continue
         printed = [
-            r.power_mw / (headline.value * r.clock_mhz * r.voltage_v / 1000) for r in rows if r.board == board.name
+            r.power_mw / (headline.value * r.clock_mhz * r.voltage_v / 1000)
+            for r in rows
+            if r.board == board.name and r.voltage_v is not None
         ]
         if printed:
             by_board.append(printed)

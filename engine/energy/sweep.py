@@ -27,6 +27,18 @@ class Strategy(StrEnum):
     SLOW_AND_LOW = "slow_and_low"
     SAME = "same"
 
+    @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return _STRATEGIES[self]
+
+
+_STRATEGIES = {
+    Strategy.RACE_TO_IDLE: "race to idle",
+    Strategy.SLOW_AND_LOW: "slow and low",
+    Strategy.SAME: "no clock is better than another",
+}
+
 
 @dataclass(frozen=True)
 class Timed:
@@ -64,7 +76,7 @@ class EnergySweep(Record):
     model: str
     rests_on: PowerKind
     how: str
-    voltage_v: float
+    voltage_v: float | None
     points: tuple[EnergyPoint, ...] = Field(min_length=1)
     least_energy_mhz: float
     least_edp_mhz: float
@@ -74,6 +86,15 @@ class EnergySweep(Record):
     strategy: Strategy | None
     breakeven_fixed_share: float | None
     reason: str
+
+    def marks(self, point: EnergyPoint) -> tuple[str, ...]:
+        """In what a clock of the sweep is the best."""
+        best = (
+            ("least energy", self.least_energy_mhz),
+            ("least EDP", self.least_edp_mhz),
+            ("fastest", self.fastest_mhz),
+        )
+        return tuple(name for name, clock in best if clock == point.clock_mhz)
 
 
 def energy_sweep(
@@ -92,6 +113,8 @@ def energy_sweep(
         return next(p for p in found if isinstance(p, NoEnergy))
     printed = min(board.sleep_current_ua, key=lambda s: s.value, default=None)
     sleep = sleep_ua if sleep_ua is not None else float(printed.value) if printed else None
+    # a current has no power without a voltage
+    sleep = None if powers[-1].voltage_v is None else sleep
     period_ms = max(t.latency_ms for t in ordered)
     points = tuple(_point(t, p, sleep, period_ms) for t, p in zip(ordered, powers, strict=True))
     best = _least([p.energy_uj for p in points])
@@ -109,7 +132,9 @@ def energy_sweep(
         least_edp_mhz=min(points, key=lambda p: p.edp_uj_ms).clock_mhz,
         fastest_mhz=min(points, key=lambda p: p.latency_ms).clock_mhz,
         sleep_ua=sleep,
-        sleep_source=_sleep_source(sleep_ua, printed, board.name),
+        sleep_source=_sleep_source(sleep_ua, printed, board.name)
+        if powers[-1].voltage_v is not None
+        else "the supply is not known, so a current asleep gives no power",
         strategy=strategy,
         breakeven_fixed_share=share,
         reason=_reason(points, best, strategy, share),
@@ -120,7 +145,7 @@ def _point(t: Timed, power: Power, sleep_ua: float | None, period_ms: float) -> 
     energy = energy_uj(power.power_mw, t.latency_ms)
     low, high = t.latency_ms_interval
     idle = None
-    if sleep_ua is not None:
+    if sleep_ua is not None and power.voltage_v is not None:
         idle = ((sleep_ua * UA) * (power.voltage_v * V) * ((period_ms - t.latency_ms) * MS)).to(UJ)
     return EnergyPoint(
         clock_mhz=t.clock_mhz,

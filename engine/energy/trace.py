@@ -98,7 +98,8 @@ class TraceQuality:
     def complaints(self) -> tuple[str, ...]:
         """What a reader must know before believing an energy from this trace; empty if nothing."""
         found = []
-        if self.rate_hz < MIN_RATE_HZ:
+        # as it is printed: times that were written with six digits make 1000 Hz a hair less
+        if round(self.rate_hz) < MIN_RATE_HZ:
             found.append(f"sampled at {self.rate_hz:.0f} Hz, less than {MIN_RATE_HZ:.0f} Hz")
         if self.missing:
             found.append(f"{self.missing} samples are missing, the longest gap is {self.longest_gap_s * 1e3:.3g} ms")

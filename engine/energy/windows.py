@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -78,10 +79,22 @@ def windows_of_gate(trace: PowerTrace, inferences: int = 1) -> tuple[Window, ...
 def windows_of_markers(
     times_s: Sequence[tuple[float, float]], jitter_s: float, inferences: int = 1
 ) -> tuple[Window, ...]:
-    """Windows between time stamps of begin and end, each known to ``jitter_s``. Raises BadInputError for an end before its begin."""
+    """Windows between time stamps of begin and end, each known to ``jitter_s``.
+
+    Raises BadInputError for an end that is not after its begin, and for inferences that overlap: their energy would count twice.
+    """
     for begin, end in times_s:
-        if end <= begin:
-            raise BadInputError(f"a marker ends at {end:g} s, before it begins ({begin:g} s)", hint="give begin, end")
+        # written so that NaN is refused too
+        if not begin < end:
+            raise BadInputError(
+                f"a marker ends at {end:g} s, which is not after it begins ({begin:g} s)", hint="give begin, end"
+            )
+    for (_, end), (begin, _) in pairwise(sorted(times_s)):
+        if begin < end:
+            raise BadInputError(
+                f"two inferences overlap: one begins at {begin:g} s, before another ends ({end:g} s)",
+                hint="give each inference once; one core runs one at a time",
+            )
     return tuple(Window(begin, end, jitter_s, inferences) for begin, end in times_s)
 
 

@@ -31,9 +31,10 @@ def energy_sentences(record: RunRecord, energy: RunEnergy | NoEnergy) -> tuple[s
     if isinstance(energy, NoEnergy):
         return (f"Energy: none, {energy.reason}.",)
     low, high = energy.interval_nj
+    volts = "" if energy.voltage_v is None else f" and {energy.voltage_v:g} V"
     head = (
         f"Energy: {energy.energy_nj / 1e6:.3g} mJ per inference ({low / 1e6:.3g} to {high / 1e6:.3g}; {energy.evidence.value}) at "
-        f"{energy.power_mw:.3g} mW and {energy.voltage_v:g} V, from {energy.rests_on.label} ({energy.how})."
+        f"{energy.power_mw:.3g} mW{volts}, from {energy.rests_on.label} ({energy.how})."
     )
     if not energy.energy_nj:
         return (head,)

@@ -24,7 +24,7 @@ def render_measured_energy(found: MeasuredEnergy, out: Console) -> None:
     )
     low, high = found.spread_nj
     out.print(
-        f"{found.windows} windows of {found.inferences} inference{'s' if found.inferences > 1 else ''}, {found.inference_ms:.4g} ms each: "
+        f"{found.windows} window{'s' if found.windows > 1 else ''} of {found.inferences} inference{'s' if found.inferences > 1 else ''}, {found.inference_ms:.4g} ms each: "
         f"{low / 1e3:,.1f} to {high / 1e3:,.1f} µJ. {found.meter.name}, {found.meter.settings or 'as it was set'}, {found.meter.rate_hz:,.0f} Hz",
         soft_wrap=True,
     )

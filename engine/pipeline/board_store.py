@@ -42,6 +42,21 @@ def keep_measured(record: MeasuredRecord, *, update: bool = False, trace: PowerT
     return path
 
 
+def measured_records() -> tuple[MeasuredRecord, ...]:
+    """All measurements, each once: those of this machine, where one can be read, before committed ones.
+
+    Raises RecordError for a broken committed one.
+    """
+    found = {record.id: record for record in map(read_measured, sorted(boards_dir().glob("*.json")))}
+    for path in sorted((cache_dir() / "boards").glob("*.json")):
+        try:
+            record = read_measured(path)
+        except RecordError:
+            continue
+        found[record.id] = record
+    return tuple(found.values())
+
+
 def find_measured(name: str) -> MeasuredRecord | None:
     """A measurement by file or id, here or among the committed ones; None if that is none."""
     for path in (Path(name), measured_path(name), boards_dir() / f"{name}.json"):

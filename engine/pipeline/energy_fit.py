@@ -42,7 +42,7 @@ def predict(model: EnergyModel, record: RunRecord, board: Board, voltage_v: floa
             f"{board.name} has no printed current per MHz, which the model's cycles are counted in",
             hint="add [[current_ua_per_mhz]] without a clock to a board file of your own, or see `whycycles run --json`",
         )
-    published = [r.voltage_v for r in published_power() if r.board == board.name]
+    published = [r.voltage_v for r in published_power() if r.board == board.name and r.voltage_v is not None]
     usual = max(published, key=published.count) if published else headline.voltage_v
     supply = voltage_v or usual
     if supply is None:
@@ -62,4 +62,10 @@ def predict(model: EnergyModel, record: RunRecord, board: Board, voltage_v: floa
     trained = {r.load.clock_mhz for r in model.training if r.board == board.name}
     if trained and record.clock_mhz not in trained:
         notes.append("the model was fitted at another clock of this board, so the interval says nothing of that")
+    supplies = sorted({r.load.voltage_v for r in model.training if r.board == board.name})
+    if supplies and supply not in supplies:
+        fitted_at = " and ".join(f"{v:g}" for v in supplies)
+        notes.append(
+            f"the model was fitted at {fitted_at} V on this board, so the interval says nothing of {supply:g} V"
+        )
     return predicted_energy(model, record.id, board.name, load, tuple(notes))

@@ -82,7 +82,7 @@ class RunEnergy(Record):
     evidence: Evidence
     power_mw: float = Field(gt=0)
     power_interval_mw: tuple[float, float]
-    voltage_v: float = Field(gt=0)
+    voltage_v: float | None = Field(gt=0, description="of the supply; null: no source gives it")
     rests_on: PowerKind
     how: str
     sources: tuple[str, ...] = Field(min_length=1)

@@ -103,6 +103,11 @@ class EnergyErrors(BaseModel):
     r2: float | None
 
     @property
+    def title(self) -> str:
+        """How many points of what: "1 point of other builds with …"."""
+        return f"{self.points} {self.what if self.points != 1 else self.what.replace('points', 'point', 1)}"
+
+    @property
     def telling_r2(self) -> float | None:
         """R² where it says something: not of one or two points, nor of other builds, whose energies only bound ours."""
         return self.r2 if self.points >= _FEWEST_FOR_R2 and self.what != OTHER_BUILDS else None

@@ -24,7 +24,7 @@ class MeasuredFirmware:
     firmware: str
     framework: str
     clock_mhz: float
-    voltage_v: float
+    voltage_v: float | None
     models: int
     mean_mw: float
     low_mw: float

@@ -78,7 +78,8 @@ def power_for(row: ReferenceRow, record: RunRecord, board: Board, rows: tuple[Pu
     if row.voltage_v is not None:
         return power_of(board, wanted, rows)
     here = [r for r in rows if r.board == board.name]
-    supplies = sorted({r.voltage_v for r in here if firmware and r.firmware == firmware} or {r.voltage_v for r in here})
+    of_firmware = {r.voltage_v for r in here if firmware and r.firmware == firmware}
+    supplies = sorted(v for v in of_firmware or {r.voltage_v for r in here} if v is not None)
     if len(supplies) == 1:
         return power_of(board, replace(wanted, voltage_v=supplies[0]), rows)
     found = power_of(board, wanted, rows)

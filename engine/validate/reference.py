@@ -67,6 +67,8 @@ NEEDED = ("board", "model", "clock_mhz", "latency_ms")
 _MOST_BYTES = 1 << 24
 _SHOWN = 60  # characters of a cell in a message
 _NAMED = 10  # rows in a message
+LOWEST_V, HIGHEST_V = 0.5, 60.0
+"""No supply of a microcontroller or its board lies beyond: one that does is in another unit."""
 _SMALLEST, _LARGEST = 1e-6, 1e12  # what no latency, clock or energy lies beyond, in whatever unit it was written
 
 
@@ -172,6 +174,12 @@ def _row(path: Path, line: int, row: dict[str, str]) -> ReferenceRow:
             raise fail(column, wanted)
         return value
 
+    def supply() -> float:
+        value = number("voltage_v")
+        if not LOWEST_V <= value <= HIGHEST_V:
+            raise fail("voltage_v", f"the supply in volts, {LOWEST_V:g} to {HIGHEST_V:g}")
+        return value
+
     said, side = row.get("use", "").lower(), row.get("bound_side", "").lower()
     if said and said not in list(Use):
         raise fail("use", f"{', '.join(Use)} or blank")
@@ -185,7 +193,7 @@ def _row(path: Path, line: int, row: dict[str, str]) -> ReferenceRow:
         clock_mhz=number("clock_mhz"),
         latency_ms=number("latency_ms") if row.get("latency_ms") or energy is None else None,
         energy_uj=energy,
-        voltage_v=number("voltage_v") if row.get("voltage_v") else None,
+        voltage_v=supply() if row.get("voltage_v") else None,
         kernels=row.get("kernels", ""),
         framework=row.get("framework", ""),
         compiler=row.get("compiler", ""),

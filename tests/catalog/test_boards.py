@@ -162,6 +162,12 @@ def test_currents_and_price_take_no_part_in_the_hash(tmp_path: Path) -> None:
     [
         ('[[current_ua_per_mhz]]\nvalue = 9\nsource = "x"\n', "conditions: missing", "add conditions"),
         ('[[current_ua_per_mhz]]\nvalue = 0\nconditions = "run"\nsource = "x"\n', "greater than 0", ""),
+        ('[[current_ua_per_mhz]]\nvalue = 1e300\nconditions = "run"\nsource = "x"\n', "between 0.001", "µA per MHz"),
+        (
+            '[[sleep_current_ua]]\nvalue = 1e-9\nmode = "stop"\nkeeps_ram = true\nsource = "x"\n',
+            "between 0.001",
+            "write µA",
+        ),
         ('[[current_ua_per_mhz]]\nvalue = 9\nconditions = "run"\n', "exactly one of 'source' and 'inferred'", ""),
         (
             '[[current_ua_per_mhz]]\nvalue = 9\ncondition = "run"\nsource = "x"\n',

@@ -49,6 +49,12 @@ def test_what_cannot_be_is_refused(changes: dict[str, float], message: str) -> N
         battery_life(RECORD, energy(), dataclasses.replace(DUTY, **changes))
 
 
+def test_without_a_supply_a_power_has_no_charge() -> None:
+    unknown = apply(dataclasses.replace(POWER, voltage_v=None), RECORD)
+    with pytest.raises(UsageError, match="supply"):
+        battery_life(RECORD, unknown, DUTY)
+
+
 @PATIENT
 @given(st.floats(1, 1e5), st.floats(0, 1e4), st.floats(0, 100), st.floats(0.1, 1e5))
 def test_more_of_anything_that_draws_never_lasts_longer(every: float, sleep: float, wake: float, more: float) -> None:

@@ -200,7 +200,10 @@ def test_only_whole_windows_count() -> None:
     [
         (lambda t: windows_of_gate(replace(t, gate=None)), "no gate"),
         (lambda t: windows_of_gate(replace(t, gate=np.zeros_like(t.gate))), "never rises"),
-        (lambda t: windows_of_markers([(1.0, 0.5)], 0), "before it begins"),
+        (lambda t: windows_of_markers([(1.0, 0.5)], 0), "not after it begins"),
+        (lambda t: windows_of_markers([(0.5, 0.5)], 0), "not after it begins"),
+        (lambda t: windows_of_markers([(0.5, float("nan"))], 0), "not after it begins"),
+        (lambda t: windows_of_markers([(0.5, 0.6), (0.1, 0.2), (0.15, 0.3)], 0), "0.15 s, before another ends"),
         (lambda t: energy_of(t, ()), "no inference"),
         (lambda t: energy_of(t, (Window(0.5, 2.0, 0),)), "outside the trace"),
         (lambda t: energy_of(t, windows_of_gate(t), (0.5, 0.4)), "sum to 0.9"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,14 @@ def test_a_trace_of_another_run_is_refused() -> None:
     samples = trace()
     with pytest.raises(CheckFailedError, match="lasts"):
         measured_energy(RECORD, timeline_of(RECORD), samples, windows_of_gate(samples, inferences=10))
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.0])
+def test_a_trace_that_gives_energy_or_takes_none_is_refused(factor: float) -> None:
+    samples = trace()
+    turned = replace(samples, power_w=factor * samples.power_w)
+    with pytest.raises(CheckFailedError, match="no board takes nothing"):
+        measured_energy(RECORD, timeline_of(RECORD), turned, windows_of_gate(turned))
 
 
 def write_csv(path: Path) -> Path:

@@ -5,6 +5,7 @@ import pytest
 
 from engine.catalog.board import MemoryKind
 from engine.catalog.load import load_board
+from engine.energy.builds import build_band
 from engine.energy.power import Operation, Power, power_of
 from engine.energy.published import PublishedPower, firmware_of, platform_of, published_power
 from engine.energy.spread import measured_band
@@ -73,7 +74,7 @@ def test_each_kind_of_source_is_at_least_as_unsure_as_a_closer_one() -> None:
 def test_published_powers_are_predicted_without_themselves() -> None:
     """The errors that the method page states: same firmware a few percent, other firmware more, data sheet most."""
     rows = published_power()
-    ours = [r for r in rows if r.kernels == "cmsis-nn"]
+    ours = [r for r in rows if r.kernels == "cmsis-nn" and r.board == L4.name]
     assert len(ours) == 6
     errors: dict[str, list[float]] = {"model": [], "firmware": [], "board": []}
     inside = 0
@@ -123,8 +124,11 @@ def test_a_board_without_any_source_has_no_power() -> None:
 
 def test_every_published_row_has_a_source_and_its_own_power() -> None:
     rows = published_power()
-    assert len({r.id for r in rows}) == len(rows) == 96
-    assert all(r.source.startswith("MLPerf Tiny") and r.firmware in firmware_of("", "", "", r.source) for r in rows)
+    assert len({r.id for r in rows}) == len(rows) == 98
+    mlperf = [r for r in rows if r.source.startswith("MLPerf Tiny")]
+    assert len(mlperf) == 96
+    assert all(r.firmware in firmware_of("", "", "", r.source) and r.voltage_v is not None for r in mlperf)
+    assert all(r.source.startswith("Ambiq neuralSPOT docs") for r in rows if r not in mlperf)
     # power and energy of a row are one measurement; its latency is another one
     assert all(r.energy_uj / r.power_mw == pytest.approx(r.latency_ms, rel=0.2) for r in rows)
 
@@ -142,3 +146,24 @@ def test_a_broken_row_names_file_and_line(tmp_path) -> None:
     bad.write_text("board,clock_mhz\nx,fast\n")
     with pytest.raises(RecordError, match=r"power\.csv line 2"):
         published_power(bad)
+
+
+def test_a_power_without_a_supply_is_taken_as_it_is_and_teaches_no_interval() -> None:
+    board, rows = load_board("apollo510-evb"), published_power()
+    found = power_of(board, Operation(250.0), rows)
+    assert isinstance(found, Power)
+    assert (found.kind, found.voltage_v) == (PowerKind.OTHER_FIRMWARE, None)
+    assert found.power_mw == pytest.approx((25.543 + 25.489) / 2)
+    assert "whose supply is not given" in found.how
+    # its 8 mW in low power, at a clock that is not given (96 MHz if it is the lower of its two), lie within
+    slow = power_of(board, Operation(96.0), rows)
+    assert isinstance(slow, Power)
+    assert slow.low_mw < 7.843 < 8.03 < slow.high_mw
+    # asked at a supply the interval reaches over all that they may have been measured at
+    at_3v = power_of(board, Operation(250.0, voltage_v=3.0), rows)
+    assert isinstance(at_3v, Power)
+    assert at_3v.high_mw == pytest.approx(found.high_mw * 3.0 / 1.8)
+    others = tuple(r for r in rows if r.board != board.name)
+    for kind in (PowerKind.SAME_FIRMWARE, PowerKind.SAME_PLATFORM, PowerKind.OTHER_FIRMWARE):
+        assert measured_band(kind, rows) == measured_band(kind, others)
+    assert build_band(rows) == build_band(others)

@@ -41,3 +41,17 @@ def test_energies_that_do_not_go_with_latency_are_an_issue() -> None:
     (issue,) = correlation_issues(broken)
     assert (issue.code, issue.run) == (IssueCode.CORRELATION, "5")
     assert correlation_issues(fine[:2]) == ()
+
+
+@pytest.mark.parametrize(("latency_ms", "issues"), [(90.0, 0), (9.0, 1), (900.0, 1)])
+def test_without_published_powers_the_data_sheet_gives_the_limits(latency_ms: float, issues: int) -> None:
+    one = dataclasses.replace(GOOD, board="another", latency_ms=latency_ms)
+    assert issues_of(one, ROWS) == ()
+    found = issues_of(dataclasses.replace(one, modelled_mw=(40.0, 50.0)), ROWS)
+    assert [i.code for i in found] == [IssueCode.POWER] * issues
+    assert all("the data sheet's current gives 40 to 50 mW" in i.message for i in found)
+
+
+def test_macs_that_are_not_known_explain_nothing() -> None:
+    (issue,) = issues_of(dataclasses.replace(GOOD, energy_uj=900.0, latency_ms=20.0, macs=None), ROWS)
+    assert issue.explained == ""

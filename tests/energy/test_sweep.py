@@ -45,6 +45,13 @@ def test_racing_wins_where_cycles_do_not_grow_and_sleep_is_not_dearer() -> None:
     assert sweep(at(20, 1_500_000), at(120, 1_000_000), sleep_ua=1).strategy is Strategy.RACE_TO_IDLE
 
 
+def test_a_clock_says_in_what_it_is_the_best() -> None:
+    found = sweep(at(120, 1_100_000, 5), at(20, 1_000_000), sleep_ua=1)
+    assert [found.marks(p) for p in found.points] == [("least energy",), ("least EDP", "fastest")]
+    assert found.strategy is not None
+    assert found.strategy.label == "slow and low"
+
+
 def test_without_a_sleep_current_there_is_no_strategy() -> None:
     board = L4.model_copy(update={"sleep_current_ua": ()})
     found = energy_sweep(board, "kws", FLASH, [at(20, 10), at(120, 10)], published_power())
@@ -52,6 +59,14 @@ def test_without_a_sleep_current_there_is_no_strategy() -> None:
     assert (found.sleep_ua, found.strategy) == (None, None)
     assert "no sleep current of nucleo-l4r5zi" in found.sleep_source
     assert all(p.period_uj is None for p in found.points)
+
+
+def test_a_board_whose_supply_is_not_known_has_energies_but_no_sleep() -> None:
+    apollo = load_board("apollo510-evb")
+    found = energy_sweep(apollo, "kws", FLASH, [at(250, 1_000_000), at(96, 1_000_000)], published_power(), 5.0)
+    assert isinstance(found, EnergySweep)
+    assert (found.voltage_v, found.sleep_ua, found.strategy) == (None, None, None)
+    assert "supply is not known" in found.sleep_source
 
 
 def test_a_board_without_power_says_why() -> None:

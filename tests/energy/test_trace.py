@@ -71,6 +71,12 @@ def test_slow_and_saturated_traces_are_told() -> None:
     assert quality_of(replace(fine, saturated=None)).complaints == ()
 
 
+def test_1000_hz_written_in_microseconds_is_not_too_slow() -> None:
+    one = ramp()
+    times = np.array([float(f"{i / 1000:.6f}") for i in range(len(one.time_s))])
+    assert quality_of(replace(one, time_s=times, saturated=None)).complaints == ()
+
+
 @pytest.mark.parametrize(
     ("times", "powers", "words"),
     [

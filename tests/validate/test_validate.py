@@ -13,7 +13,7 @@ from engine.firmware.types import CompilerName, KernelLibrary, Lowering
 from engine.paths import measurements_dir
 from engine.pipeline.local import validations_path
 from engine.pipeline.settings import RunSettings
-from engine.records.validation import BoundSide, Use, Validations, read_validations
+from engine.records.validation import OTHER_BUILDS, BoundSide, EnergyErrors, Use, Validations, read_validations
 from engine.validate import keep as keeping
 from engine.validate import points
 from engine.validate.choose import choose
@@ -466,3 +466,21 @@ def test_an_energy_of_a_users_board_rests_on_its_own_current(tmp_path: Path) -> 
     plain = point.model_dump(mode="json")
     assert plain["published_uj"] == 4000
     assert [plain[n] for n in ("energy_uj", "energy_error", "energy_interval_uj", "energy_holds")] == [None] * 4
+
+
+@pytest.mark.parametrize("volts", ["1800", "0.01"])
+def test_a_supply_in_another_unit_is_refused(tmp_path: Path, volts: str) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "board,model,clock_mhz,latency_ms,energy_uj,voltage_v\n"
+        f"nucleo-l4r5zi,kws,120,95,4000,1.8\nnucleo-l4r5zi,kws,120,95,4000,{volts}\n"
+    )
+    (refused,) = read_reference(path).refused
+    assert (refused.line, refused.column, refused.value) == (3, "voltage_v", volts)
+    assert "in volts" in refused.wanted
+
+
+def test_one_point_is_no_points() -> None:
+    errors = EnergyErrors(what=OTHER_BUILDS, points=1, mape=0, worst=0, inside_share=1, median_half_width=0, r2=None)
+    assert errors.title == "1 point of other builds with simulated latency"
+    assert errors.model_copy(update={"points": 2}).title.startswith("2 points of other")

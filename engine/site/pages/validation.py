@@ -120,9 +120,5 @@ def validation_summary(kept: KeptValidation) -> str:
 
 def energy_summary(errors: Sequence[EnergyErrors]) -> str:
     """Mean errors of the energies that are no bound, each with whether it is as small as was aimed at; empty without any."""
-    each = [
-        f"{percent(e.mape, 1)} on average over {e.points} {e.what} ({met(e.mape)})"
-        for e in errors
-        if e.what != OTHER_BUILDS
-    ]
+    each = [f"{percent(e.mape, 1)} on average over {e.title} ({met(e.mape)})" for e in errors if e.what != OTHER_BUILDS]
     return f"Our energies are off by {join(each)}." if each else ""
