@@ -63,7 +63,9 @@ def install(progress: Progress = lambda _: None) -> Renode:
 def _reach(url: str) -> None:
     """Fail at once and clearly where there is no network: the steps behind take long to find out."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_REACH_SECONDS):
+        # an opener of its own: urlopen keeps the proxies of the process's first request
+        opener = urllib.request.build_opener()
+        with opener.open(urllib.request.Request(url, method="HEAD"), timeout=_REACH_SECONDS):
             return
     except urllib.error.HTTPError as error:
         reason = f"the server answers {error.code} {error.reason}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ def test_without_a_network_it_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     # a proxy where nobody listens
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+    # somebody opened an address in this process before, without a proxy
+    monkeypatch.setattr(urllib.request, "_opener", urllib.request.build_opener(urllib.request.ProxyHandler({})))
     monkeypatch.setattr(install, "_renode_run", lambda _: pytest.fail("went on"))
     with pytest.raises(
         CheckFailedError, match=r"Renode 1\.16\.1 cannot be fetched from https://.*: Connection refused"
