@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from engine.site.text import signed, significant
 from engine.words import change_text, share_text
 
 if TYPE_CHECKING:
-    from engine.explain.analysis import AssumptionEffect
+    from engine.explain.analysis import AlternativeEffect, AssumptionEffect
     from engine.pipeline.rethink import PlacementEstimate, WhatIfAnswer
     from engine.records.run import RunRecord
 
@@ -224,16 +225,25 @@ def _print_assumptions(answer: WhatIfAnswer, out: Console) -> None:
 def _print_alternatives(answer: WhatIfAnswer, out: Console) -> None:
     if not answer.alternatives:
         return
+    felt = [a for a in answer.alternatives if a.matters]
+    others = "; ".join(f"{a.key} {a.alternative}" for a in answer.alternatives if not a.matters)
+    out.print()
+    if felt:
+        out.print(_alternatives(felt))
+        out.print("Cycles gained or lost if the board were otherwise there, and there alone.")
+    if others:
+        out.print(f"Not said by any source, and under {share_text(_WORTH_A_LINE, 2)} either way: {others}.")
+
+
+def _alternatives(felt: Sequence[AlternativeEffect]) -> Table:
     table = Table("what no source says", "as described", "instead", "changes", box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    for a in answer.alternatives:
+    for a in felt:
         why = Text(textwrap.shorten(a.reason, _MOST_OF_A_REASON, placeholder=" …"), style="dim")
         name = Group(Text(a.key), Padding(why, (0, 0, 0, 2)))
         table.add_row(name, a.described, a.alternative, _percent(a.effect_share))
-    out.print()
-    out.print(table)
-    out.print("Cycles gained or lost if the board were otherwise there, and there alone.")
+    return table
 
 
 def _print_left_out(answer: WhatIfAnswer, out: Console) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from engine.catalog.core import Core
 from engine.explain.block_costs import RunProfile
 from engine.explain.flame import Frame, Sample, samples
 from engine.explain.hotspots import HotInstruction, LayerHotspots, hottest
@@ -228,7 +229,7 @@ def analyse(run_id: str, key: str, retiming: Retiming, profile: RunProfile, rest
         clocks=clock_points(sweep_of(retiming)),
         assumptions=tuple(a for a in assumption_effects(rests_on) if a.matters),
         alternatives=alternative_effects(rests_on),
-        left_out=left_out_effects(rests_on),
+        left_out=left_out_effects(rests_on, retiming.run.core),
         hot=tuple(_without_code(layer) for layer in hot),
         code=tuple(BlockCode(address=a, disassembly=d) for a, d in sorted(code.items())),
         frames=tuple(frames),
@@ -256,12 +257,15 @@ def alternative_effects(found: Sensitivities) -> tuple[AlternativeEffect, ...]:
     )
 
 
-def left_out_effects(found: Sensitivities) -> tuple[LeftOutEffect, ...]:
+_IN_PARTS = "; the effect is an upper bound: QEMU moves a Helium vector in parts, and each waits here"
+
+
+def left_out_effects(found: Sensitivities, core: Core) -> tuple[LeftOutEffect, ...]:
     """What one cycle of each figure that is left out would add, where the run would wait for it; the largest first."""
     return tuple(
         LeftOutEffect(
             key=x.left_out.key,
-            taken=x.left_out.what,
+            taken=x.left_out.what + (_IN_PARTS if core.mve else ""),
             effect_cycles=x.effect_cycles,
             effect_share=x.effect_cycles / found.cycles if found.cycles else 0.0,
         )

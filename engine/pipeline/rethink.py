@@ -196,7 +196,7 @@ def what_if(made: Prepared, combinations: Sequence[Set[Mechanism]] = ()) -> What
         clocks=clock_points(sweep_of(retiming)),
         assumptions=assumption_effects(rests_on),
         alternatives=alternative_effects(rests_on),
-        left_out=left_out_effects(rests_on),
+        left_out=left_out_effects(rests_on, run.core),
         unvaried_assumptions=tuple(
             Unvaried(key=a.key, reason=a.unvaried) for a in assumptions(run.board, run.core) if a.unvaried
         ),
