@@ -131,11 +131,11 @@ def test_code_in_ram_has_the_power_of_code_in_ram() -> None:
 
 
 def test_what_does_not_fit_is_refused_with_the_command_that_links() -> None:
-    wanted = run_of("mlperf-tiny/ad", place="weights=sram1")
-    with pytest.raises(DoesNotFitError, match=r"weights in sram1 .* would overflow 'sram1' \(196608 bytes\)") as error:
-        placed(prepare(run_of("mlperf-tiny/ad")), wanted)
-    assert "whycycles run mlperf-tiny/ad --board nucleo-l4r5zi --place weights=sram1" in error.value.hint
-    with pytest.raises(DoesNotFitError, match="sram1"):
+    wanted = run_of("ic", "nucleo-f411re", place="weights=sram")
+    with pytest.raises(DoesNotFitError, match=r"weights in sram .* would overflow 'sram' \(131072 bytes\)") as error:
+        placed(prepare(run_of("ic", "nucleo-f411re")), wanted)
+    assert "whycycles run ic --board nucleo-f411re --place weights=sram" in error.value.hint
+    with pytest.raises(DoesNotFitError, match="'sram'"):
         prepare(wanted)  # the link says so too
 
 
