@@ -33,7 +33,9 @@ def energy() -> None:
 @click.option("--voltage", metavar="COLUMN[:UNIT]", help="Column of the supply's voltage.")
 @click.option("--supply-v", type=FINITE, metavar="V", help="The supply's voltage, where no column holds it.")
 @click.option("--gate", metavar="COLUMN", help="Column that is high during inferences.")
-@click.option("--gate-level", type=FINITE, default=0.5, show_default=True, help="From where on the gate is high.")
+@click.option(
+    "--gate-level", type=FINITE, metavar="LEVEL", default=0.5, show_default=True, help="From where on the gate is high."
+)
 @click.option(
     "--saturated-at", type=FINITE, metavar="VALUE", help="End of the instrument's range, in A, V (shunt) or W."
 )

@@ -101,16 +101,7 @@ class Finite(click.FloatRange):
         return "" if self.min is None and self.max is None else super()._describe_range()
 
 
-class _AnyFinite(click.types.FloatParamType):
-    """A number without bounds: its help shows none, where click's range would say that it is at most nothing."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As ``Finite`` does."""
-        return _UNBOUNDED.convert(value, param, ctx)
-
-
-_UNBOUNDED = Finite()
-FINITE = _AnyFinite()
+FINITE = Finite()
 
 
 def _usage(error: click.UsageError) -> UsageError:

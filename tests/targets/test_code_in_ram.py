@@ -5,19 +5,15 @@ from __future__ import annotations
 import pytest
 
 from engine.catalog.board import Board
-from engine.catalog.load import load_board, load_core
-from engine.firmware.build import build
-from engine.firmware.types import CompilerName, Firmware, KernelLibrary
-from engine.models.library import resolve_model
-from engine.models.reader import read_graph
+from engine.catalog.load import load_board
+from engine.firmware.types import Firmware
 from engine.targets.device import Limits
 from engine.targets.image import Image
 from engine.targets.machine import Machine
 from engine.targets.session import code_bytes
 from engine.targets.types import Execution
 from engine.targets.unicorn_target import UnicornTarget
-
-DATA = bytes((11 * n + 5) % 256 for n in range(490))
+from tests.targets.keyword_spotting import DATA, keyword_spotting
 
 
 def placed(**place: str) -> Board:
@@ -26,15 +22,7 @@ def placed(**place: str) -> Board:
 
 
 def measured(board: Board) -> tuple[Firmware, Execution]:
-    firmware = build(
-        read_graph(resolve_model("kws").path),
-        model="kws",
-        library=KernelLibrary.CMSIS_NN,
-        board=board,
-        core=load_core(board.core),
-        compiler=CompilerName.CLANG,
-        opt="O2",
-    )
+    firmware = keyword_spotting(board)
     return firmware, UnicornTarget(board, limits=Limits(None, 120)).run(firmware, [DATA])
 
 

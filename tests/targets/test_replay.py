@@ -10,33 +10,22 @@ import pytest
 
 from engine.catalog.load import load_board, load_core
 from engine.errors import CheckFailedError
-from engine.firmware.build import build
-from engine.firmware.types import CompilerName, Firmware, KernelLibrary
-from engine.models.library import resolve_model
-from engine.models.reader import read_graph
+from engine.firmware.types import Firmware
 from engine.targets import unicorn_target
 from engine.targets.image import Image
 from engine.targets.replay import Move, Replayed, replay
 from engine.targets.store import load_execution, load_trace, save_execution
 from engine.targets.types import Execution
 from engine.targets.unicorn_target import UnicornTarget
+from tests.targets.keyword_spotting import DATA, keyword_spotting
 
-DATA = bytes((11 * n + 5) % 256 for n in range(490))
 KEY = "0123456789abcdef"
 Ran = tuple[Firmware, Execution]
 
 
 def ran(name: str) -> Ran:
     board = load_board(name)
-    firmware = build(
-        read_graph(resolve_model("kws").path),
-        model="kws",
-        library=KernelLibrary.CMSIS_NN,
-        board=board,
-        core=load_core(board.core),
-        compiler=CompilerName.CLANG,
-        opt="O2",
-    )
+    firmware = keyword_spotting(board)
     return firmware, UnicornTarget(board).run(firmware, [DATA])
 
 
